@@ -1,0 +1,38 @@
+package model
+
+import "fmt"
+
+// Fen is money: hundredths of a yuan. There is no other unit in the code, the
+// stores or the API, and no float comes near it.
+type Fen int64
+
+// String writes yuan for a person: ¥123.45, -¥0.05.
+func (f Fen) String() string {
+	if f < 0 {
+		return "-" + (-f).String()
+	}
+	return fmt.Sprintf("¥%d.%02d", int64(f)/100, int64(f)%100)
+}
+
+// Yuan writes the amount as a shop would say it: 12.30元, 50元.
+func (f Fen) Yuan() string {
+	sign := ""
+	if f < 0 {
+		sign, f = "-", -f
+	}
+	if f%100 == 0 {
+		return fmt.Sprintf("%s%d元", sign, int64(f)/100)
+	}
+	return fmt.Sprintf("%s%d.%02d元", sign, int64(f)/100, int64(f)%100)
+}
+
+// Points is loyalty: whole points.
+type Points int64
+
+// PointsBalance is what a member is told of his points.
+type PointsBalance struct {
+	Available Points
+	Pending   Points // earned, not yet active
+	Expiring  Points // of Available, those that expire first
+	ExpiresAt Millis // when they do; 0 when nothing expires
+}

@@ -1,0 +1,2 @@
+-- +goose Up
+INSERT INTO node_sequence (id, taken) VALUES (1, 0);
