@@ -1,0 +1,217 @@
+package outbox_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kaimenhong/model"
+	"kaimenhong/model/dbtest"
+	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/outbox"
+)
+
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *clock) now() time.Time          { c.mu.Lock(); defer c.mu.Unlock(); return c.t }
+func (c *clock) advance(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.t = c.t.Add(d) }
+
+func newOutbox(t *testing.T, db *sql.DB) (*outbox.Outbox, *clock) {
+	t.Helper()
+	c := &clock{t: time.Date(2026, 2, 16, 9, 0, 0, 0, model.Shanghai)}
+	ids, err := model.NewIDs(1, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return outbox.New(db, ids, c.now, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), outbox.Options{Attempts: 3}), c
+}
+
+func promise(t *testing.T, db *sql.DB, o *outbox.Outbox, request model.RequestID, payload any) {
+	t.Helper()
+	if err := sqldb.InTx(t.Context(), db, func(tx *sql.Tx) error {
+		return o.AddTx(t.Context(), tx, "greet", request, payload)
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func deliver(t *testing.T, o *outbox.Outbox) int {
+	t.Helper()
+	kept, err := o.Deliver(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
+
+func TestAPromiseIsKeptOnce(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		o, _ := newOutbox(t, db)
+		var got []string
+		o.Handle("greet", func(_ context.Context, request model.RequestID, payload []byte) error {
+			got = append(got, string(request)+string(payload))
+			return nil
+		})
+		promise(t, db, o, "a", 1)
+		promise(t, db, o, "a", 1)
+		if kept := deliver(t, o) + deliver(t, o); kept != 1 || fmt.Sprint(got) != "[a1]" {
+			t.Errorf("kept %d as %v, want once [a1]", kept, got)
+		}
+	})
+}
+
+func TestAPromiseOfAFailedTransactionIsNone(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		o, _ := newOutbox(t, db)
+		want := errors.New("changed my mind")
+		err := sqldb.InTx(t.Context(), db, func(tx *sql.Tx) error {
+			if err := o.AddTx(t.Context(), tx, "greet", "a", 1); err != nil {
+				return err
+			}
+			return want
+		})
+		waiting, countErr := o.Waiting(t.Context())
+		if !errors.Is(err, want) || countErr != nil || waiting != 0 {
+			t.Errorf("InTx = %v, waiting = %d, %v, want %v and none", err, waiting, countErr, want)
+		}
+	})
+}
+
+func TestWhatBecomesOfAFailure(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		err      error
+		attempts int
+	}{
+		{"unavailable is tried again, three times here", fault.New(fault.Unavailable, "x.down", ""), 3},
+		{"unclassified is tried again", errors.New("boom"), 3},
+		{"a refusal is final", fault.New(fault.Conflict, "x.gone", ""), 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+				o, c := newOutbox(t, db)
+				attempts := 0
+				o.Handle("greet", func(context.Context, model.RequestID, []byte) error { attempts++; return tt.err })
+				promise(t, db, o, "a", 1)
+				for range 6 {
+					deliver(t, o)
+					c.advance(time.Hour)
+				}
+				waiting, err := o.Waiting(t.Context())
+				if attempts != tt.attempts || waiting != 0 || err != nil {
+					t.Errorf("attempts = %d, waiting = %d, %v, want %d and none", attempts, waiting, err, tt.attempts)
+				}
+			})
+		})
+	}
+}
+
+func TestADelivererThatDiesLeavesThePromiseToTheNext(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		o, c := newOutbox(t, db)
+		ctx, die := context.WithCancel(t.Context())
+		dying := true
+		kept := 0
+		o.Handle("greet", func(context.Context, model.RequestID, []byte) error {
+			if dying {
+				die()
+				panic("killed")
+			}
+			kept++
+			return nil
+		})
+		promise(t, db, o, "a", 1)
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = o.Deliver(ctx)
+		}()
+		dying = false
+		if deliver(t, o); kept != 0 {
+			t.Fatal("the lease of the dead one was ignored")
+		}
+		c.advance(31 * time.Second)
+		if deliver(t, o); kept != 1 {
+			t.Errorf("kept %d times after the lease, want 1", kept)
+		}
+	})
+}
+
+func TestManyDeliverersKeepEachPromiseOnce(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		o, _ := newOutbox(t, db)
+		var mu sync.Mutex
+		times := map[model.RequestID]int{}
+		o.Handle("greet", func(_ context.Context, r model.RequestID, _ []byte) error {
+			mu.Lock()
+			defer mu.Unlock()
+			times[r]++
+			return nil
+		})
+		const promises = 40
+		for i := range promises {
+			promise(t, db, o, model.RequestID(fmt.Sprint(i)), i)
+		}
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				if _, err := o.Deliver(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		for r, n := range times {
+			if n != 1 {
+				t.Errorf("promise %s was kept %d times, want 1", r, n)
+			}
+		}
+		if len(times) != promises {
+			t.Errorf("%d promises were kept, want %d", len(times), promises)
+		}
+	})
+}
+
+func TestOldPromisesAreForgottenAndOthersStay(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		o, c := newOutbox(t, db)
+		o.Handle("greet", func(context.Context, model.RequestID, []byte) error { return nil })
+		promise(t, db, o, "old", 1)
+		deliver(t, o)
+		c.advance(8 * 24 * time.Hour)
+		promise(t, db, o, "new", 1)
+		n, err := o.Forget(t.Context())
+		waiting, countErr := o.Waiting(t.Context())
+		if n != 1 || err != nil || waiting != 1 || countErr != nil {
+			t.Errorf("Forget = %d, %v, waiting %d, %v, want 1 and 1", n, err, waiting, countErr)
+		}
+	})
+}
+
+func TestWhatTheTableCannotHoldIsRefused(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		o, _ := newOutbox(t, db)
+		for _, tt := range []struct {
+			topic   string
+			request model.RequestID
+			payload any
+		}{
+			{"", "a", 1}, {"greet", "", 1}, {"greet", "a b", 1}, {"greet", "a", string(make([]byte, 60_001))}, {"greet", "a", func() {}},
+		} {
+			err := sqldb.InTx(t.Context(), db, func(tx *sql.Tx) error { return o.AddTx(t.Context(), tx, tt.topic, tt.request, tt.payload) })
+			if !errors.Is(err, outbox.ErrPromise) {
+				t.Errorf("AddTx(%q, %q) = %v, want %v", tt.topic, tt.request, err, outbox.ErrPromise)
+			}
+		}
+	})
+}
