@@ -1,0 +1,36 @@
+package handler
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// readyTimeout bounds how long readiness waits for the stores.
+const readyTimeout = 2 * time.Second
+
+// Health tells an orchestrator whether the process lives and whether it can serve.
+type Health struct {
+	// Checks name what the process needs to serve: "database", "redis".
+	Checks map[string]func(ctx context.Context) error
+}
+
+// Live answers 200 as long as the process answers at all.
+func (h Health) Live(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) }
+
+// Ready answers 200 when every check passes and 503, naming the ones that do not,
+// otherwise.
+func (h Health) Ready(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
+	defer cancel()
+	status, states := http.StatusOK, gin.H{}
+	for name, check := range h.Checks {
+		states[name] = "ok"
+		if err := check(ctx); err != nil {
+			status, states[name] = http.StatusServiceUnavailable, "down"
+		}
+	}
+	c.JSON(status, states)
+}
