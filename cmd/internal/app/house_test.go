@@ -57,7 +57,7 @@ func forbidden(path, name string) string {
 			return "the sandbox has its own implementation of the protocol"
 		}
 	case parts[0] == "config":
-		if isLocal && !under(local, "model") {
+		if isLocal && !under(local, "model", "config") {
 			return "config knows model"
 		}
 	}

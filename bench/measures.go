@@ -1,0 +1,4 @@
+package main
+
+// measures is everything that is measured, in the order in which it runs.
+var measures = []measure{}
