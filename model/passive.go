@@ -1,0 +1,16 @@
+package model
+
+// Passive tells whether WeChat takes the content as the answer to a callback. What
+// it does not take goes by customer-service message instead: a mini-program card
+// always, and towards a mini-program everything but the hand-over to a person.
+//
+// Rule: developers.weixin.qq.com, 被动回复用户消息, and for mini-programs 客服消息.
+func (c Content) Passive(app App) bool {
+	switch c.Kind {
+	case NoContent, TransferContent:
+		return true
+	case TextContent, ImageContent, VoiceContent, VideoContent, MusicContent, NewsContent:
+		return app == OfficialAccount
+	}
+	return false
+}

@@ -1,0 +1,16 @@
+// Package wechat speaks with WeChat's official account and mini-program: it reads
+// what WeChat posts to us (Codec) and calls WeChat's API.
+//
+// Inbound, these always hold:
+//   - Nothing of a call is believed before its signature, its age, its padding and
+//     its appid are right. Which of the three modes is in force is a setting; the
+//     query string has no say in it.
+//   - A wrong signature costs the same work as a right one.
+//   - A body is at most MaxBody bytes, nested at most maxDepth deep, and has at
+//     most MaxFields further fields; XML knows no document type, no entity beyond
+//     the five, no comment.
+//   - A reply that WeChat would refuse (empty, too long, no passive form) is never
+//     written.
+//
+// The package owns no table. It keeps no message text, token or key in errors.
+package wechat
