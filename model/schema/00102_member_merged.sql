@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX member_merged ON member (merged_into);

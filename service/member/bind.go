@@ -1,0 +1,296 @@
+package member
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/member/internal/db"
+)
+
+// Reason says why a number was bound or unbound; it is part of the history.
+type Reason string
+
+// The reasons: the first two bind, the others unbind. A merge does either.
+const (
+	ByCode    Reason = "code"     // proved by an SMS code
+	ByWeChat  Reason = "wechat"   // verified by WeChat, one tap in the mini-program
+	ByMember  Reason = "member"   // the member asked for it
+	Rebound   Reason = "rebound"  // he bound another number
+	TakenOver Reason = "taken"    // another member proved that he holds the number now
+	Recycled  Reason = "recycled" // the carrier gave the number to somebody else
+	Merged    Reason = "merged"   // two members became one
+	Closed    Reason = "closed"   // he closed the account
+)
+
+// The actions of the history.
+const (
+	actionBound   = "bound"
+	actionUnbound = "unbound"
+)
+
+// BindVerified binds a number that WeChat verified (getPhoneNumber). A member who
+// has the number already keeps it; a repeat of the request changes nothing.
+// Errors: ErrUnknown, ErrRequest, ErrPhone, ErrNotCustomer.
+func (m *Members) BindVerified(ctx context.Context, id model.MemberID, phone model.Phone, request model.RequestID) error {
+	switch {
+	case !request.Valid():
+		return ErrRequest
+	case phone.IsZero():
+		return ErrPhone
+	}
+	holder, err := m.holder(ctx, phone)
+	if err != nil {
+		return err
+	}
+	err = m.change(ctx, func(tx *sql.Tx, q *db.Queries, c *changed) error {
+		id, err := lock(ctx, q, id)
+		if err != nil {
+			return err
+		}
+		done, err := recorded(ctx, q, id, request, actionBound)
+		if err != nil || done {
+			return err
+		}
+		return m.bindTx(ctx, tx, c, proof{id, phone, holder, ByWeChat, request})
+	})
+	if err != nil {
+		return fmt.Errorf("bind verified number: %w", err)
+	}
+	return nil
+}
+
+// Unbind takes the number off the member; a repeat of the request changes nothing.
+// Errors: ErrUnknown, ErrRequest, ErrNotBound.
+func (m *Members) Unbind(ctx context.Context, id model.MemberID, request model.RequestID) error {
+	if !request.Valid() {
+		return ErrRequest
+	}
+	err := m.change(ctx, func(tx *sql.Tx, q *db.Queries, c *changed) error {
+		id, err := lock(ctx, q, id)
+		if err != nil {
+			return err
+		}
+		done, err := recorded(ctx, q, id, request, actionUnbound)
+		if err != nil || done {
+			return err
+		}
+		row, err := q.PhoneOf(ctx, int64(id))
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrNotBound
+		}
+		if err != nil {
+			return err
+		}
+		err = m.unbindTx(ctx, tx, c, binding{id, row.PhoneIndex, row.PhoneSealed}, ByMember, request)
+		if errors.Is(err, errMoved) {
+			return ErrNotBound // somebody took it over a moment ago
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("unbind: %w", err)
+	}
+	return nil
+}
+
+// recorded tells whether the request did this already.
+func recorded(ctx context.Context, q *db.Queries, id model.MemberID, request model.RequestID, action string) (bool, error) {
+	_, err := q.BindingOf(ctx, db.BindingOfParams{MemberID: int64(id), RequestID: string(request), Action: action})
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// holder asks the carrier who holds the number. "" means that the carrier does not
+// answer now: the binding goes on, and CheckHolders notes the holder later.
+func (m *Members) holder(ctx context.Context, phone model.Phone) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.opts.OutsideWait)
+	defer cancel()
+	customer, err := m.Carrier.Customer(ctx, phone)
+	if fault.KindOf(err) == fault.NotFound {
+		return "", ErrNotCustomer
+	}
+	if err != nil {
+		m.Log.WarnContext(ctx, "member bound without the carrier's word", "phone", phone, "kind", fault.KindOf(err).String())
+		return "", nil
+	}
+	return customer.HolderID, checkHolderID(customer.HolderID)
+}
+
+// maxHolderID is the length, in bytes, that the table leaves for a holder.
+const maxHolderID = 64
+
+func checkHolderID(holder string) error {
+	if len(holder) > maxHolderID {
+		return fmt.Errorf("the carrier's holder id has %d bytes, at most %d", len(holder), maxHolderID)
+	}
+	return nil
+}
+
+// proof is that a member holds a number.
+type proof struct {
+	member  model.MemberID
+	phone   model.Phone
+	holder  string
+	reason  Reason
+	request model.RequestID
+}
+
+// binding is one row of member_phone.
+type binding struct {
+	member model.MemberID
+	index  string
+	sealed string
+}
+
+// bindTx binds the number to the member, who is locked. The newer proof wins:
+// whoever had the number is unbound and told.
+func (m *Members) bindTx(ctx context.Context, tx *sql.Tx, c *changed, p proof) error {
+	q, index := m.queries(tx), m.phoneIndex(p.phone)
+	old, err := q.PhoneOf(ctx, int64(p.member))
+	switch {
+	case err == nil && old.PhoneIndex == index:
+		return m.noteHolder(ctx, q, index, p)
+	case err == nil:
+		err := m.unbindTx(ctx, tx, c, binding{p.member, old.PhoneIndex, old.PhoneSealed}, Rebound, p.request)
+		if err != nil && !errors.Is(err, errMoved) {
+			return err
+		}
+	case !errors.Is(err, sql.ErrNoRows):
+		return err
+	}
+	for range raceTries {
+		if err := m.takeOver(ctx, tx, c, index, p); err != nil {
+			return err
+		}
+		at := int64(m.nowMillis())
+		err := q.AddPhone(ctx, db.AddPhoneParams{
+			PhoneIndex: index, MemberID: int64(p.member),
+			PhoneSealed: m.Sealer.SealText([]byte(p.phone.Digits()), phonePlace(p.member)), KeyVersion: int32(m.Sealer.Newest()),
+			HolderID: p.holder, BoundAt: at, CheckedAt: checkedAt(p.holder, at),
+		})
+		if sqldb.Duplicate(err) {
+			continue // somebody bound it between the look and the insert: take it over too
+		}
+		if err != nil {
+			return err
+		}
+		if err := entriesOf(ctx, q, p.member, c); err != nil {
+			return err
+		}
+		return m.record(ctx, tx, c, p.member, actionBound, p.reason, index, p.phone.Masked(), p.request)
+	}
+	return ErrBusy
+}
+
+// checkedAt makes a binding without a holder the first that CheckHolders looks at.
+func checkedAt(holder string, at int64) int64 {
+	if holder == "" {
+		return 0
+	}
+	return at
+}
+
+func (m *Members) noteHolder(ctx context.Context, q *db.Queries, index string, p proof) error {
+	if p.holder == "" {
+		return nil
+	}
+	_, err := q.SetHolder(ctx, db.SetHolderParams{
+		HolderID: p.holder, CheckedAt: int64(m.nowMillis()), PhoneIndex: index, MemberID: int64(p.member),
+	})
+	return err
+}
+
+// takeOver unbinds whoever else has the number.
+func (m *Members) takeOver(ctx context.Context, tx *sql.Tx, c *changed, index string, p proof) error {
+	row, err := m.queries(tx).HolderOf(ctx, index)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	other := binding{model.MemberID(row.MemberID), index, row.PhoneSealed}
+	request := model.RequestID("taken-" + m.IDs.Next().String()) // p.request may be one of other's own
+	err = m.unbindTx(ctx, tx, c, other, TakenOver, request)
+	if errors.Is(err, errMoved) {
+		return nil // the insert decides
+	}
+	return err
+}
+
+// errMoved says that the row is not this member's any more.
+var errMoved = errors.New("the binding changed meanwhile")
+
+// unbindTx takes a number off a member and tells it. Errors: errMoved.
+func (m *Members) unbindTx(ctx context.Context, tx *sql.Tx, c *changed, b binding, reason Reason, request model.RequestID) error {
+	q := m.queries(tx)
+	n, err := q.DropPhone(ctx, db.DropPhoneParams{PhoneIndex: b.index, MemberID: int64(b.member)})
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errMoved
+	}
+	if err := entriesOf(ctx, q, b.member, c); err != nil {
+		return err
+	}
+	phone, err := m.openPhone(b.sealed, phonePlace(b.member))
+	if err != nil {
+		return err
+	}
+	return m.record(ctx, tx, c, b.member, actionUnbound, reason, b.index, phone.Masked(), request)
+}
+
+// record writes the history row and promises to tell others of it.
+func (m *Members) record(ctx context.Context, tx *sql.Tx, c *changed, id model.MemberID, action string, reason Reason, index, masked string, request model.RequestID) error {
+	q, row, at := m.queries(tx), m.IDs.Next(), m.nowMillis()
+	event, topic := Event{Member: id, Reason: reason, Phone: masked, At: at}, TopicUnbound
+	if action == actionBound {
+		topic = TopicBound
+		first, err := firstBinding(ctx, q, id, index)
+		if err != nil {
+			return err
+		}
+		event.First = first
+	}
+	err := q.AddBinding(ctx, db.AddBindingParams{
+		ID: int64(row), MemberID: int64(id), RequestID: string(request), Action: action, Reason: string(reason),
+		PhoneIndex: index, PhoneMasked: masked, HappenedAt: int64(at),
+	})
+	if sqldb.Duplicate(err) {
+		return ErrRequest.Saying("这个请求编号已经用过了")
+	}
+	if err != nil {
+		return err
+	}
+	c.counts = append(c.counts, [2]string{action, string(reason)})
+	return m.Outbox.AddTx(ctx, tx, topic, model.RequestID("binding-"+row.String()), event)
+}
+
+// firstBinding tells that neither the member, with all who became one with him,
+// nor the number was ever bound.
+func firstBinding(ctx context.Context, q *db.Queries, id model.MemberID, index string) (bool, error) {
+	n, err := q.PhoneEverBound(ctx, index)
+	if err != nil || n > 0 {
+		return false, err
+	}
+	all, err := everyID(ctx, q, id)
+	if err != nil {
+		return false, err
+	}
+	n, err = q.MemberEverBound(ctx, all)
+	return n == 0, err
+}
+
+// everyID is the member's id and those of all who were merged into him.
+func everyID(ctx context.Context, q *db.Queries, id model.MemberID) ([]int64, error) {
+	merged, err := q.MergedFrom(ctx, int64(id))
+	return append(merged, int64(id)), err
+}
