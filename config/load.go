@@ -17,6 +17,9 @@ import (
 	"github.com/knadh/koanf/v2"
 )
 
+// FileVariable names the YAML file, where the command line does not.
+const FileVariable = "KMH_CONFIG"
+
 const (
 	prefix     = "KMH_"
 	fileSuffix = "_FILE"
@@ -90,7 +93,7 @@ func fromEnviron(environ []string, kinds map[string]reflect.Type) (map[string]an
 	var mistakes []error
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, prefix) || strings.HasPrefix(name, testPrefix) {
+		if !strings.HasPrefix(name, prefix) || strings.HasPrefix(name, testPrefix) || name == FileVariable {
 			continue
 		}
 		if key, ok := byName[name]; ok {

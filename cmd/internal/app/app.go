@@ -1,3 +1,121 @@
 // Package app builds the application's object graph by hand, in reading order, for
 // the production binary, the demo and the story tests.
 package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"kaimenhong/config"
+	"kaimenhong/handler"
+	"kaimenhong/job"
+	"kaimenhong/model"
+	"kaimenhong/model/sqldb"
+)
+
+// App is the whole application. Make one with New, serve Handler, run Start, end
+// with Close.
+type App struct {
+	Handler http.Handler
+
+	cfg    config.Config
+	log    *slog.Logger
+	stores *stores
+	jobs   *job.Runner
+}
+
+// New opens the stores and builds every domain. It returns an error that names
+// everything that is wrong: a store that does not answer, a pending migration,
+// tables of another character set, a Redis that evicts.
+func New(ctx context.Context, cfg config.Config, log *slog.Logger, now model.Clock) (*App, error) {
+	stores, err := openStores(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{cfg: cfg, log: log, stores: stores}
+	if err := a.build(ctx, now); err != nil {
+		stores.stop()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) build(ctx context.Context, now model.Clock) error {
+	if err := a.stores.fit(ctx, a.log); err != nil {
+		return err
+	}
+	node, err := sqldb.Node(ctx, a.stores.db)
+	if err != nil {
+		return err
+	}
+	ids, err := model.NewIDs(node, now)
+	if err != nil {
+		return err
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewDBStatsCollector(a.stores.db, "kaimenhong"))
+	d, err := newDomains(a.cfg, a.stores, ids, now, a.log, reg)
+	if err != nil {
+		return err
+	}
+	a.jobs, err = job.New(a.stores.db, now, a.log, reg, job.Schedule(d.jobs))
+	if err != nil {
+		return err
+	}
+	d.handlers.Health = handler.Health{Checks: map[string]func(context.Context) error{
+		"database": a.stores.db.PingContext,
+		"redis":    func(ctx context.Context) error { return a.stores.redis.Ping(ctx).Err() },
+	}}
+	a.Handler, err = handler.Routes(d.handlers)
+	return err
+}
+
+// Start lets the jobs begin.
+func (a *App) Start() { a.jobs.Start() }
+
+// Close ends the jobs and closes the stores. Nothing is served any more.
+func (a *App) Close(ctx context.Context) error {
+	err := a.jobs.Stop(ctx)
+	a.stores.stop()
+	return err
+}
+
+// Server bounds: a slow or endless client costs a connection, not the process.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second
+	writeTimeout      = 60 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeader         = 32 << 10
+)
+
+// Serve answers on the listener until ctx is done, then lets requests that are
+// being answered finish, for at most cfg.HTTP.ShutdownTimeout.
+func Serve(ctx context.Context, listener net.Listener, h http.Handler, shutdown time.Duration) error {
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdown)
+	defer cancel()
+	if err := server.Shutdown(stop); err != nil {
+		return errors.Join(fmt.Errorf("stop: %w", err), server.Close())
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package app
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/redis/go-redis/v9"
+
+	"kaimenhong/config"
+	"kaimenhong/model"
+	"kaimenhong/model/redisdb"
+	"kaimenhong/model/schema"
+	"kaimenhong/model/sqldb"
+)
+
+// stores are the two places where state lives.
+type stores struct {
+	db    *sql.DB
+	redis redis.UniversalClient
+	close []func()
+}
+
+// openStores connects to both stores. Each that fails is in the error.
+func openStores(ctx context.Context, cfg config.Config) (*stores, error) {
+	s := &stores{}
+	db, dbErr := OpenDatabase(ctx, cfg)
+	if dbErr == nil {
+		s.db = db
+		s.close = append(s.close, func() { _ = db.Close() })
+	}
+	redisErr := s.openRedis(ctx, cfg.Redis)
+	if err := errors.Join(dbErr, redisErr); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// OpenDatabase connects to the book of record alone.
+func OpenDatabase(ctx context.Context, cfg config.Config) (*sql.DB, error) {
+	db, err := sqldb.Open(ctx, cfg.Database.DSN.Reveal(), sqldb.Options{MaxOpen: cfg.Database.MaxOpen})
+	if err != nil {
+		return nil, fmt.Errorf("database.dsn: %w", err)
+	}
+	return db, nil
+}
+
+func (s *stores) openRedis(ctx context.Context, cfg config.Redis) error {
+	if cfg.Embedded() {
+		client, stop, err := redisdb.Embedded(ctx)
+		if err != nil {
+			return err
+		}
+		s.redis, s.close = client, append(s.close, stop)
+		return nil
+	}
+	client, err := redisdb.Open(ctx, redisdb.Options{
+		Addrs: cfg.Addrs, Username: cfg.Username, Password: cfg.Password.Reveal(), DB: cfg.DB, Cluster: cfg.Cluster,
+	})
+	if err != nil {
+		return fmt.Errorf("redis.addrs: %w", err)
+	}
+	s.redis, s.close = client, append(s.close, func() { _ = client.Close() })
+	return nil
+}
+
+// stop closes what is open, last opened first.
+func (s *stores) stop() {
+	for i := len(s.close) - 1; i >= 0; i-- {
+		s.close[i]()
+	}
+}
+
+// inspect says all that is wrong with both stores.
+func (s *stores) inspect(ctx context.Context) ([]model.Finding, error) {
+	inSQL, sqlErr := sqldb.Inspect(ctx, s.db)
+	inRedis, redisErr := redisdb.Inspect(ctx, s.redis)
+	findings := append(inSQL, inRedis...)
+	if err := schema.Check(ctx, s.db); err != nil {
+		findings = append(findings, model.Finding{What: err.Error(), Fix: "kaimenhong migrate", Fatal: true})
+	}
+	return findings, errors.Join(sqlErr, redisErr)
+}
+
+// fit returns an error that names everything the program refuses to start with.
+func (s *stores) fit(ctx context.Context, log *slog.Logger) error {
+	findings, err := s.inspect(ctx)
+	refused := []error{err}
+	for _, f := range findings {
+		if f.Fatal {
+			refused = append(refused, errors.New(f.String()))
+		} else {
+			log.WarnContext(ctx, "store setting", "finding", f.What, "fix", f.Fix)
+		}
+	}
+	return errors.Join(refused...)
+}
+
+// NewLog returns the program's log on standard error.
+func NewLog(cfg config.Log) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
+		level = slog.LevelInfo // config.Load has refused any other word
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	if cfg.Format == "text" {
+		return slog.New(slog.NewTextHandler(os.Stderr, opts))
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, opts))
+}

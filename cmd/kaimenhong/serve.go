@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"kaimenhong/cmd/internal/app"
+	"kaimenhong/model/schema"
+)
+
+// startLimit bounds how long the start may take; closeLimit what follows the last
+// request.
+const (
+	startLimit = 30 * time.Second
+	closeLimit = 10 * time.Second
+)
+
+type serve struct{}
+
+// Run serves until a signal comes.
+func (serve) Run(ctx context.Context, c *commands) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	log := app.NewLog(cfg.Log)
+	starting, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	a, err := app.New(starting, cfg, log, time.Now)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", cfg.HTTP.Addr)
+	if err != nil {
+		return errors.Join(fmt.Errorf("http.addr: %w", err), a.Close(ctx))
+	}
+	a.Start()
+	log.InfoContext(ctx, "serving", "addr", listener.Addr().String())
+	serveErr := app.Serve(ctx, listener, a.Handler, cfg.HTTP.ShutdownTimeout)
+	closing, cancelClosing := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
+	defer cancelClosing()
+	return errors.Join(serveErr, a.Close(closing))
+}
+
+type migrate struct{}
+
+// migrateLimit bounds a migration; a large table takes its time.
+const migrateLimit = 6 * time.Hour
+
+// Run applies what is pending.
+func (migrate) Run(ctx context.Context, c *commands) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, migrateLimit)
+	defer cancel()
+	db, err := app.OpenDatabase(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	n, err := schema.Up(ctx, db)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d migrations applied\n", n)
+	return nil
+}
+
+type check struct{}
+
+// Run prints every finding and fails when there is one to mend before a start.
+func (check) Run(ctx context.Context, c *commands) error {
+	cfg, err := c.load()
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	findings := app.Check(ctx, cfg, err)
+	fatal := 0
+	for _, f := range findings {
+		word := "warning"
+		if f.Fatal {
+			word = "wrong"
+			fatal++
+		}
+		fmt.Printf("%s: %s\n", word, f)
+	}
+	if fatal > 0 {
+		return fmt.Errorf("%d things to mend", fatal)
+	}
+	fmt.Println("all is well")
+	return nil
+}
