@@ -19,6 +19,7 @@ type commands struct {
 
 	Serve   serve   `cmd:"" help:"Answer requests and run the jobs."`
 	Migrate migrate `cmd:"" help:"Bring the database up to date."`
+	Healthy healthy `cmd:"" hidden:"" help:"For a container: is the process beside me ready?"`
 	Check   check   `cmd:"" help:"Say all that is wrong with the settings, the stores, WeChat and the carrier."`
 }
 

@@ -1,0 +1,37 @@
+# The front door. Each target says what it does; CI calls the same ones.
+GOFLAGS_RELEASE := -trimpath -tags nomsgpack -ldflags "-s -w"
+SERVICES := $(wildcard service/*/sqlc.yaml)
+
+.PHONY: run build test lint generate check-generated bench web install
+
+run: ## the whole thing with embedded stores, the sandbox and demo data
+	go run ./cmd/demo
+
+build: ## the production binary, bin/kaimenhong
+	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/kaimenhong ./cmd/kaimenhong
+
+install: ## what the tests need and this machine lacks
+	.ci/install
+
+test: install ## every test, on private MariaDB and Redis, and the pages in a browser
+	.ci/with-stores .ci/test
+
+lint: ## formatting, vet, staticcheck
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
+	go vet ./...
+	go -C tools build -o ../bin/ honnef.co/go/tools/cmd/staticcheck
+	bin/staticcheck ./...
+
+generate: ## the code that is made from SQL, and the pages
+	go -C tools build -o ../bin/ github.com/sqlc-dev/sqlc/cmd/sqlc
+	@for f in $(SERVICES); do (cd $$(dirname $$f) && "$(CURDIR)/bin/sqlc" generate) || exit 1; done
+	$(MAKE) web
+
+web: ## the console and the phone, built into web/dist
+	cd web && npm ci --no-audit --no-fund && npm run build
+
+check-generated: generate ## what is generated is what is committed
+	@test -z "$$(git status --porcelain)" || { git status --porcelain; git diff --stat; echo "commit what 'make generate' made"; exit 1; }
+
+bench: ## side by side with its peers, as ratios
+	KMH_TEST_FLUSH=1 .ci/with-stores go run ./bench -json
