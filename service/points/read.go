@@ -1,0 +1,267 @@
+package points
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"kaimenhong/model"
+	"kaimenhong/service/points/internal/db"
+)
+
+// maxPage is the most that one page of a list carries; defaultPage is what it
+// carries when nobody says.
+const (
+	maxPage     = 100
+	defaultPage = 20
+)
+
+// maxMerged is how many absorbed members' histories are read as one.
+const maxMerged = 32
+
+func pageSize(limit int) int32 {
+	if limit <= 0 {
+		return defaultPage
+	}
+	return int32(min(limit, maxPage))
+}
+
+// PointsBalance is what the member may spend now, what is pending and what
+// expires next. One statement answers it, by keys alone; only in the minutes
+// between an expiry and the job that books it there are three.
+func (l *Ledger) PointsBalance(ctx context.Context, member model.MemberID) (model.PointsBalance, error) {
+	q, now := db.New(l.db), int64(model.At(l.now()))
+	row, err := q.Balance(ctx, int64(member))
+	if errors.Is(err, sql.ErrNoRows) {
+		return model.PointsBalance{}, nil
+	}
+	if err != nil {
+		return model.PointsBalance{}, fmt.Errorf("read the balance of member %s: %w", member, err)
+	}
+	if row.DueAt <= now {
+		if err := unsettled(ctx, q, int64(member), now, &row); err != nil {
+			return model.PointsBalance{}, err
+		}
+	}
+	b := model.PointsBalance{Available: model.Points(row.Balance), Pending: model.Points(row.Pending)}
+	if b.ExpiresAt = shown(row.FirstExpiry); b.ExpiresAt != 0 {
+		b.Expiring = model.Points(row.Expiring)
+	}
+	return b, nil
+}
+
+// unsettled corrects a balance for what is due and not yet booked.
+func unsettled(ctx context.Context, q *db.Queries, member, now int64, row *db.BalanceRow) error {
+	due, err := q.Unsettled(ctx, db.UnsettledParams{Now: now, MemberID: some(member)})
+	if err != nil {
+		return fmt.Errorf("read what is due of member %d: %w", member, err)
+	}
+	row.Balance += due.Active - due.Expired
+	row.Pending -= due.Ripe
+	if row.FirstExpiry, err = q.LiveExpiry(ctx, db.LiveExpiryParams{Now: now, MemberID: some(member)}); err != nil {
+		return fmt.Errorf("read the next expiry of member %d: %w", member, err)
+	}
+	row.Expiring, err = q.LiveExpiring(ctx, db.LiveExpiringParams{ExpiresAt: row.FirstExpiry, MemberID: some(member), Now: now})
+	if err != nil {
+		return fmt.Errorf("read what expires next of member %d: %w", member, err)
+	}
+	return nil
+}
+
+// Entry is one change as the member sees it, with its explanation.
+type Entry struct {
+	ID     model.ID
+	Kind   string       // earn, spend, hold, confirm, void, reverse, expire, activate, adjust, join, close
+	Amount model.Points // gained (+) or lost (-); 0 for confirm, activate and join
+	Why    string       // 签到奖励
+	Source string       // of an earning
+	Ref    model.Ref    // zero: none
+	Lots   []EntryLot
+	At     model.Millis
+}
+
+// EntryLot is what an entry did to one lot.
+type EntryLot struct {
+	Lot       model.ID
+	Title     string // where the lot came from
+	Amount    model.Points
+	ExpiresAt model.Millis // 0: never
+}
+
+// Entries are the changes of a member and of those who were merged into him,
+// newest first; cursor is "" or the one that came with the page before, next is
+// "" on the last page. A limit beyond 100 is 100.
+//
+// Errors: ErrCursor.
+func (l *Ledger) Entries(ctx context.Context, member model.MemberID, cursor string, limit int) (page []Entry, next string, err error) {
+	before := int64(math.MaxInt64)
+	if cursor != "" {
+		id, err := model.ParseID(cursor)
+		if err != nil {
+			return nil, "", ErrCursor
+		}
+		before = int64(id)
+	}
+	q, size := db.New(l.db), pageSize(limit)
+	members, err := q.MergedMembers(ctx, db.MergedMembersParams{MemberID: int64(member), Limit: maxMerged})
+	if err != nil {
+		return nil, "", fmt.Errorf("read who was merged into member %s: %w", member, err)
+	}
+	rows, err := q.Postings(ctx, db.PostingsParams{Members: append(members, int64(member)), Before: before, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("read the postings of member %s: %w", member, err)
+	}
+	if len(rows) > int(size) {
+		rows = rows[:size]
+		next = strconv.FormatInt(rows[size-1].ID, 10)
+	}
+	ids := make([]int64, 0, len(rows))
+	for _, r := range rows {
+		ids = append(ids, r.ID)
+		page = append(page, Entry{
+			ID: model.ID(r.ID), Kind: r.Kind, Amount: model.Points(r.Amount), Why: r.Reason, Source: r.Source,
+			Ref: model.Ref{Type: r.RefType.String, ID: r.RefID.String}, At: model.Millis(r.CreatedAt),
+		})
+	}
+	if len(ids) == 0 {
+		return page, "", nil
+	}
+	return page, next, l.explain(ctx, q, ids, page)
+}
+
+// explain adds the lots. Of a move between two accounts of members only the side
+// that gains is shown.
+func (l *Ledger) explain(ctx context.Context, q *db.Queries, ids []int64, page []Entry) error {
+	lots, err := q.EntriesOf(ctx, ids)
+	if err != nil {
+		return fmt.Errorf("read the lots of entries: %w", err)
+	}
+	at := make(map[model.ID]*Entry, len(page))
+	for i := range page {
+		at[page[i].ID] = &page[i]
+	}
+	for _, r := range lots {
+		e := at[model.ID(r.PostingID)]
+		within := e.Kind == kindJoin || e.Kind == kindActivate
+		other := (e.Kind == kindHold || e.Kind == kindVoid) && r.Account == accountHold
+		if other || within && r.Amount < 0 {
+			continue
+		}
+		e.Lots = append(e.Lots, EntryLot{model.ID(r.LotID), l.title(r.Source), model.Points(r.Amount), shown(r.ExpiresAt)})
+	}
+	return nil
+}
+
+// Lot is an earning of which something is left.
+type Lot struct {
+	ID        model.ID
+	Title     string
+	Issued    model.Points
+	Remaining model.Points
+	Pending   bool
+	ActiveAt  model.Millis
+	ExpiresAt model.Millis // 0: never
+}
+
+// Lots are the lots of which something is left: first, on the first page, those
+// not yet active (at most 100), then those that may be spent, in the order in
+// which they will be.
+//
+// Errors: ErrCursor.
+func (l *Ledger) Lots(ctx context.Context, member model.MemberID, cursor string, limit int) (page []Lot, next string, err error) {
+	q, size := db.New(l.db), pageSize(limit)
+	after := db.OpenLotsParams{MemberID: some(int64(member)), Limit: size + 1}
+	if cursor != "" {
+		if after.AfterExpiry, after.AfterID, err = lotCursor(cursor); err != nil {
+			return nil, "", err
+		}
+	} else {
+		pending, err := q.PendingLots(ctx, db.PendingLotsParams{MemberID: some(int64(member)), Limit: maxPage})
+		if err != nil {
+			return nil, "", fmt.Errorf("read the pending lots of member %s: %w", member, err)
+		}
+		for _, r := range pending {
+			page = append(page, l.lot(db.OpenLotsRow(r), true))
+		}
+	}
+	// What expired and is not booked yet is not shown.
+	now := int64(model.At(l.now()))
+	if after.AfterExpiry <= now {
+		after.AfterExpiry, after.AfterID = now, math.MaxInt64
+	}
+	rows, err := q.OpenLots(ctx, after)
+	if err != nil {
+		return nil, "", fmt.Errorf("read the lots of member %s: %w", member, err)
+	}
+	if len(rows) > int(size) {
+		rows = rows[:size]
+		next = fmt.Sprintf("%d.%d", rows[size-1].ExpiresAt, rows[size-1].ID)
+	}
+	for _, r := range rows {
+		page = append(page, l.lot(r, false))
+	}
+	return page, next, nil
+}
+
+func (l *Ledger) lot(r db.OpenLotsRow, pending bool) Lot {
+	return Lot{
+		ID: model.ID(r.ID), Title: l.title(r.Source), Issued: model.Points(r.Issued), Remaining: model.Points(r.Remaining),
+		Pending: pending, ActiveAt: model.Millis(r.ActiveAt), ExpiresAt: shown(r.ExpiresAt),
+	}
+}
+
+func lotCursor(cursor string) (expires, id int64, err error) {
+	left, right, ok := strings.Cut(cursor, ".")
+	e, err1 := model.ParseID(left)
+	i, err2 := model.ParseID(right)
+	if !ok || err1 != nil || err2 != nil {
+		return 0, 0, ErrCursor
+	}
+	return int64(e), int64(i), nil
+}
+
+// maxExport bounds what one export carries; More says that there is more, which
+// Entries lists.
+const maxExport = 10_000
+
+// Export is all that the ledger keeps of a member.
+type Export struct {
+	Balance model.PointsBalance
+	Lots    []Lot
+	Entries []Entry
+	More    bool
+}
+
+// Export collects it.
+func (l *Ledger) Export(ctx context.Context, member model.MemberID) (Export, error) {
+	var e Export
+	var err error
+	if e.Balance, err = l.PointsBalance(ctx, member); err != nil {
+		return e, err
+	}
+	lots, entries := "", ""
+	for len(e.Lots) < maxExport {
+		var page []Lot
+		if page, lots, err = l.Lots(ctx, member, lots, maxPage); err != nil {
+			return e, err
+		}
+		if e.Lots = append(e.Lots, page...); lots == "" {
+			break
+		}
+	}
+	for len(e.Entries) < maxExport {
+		var page []Entry
+		if page, entries, err = l.Entries(ctx, member, entries, maxPage); err != nil {
+			return e, err
+		}
+		if e.Entries = append(e.Entries, page...); entries == "" {
+			break
+		}
+	}
+	e.More = lots != "" || entries != ""
+	return e, nil
+}
