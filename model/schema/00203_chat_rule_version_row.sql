@@ -1,0 +1,2 @@
+-- +goose Up
+INSERT INTO chat_rule_version (id, version) VALUES (1, 1);

@@ -1,0 +1,257 @@
+package chat
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kaimenhong/model"
+)
+
+// readAll answers with the numbers of one intent or of two, asked for at the same
+// time.
+func (c *Chat) readAll(ctx context.Context, t *turn, intents []Intent) (model.Content, error) {
+	for _, i := range intents {
+		if i != Points && !t.member.Bound() {
+			return c.askPhone(t, i), nil
+		}
+	}
+	bounded, cancel := context.WithTimeout(ctx, c.opts.Timeout)
+	defer cancel()
+	parts := make([]string, len(intents))
+	group, within := errgroup.WithContext(bounded)
+	for n, i := range intents {
+		group.Go(func() error {
+			text, err := c.read(within, t, i)
+			if err != nil && errors.Is(bounded.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
+				text, err = "查询用时太久，请过几分钟再发送“"+names[i]+"”。", nil
+			}
+			parts[n] = text
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return model.Content{}, err
+	}
+	return model.Text(strings.Join(parts, "\n\n")), nil
+}
+
+// read answers with one number; what the carrier or the ledger refuses is said.
+func (c *Chat) read(ctx context.Context, t *turn, i Intent) (string, error) {
+	var text string
+	var err error
+	switch i {
+	case Balance:
+		text, err = c.balance(ctx, t.member.Phone)
+	case Usage:
+		text, err = c.usage(ctx, t.member.Phone)
+	case Plan:
+		text, err = c.plan(ctx, t.member.Phone)
+	case Bill:
+		text, err = c.bill(ctx, t)
+	default:
+		text, err = c.points(ctx, t.member)
+	}
+	if err != nil {
+		refused, err := plainly(err)
+		if err != nil {
+			return "", fmt.Errorf("read %s: %w", i, err)
+		}
+		return refused, nil
+	}
+	return text, nil
+}
+
+// asOf says how old a number is: nothing while it is fresh.
+func (c *Chat) asOf(at model.Millis, stale bool) (before, after string) {
+	now := c.Now()
+	if stale {
+		return "运营商系统暂时没有应答，这是" + c.clock(at) + "的数字：\n", ""
+	}
+	if now.Sub(at.Time()) > c.opts.Fresh {
+		return "", "（截至 " + c.clock(at) + "）"
+	}
+	return "", ""
+}
+
+// clock writes 20:31 of today, 11月20日 20:31 of another day.
+func (c *Chat) clock(at model.Millis) string {
+	if model.DayOf(at.Time()) == model.DayOf(c.Now()) {
+		return at.Time().Format("15:04")
+	}
+	return at.Time().Format("1月2日 15:04")
+}
+
+// day writes 11月30日, with the year when it is another one.
+func (c *Chat) day(at model.Millis) string {
+	if at.Time().Year() == c.Now().In(model.Shanghai).Year() {
+		return at.Time().Format("1月2日")
+	}
+	return at.Time().Format("2006年1月2日")
+}
+
+// soon is how far ahead an expiry is worth a word.
+const soon = 60 * 24 * time.Hour
+
+func (c *Chat) balance(ctx context.Context, phone model.Phone) (string, error) {
+	b, err := c.Account.Balance(ctx, phone)
+	if err != nil {
+		return "", err
+	}
+	before, after := c.asOf(b.AsOf, b.Stale)
+	text := before
+	if b.Arrears > 0 {
+		text += "您已欠费 " + b.Arrears.Yuan() + "，可用余额 " + max(b.Available, 0).Yuan() + after + "。"
+	} else {
+		text += "话费余额 " + b.Available.Yuan() + "，没有欠费" + after + "。"
+	}
+	if b.Reserved > 0 {
+		text += "另有 " + b.Reserved.Yuan() + " 被冻结。"
+	}
+	if left := b.ExpiresAt.Time().Sub(c.Now()); b.ExpiresAt > 0 && left < soon {
+		text += "\n号码有效期到 " + c.day(b.ExpiresAt) + "，到期前充值会自动延长。"
+	}
+	label := "去充值"
+	if b.Arrears > 0 {
+		label = "去缴费，缴清后自动恢复"
+	}
+	return text + c.next(TopUp, label), nil
+}
+
+func (c *Chat) usage(ctx context.Context, phone model.Phone) (string, error) {
+	u, err := c.Account.Usage(ctx, phone)
+	if err != nil {
+		return "", err
+	}
+	before, after := c.asOf(u.AsOf, u.Stale)
+	var parts []string
+	short := false
+	for _, kind := range []model.AllowanceKind{model.Data, model.Voice, model.SMS} {
+		sum, unlimited, any := c.sum(u.Allowances, kind)
+		switch {
+		case unlimited:
+			parts = append(parts, kindName(kind)+"不限量")
+		case any:
+			parts = append(parts, fmt.Sprintf("%s还剩 %s（共 %s）", kindName(kind), amount(kind, sum.Left), amount(kind, sum.Total)))
+			short = short || kind == model.Data && sum.Left < sum.Total/10
+		}
+	}
+	if len(parts) == 0 {
+		return before + "您的号码现在没有可用的流量和通话包" + after + "。" + c.next(TopUp, "买流量包"), nil
+	}
+	text := before + strings.Join(parts, "，") + after + "。" + c.expiring(u.Allowances)
+	if short {
+		return text + "\n流量不多了，" + strings.TrimPrefix(c.next(TopUp, "买个流量包"), "\n"), nil
+	}
+	return text + c.next(Plan, "查套餐"), nil
+}
+
+// sum adds the allowances of one kind that are still valid.
+func (c *Chat) sum(all []model.Allowance, kind model.AllowanceKind) (sum model.Allowance, unlimited, any bool) {
+	now := model.At(c.Now())
+	for _, a := range all {
+		if a.Kind != kind || a.ValidUntil != 0 && a.ValidUntil <= now {
+			continue
+		}
+		any = true
+		unlimited = unlimited || a.Total == 0
+		sum.Total += a.Total
+		sum.Left += max(a.Left, 0)
+	}
+	return sum, unlimited, any
+}
+
+// expiring names what expires first.
+func (c *Chat) expiring(all []model.Allowance) string {
+	now := model.At(c.Now())
+	left := slices.DeleteFunc(slices.Clone(all), func(a model.Allowance) bool {
+		return a.ValidUntil <= now || a.Left <= 0 || a.ValidUntil.Time().Sub(c.Now()) > soon
+	})
+	if len(left) == 0 {
+		return ""
+	}
+	first := slices.MinFunc(left, func(a, b model.Allowance) int { return cmp.Compare(a.ValidUntil, b.ValidUntil) })
+	return fmt.Sprintf("\n最先到期：%s还有 %s，%s到期。", plain(first.Name), amount(first.Kind, first.Left), c.day(first.ValidUntil))
+}
+
+func kindName(k model.AllowanceKind) string {
+	return map[model.AllowanceKind]string{model.Data: "流量", model.Voice: "通话", model.SMS: "短信"}[k]
+}
+
+// amount writes bytes as GB or MB, seconds as minutes, messages as 条, rounded
+// down: what is promised is there.
+func amount(k model.AllowanceKind, n int64) string {
+	const mega, giga = 1 << 20, 1 << 30
+	switch {
+	case k == model.Voice:
+		return fmt.Sprintf("%d分钟", n/60)
+	case k == model.SMS:
+		return fmt.Sprintf("%d条", n)
+	case n < giga:
+		return fmt.Sprintf("%dMB", n/mega)
+	}
+	hundredths := n/giga*100 + n%giga*100/giga
+	text := fmt.Sprintf("%d.%02d", hundredths/100, hundredths%100)
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + "GB"
+}
+
+// maxListed bounds the lines of a list in a reply.
+const maxListed = 5
+
+func (c *Chat) plan(ctx context.Context, phone model.Phone) (string, error) {
+	p, err := c.Account.Plan(ctx, phone)
+	if err != nil {
+		return "", err
+	}
+	before, after := c.asOf(p.AsOf, p.Stale)
+	if p.Main.Name == "" {
+		return before + "没有查到主套餐" + after + "。" + c.next(News, "看看有什么套餐"), nil
+	}
+	text := fmt.Sprintf("%s每月 %s：%s%s。", before, p.Main.Fee.Yuan(), plain(p.Main.Name), after)
+	if n := min(len(p.Main.Details), maxListed); n > 0 {
+		details := make([]string, n)
+		for i := range details {
+			details[i] = plain(p.Main.Details[i])
+		}
+		text += "\n包含 " + strings.Join(details, "、") + "。"
+	}
+	if left := p.Main.EndsAt.Time().Sub(c.Now()); p.Main.EndsAt > 0 && left > 0 && left < soon {
+		text += "\n套餐 " + c.day(p.Main.EndsAt) + "到期。"
+	}
+	for i, pack := range p.Packs {
+		if i == maxListed {
+			text += fmt.Sprintf("\n等 %d 个加装包", len(p.Packs))
+			break
+		}
+		text += "\n另有 " + plain(pack.Name) + "（" + pack.Fee.Yuan()
+		if pack.EndsAt > 0 {
+			text += "，" + c.day(pack.EndsAt) + "到期"
+		}
+		text += "）"
+	}
+	return text + c.next(News, "看看更合适的套餐"), nil
+}
+
+func (c *Chat) points(ctx context.Context, member model.Member) (string, error) {
+	if c.Points == nil {
+		return c.leadOn(Points), nil
+	}
+	p, err := c.Points.PointsBalance(ctx, member.ID)
+	if err != nil {
+		return "", err
+	}
+	text := fmt.Sprintf("可用积分 %d 分。", p.Available)
+	if p.Expiring > 0 && p.ExpiresAt > 0 {
+		text += fmt.Sprintf("\n其中 %d 分 %s到期，记得先用。", p.Expiring, c.day(p.ExpiresAt))
+	}
+	if p.Pending > 0 {
+		text += fmt.Sprintf("\n另有 %d 分待生效。", p.Pending)
+	}
+	return text + c.next(Redeem, "积分兑换"), nil
+}

@@ -1,0 +1,118 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"kaimenhong/model"
+)
+
+// bill answers with the month that was named, or with the newest bill.
+func (c *Chat) bill(ctx context.Context, t *turn) (string, error) {
+	bills, err := c.Bills.Bills(ctx, t.member.Phone)
+	if err != nil {
+		return "", err
+	}
+	before, after := c.asOf(bills.AsOf, bills.Stale)
+	if len(bills.Bills) == 0 {
+		return before + "还没有已经出账的账单" + after + "。" + c.next(Balance, "查话费"), nil
+	}
+	at := 0
+	if month := monthIn(t.said.runes, c.Now()); month != "" {
+		at = slices.IndexFunc(bills.Bills, func(b model.Bill) bool { return b.Month == month })
+		if at < 0 {
+			return before + "没有查到" + monthName(month) + "的账单" + after + "，能查到的有：" + c.otherBills(bills.Bills, -1) + c.next(Services, "查更早的"), nil
+		}
+	}
+	b := bills.Bills[at]
+	text := fmt.Sprintf("%s%s账单 %s，", before, monthName(b.Month), b.Total.Yuan())
+	if b.Due > 0 {
+		text += "还要缴 " + b.Due.Yuan()
+		if b.DueAt > 0 {
+			text += "，请在" + c.day(b.DueAt) + "前缴"
+		}
+	} else {
+		text += "已经结清"
+	}
+	text += after + "。"
+	for i, item := range b.Items {
+		if i == maxListed {
+			text += fmt.Sprintf("\n　等 %d 项", len(b.Items))
+			break
+		}
+		text += "\n　" + plain(item.Name) + " " + item.Amount.Yuan()
+	}
+	if len(bills.Bills) > 1 {
+		text += "\n其他月份：" + c.otherBills(bills.Bills, at)
+	}
+	if b.Due > 0 {
+		return text + c.next(TopUp, "去缴费"), nil
+	}
+	return text + c.next(Balance, "查话费"), nil
+}
+
+// otherBills lists months with their totals, without the one at skip.
+func (c *Chat) otherBills(bills []model.Bill, skip int) string {
+	var list []string
+	for i, b := range bills {
+		if i != skip && len(list) < maxListed {
+			list = append(list, monthName(b.Month)+" "+b.Total.Yuan())
+		}
+	}
+	return strings.Join(list, "，")
+}
+
+// monthName writes 2026-10 as 10月.
+func monthName(month string) string {
+	_, m, _ := strings.Cut(month, "-")
+	return strings.TrimPrefix(m, "0") + "月"
+}
+
+var monthWords = map[string]int{"一": 1, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10, "十一": 11, "十二": 12}
+
+// monthIn finds the month that is asked for, as 2026-10: 上个月, 9月, 去年12月. A
+// month without a year is the latest that has begun; "" when none is named.
+func monthIn(runes []rune, now time.Time) string {
+	now = now.In(model.Shanghai)
+	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, model.Shanghai)
+	said := string(runes)
+	for _, past := range []struct {
+		word string
+		ago  int
+	}{{"上上个月", 2}, {"上上月", 2}, {"前个月", 2}, {"上个月", 1}, {"上月", 1}, {"lastmonth", 1}} {
+		if strings.Contains(said, past.word) {
+			return first.AddDate(0, -past.ago, 0).Format("2006-01")
+		}
+	}
+	end := strings.Index(said, "月")
+	if end < 0 {
+		return ""
+	}
+	m := monthNumber([]rune(said[:end]))
+	if m < 1 || m > 12 {
+		return ""
+	}
+	year := now.Year()
+	if time.Month(m) > now.Month() || strings.Contains(said, "去年") {
+		year--
+	}
+	return time.Date(year, time.Month(m), 1, 0, 0, 0, 0, model.Shanghai).Format("2006-01")
+}
+
+// monthNumber reads the number at the end: …10, …十一.
+func monthNumber(before []rune) int {
+	for take := min(2, len(before)); take > 0; take-- {
+		word := string(before[len(before)-take:])
+		if n, err := strconv.Atoi(word); err == nil {
+			return n
+		}
+		if n := monthWords[word]; n > 0 {
+			return n
+		}
+	}
+	return 0
+}

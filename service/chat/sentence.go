@@ -1,0 +1,293 @@
+package chat
+
+import (
+	"slices"
+	"strings"
+)
+
+// sentence is a message as concepts.
+type sentence struct {
+	live   set  // what is wanted, without what was refused
+	length int  // in runes; three Latin letters count as one
+	kinds  int  // how many different numbers are named
+	joined bool // the first two numbers are named side by side
+	phone  bool // a phone number is in it
+	filled int  // runes that some word covers
+}
+
+// word is one entry of the lexicon.
+type word struct {
+	length int
+	means  set
+	slip   bool
+	latin  bool
+}
+
+// maxSlip is the length, in runes, of a message in which slips count.
+const maxSlip = 10
+
+// lexicon is the automaton of words and slips with what they stand for.
+type lexicon struct {
+	words []word
+	*automaton
+}
+
+var spoken = newLexicon()
+
+func newLexicon() lexicon {
+	var l lexicon
+	var patterns [][]rune
+	index := map[string]int{}
+	learn := func(list string, c concept, slip bool) {
+		for _, w := range strings.Fields(list) {
+			runes := fold(w).runes
+			at, known := index[string(runes)]
+			if !known {
+				at = len(patterns)
+				index[string(runes)] = at
+				patterns = append(patterns, runes)
+				l.words = append(l.words, word{length: len(runes), slip: slip, latin: runes[0] < 0x80 && runes[0] > '9'})
+			}
+			if l.words[at].slip == slip {
+				l.words[at].means |= 1 << c
+			}
+		}
+	}
+	for c := range concepts {
+		learn(words[c], c, false)
+	}
+	for c := range concepts {
+		learn(slips[c], c, true)
+	}
+	l.automaton = newAutomaton(patterns)
+	return l
+}
+
+// maxTokens bounds the words of one message that are looked at.
+const maxTokens = 96
+
+type token struct {
+	start, end int
+	means      set
+}
+
+// read finds the words of the message and takes out what is refused.
+func read(f folded) sentence {
+	var buffer [maxTokens]token
+	tokens := spoken.tokens(f, buffer[:0])
+	s := sentence{length: f.length(), phone: hasPhone(f.runes)}
+	refusing, refused := false, false
+	clause := uint8(0)
+	for i, t := range tokens {
+		s.filled += folded{runes: f.runes[t.start:t.end]}.length()
+		if at := f.clause[t.start]; at != clause {
+			clause = at
+			refusing = refusing && !refused
+		}
+		switch {
+		case t.means.has(aNot):
+			refusing, refused = true, false
+			continue
+		case refusing && refused && (t.means.has(aTurn) || t.means.has(anAsk)):
+			refusing = false
+		case refusing && t.means.has(aTurn) && i > 0 && !tokens[i-1].means.has(aNot):
+			refusing = false
+		}
+		if refusing {
+			refused = refused || t.means&objects != 0
+			continue
+		}
+		s.live |= t.means
+	}
+	s.joined = joined(tokens)
+	for _, number := range numbered {
+		if s.live&number != 0 {
+			s.kinds++
+		}
+	}
+	return s
+}
+
+// length is how much was said: a Chinese character says as much as three letters.
+func (f folded) length() int {
+	latin := 0
+	for _, r := range f.runes {
+		if isLatin(r) {
+			latin++
+		}
+	}
+	return len(f.runes) - latin + (latin+2)/3
+}
+
+// objects are the concepts that can be refused.
+var objects = func() set {
+	var s set
+	for _, c := range []concept{aFee, aRest, aArrears, aData, anAllowed, aPlan, anOrdered, aPoint, aBill, aTopUp, aFill, aRedeem, aSwap, aDeal, aNews, aService, aFeedback, aHuman, aBind, aHelp, aMenu, anAsk} {
+		s |= 1 << c
+	}
+	return s
+}()
+
+// numbered are the concepts that a number answers, as one set for each number.
+var numbered = []set{1<<aFee | 1<<aRest | 1<<aArrears, 1<<aData | 1<<anAllowed, 1<<aPlan | 1<<anOrdered, 1 << aPoint, 1 << aBill}
+
+// joined tells that two different numbers are named with nothing but "and" or a
+// question between them.
+func joined(tokens []token) bool {
+	last, at := -1, 0
+	for i, t := range tokens {
+		for which, s := range numbered {
+			if t.means&s == 0 {
+				continue
+			}
+			if last >= 0 && last != which {
+				return t.start-tokens[i-1].end <= 2 && linked(tokens[at+1:i])
+			}
+			last, at = which, i
+		}
+	}
+	return false
+}
+
+func linked(between []token) bool {
+	for _, t := range between {
+		if t.means&(1<<anAnd|1<<anAsk) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// tokens cuts the message into known words: the leftmost first, the longest of
+// those, none within another.
+func (l lexicon) tokens(f folded, into []token) []token {
+	const most = 4096                   // runes of a message are fewer
+	best := make([]int32, len(f.runes)) // word + 1 by start
+	if len(f.runes) > most {
+		return into
+	}
+	l.find(f.runes, func(end int, patterns []int32) {
+		for _, p := range patterns {
+			w := l.words[p]
+			start := end - w.length
+			if w.slip && len(f.runes) > maxSlip || w.latin && !f.whole(start, end) {
+				continue
+			}
+			if b := best[start]; b == 0 || l.words[b-1].length < w.length {
+				best[start] = p + 1
+			}
+		}
+	})
+	for i := 0; i < len(f.runes) && len(into) < maxTokens; {
+		if b := best[i]; b != 0 {
+			w := l.words[b-1]
+			into = append(into, token{i, i + w.length, w.means})
+			i += w.length
+			continue
+		}
+		end := run(f, i)
+		if end == i {
+			i++
+			continue
+		}
+		if means := nearly(f.runes[i:end]); means != 0 {
+			into = append(into, token{i, end, means})
+		}
+		i = end
+	}
+	return into
+}
+
+// whole tells that a Latin word is not a part of a longer one; words that were
+// written together with cha (查) count.
+func (f folded) whole(start, end int) bool {
+	before := start == 0 || f.parted[start] || !isLatin(f.runes[start-1])
+	after := end == len(f.runes) || f.parted[end] || !isLatin(f.runes[end])
+	if !before && start >= 3 {
+		before = string(f.runes[start-3:start]) == "cha" && (start == 3 || !isLatin(f.runes[start-4]))
+	}
+	return before && after
+}
+
+func isLatin(r rune) bool { return r >= 'a' && r <= 'z' }
+
+// run returns the end of the Latin word or of the number that starts at i, or i.
+func run(f folded, i int) int {
+	in := isLatin
+	if isDigit(f.runes[i]) {
+		in = isDigit
+	}
+	end := i
+	for end < len(f.runes) && in(f.runes[end]) && (end == i || !f.parted[end]) {
+		end++
+	}
+	return end
+}
+
+func isDigit(r rune) bool { return r >= '0' && r <= '9' }
+
+// nearly reads an amount, or a Latin word that is one slip away from a known one.
+func nearly(word []rune) set {
+	if isDigit(word[0]) {
+		if len(word) <= 4 {
+			return 1 << aNumber
+		}
+		return 0
+	}
+	if len(word) < 4 || len(word) > 9 {
+		return 0
+	}
+	for _, p := range pinyin {
+		if oneSlip(word, p.word) {
+			return 1 << p.concept
+		}
+	}
+	return 0
+}
+
+// oneSlip tells that a letter is missing, doubled, wrong or swapped with the next.
+func oneSlip(got []rune, want string) bool {
+	i := 0
+	for i < len(got) && i < len(want) && got[i] == rune(want[i]) {
+		i++
+	}
+	rest, left := got[i:], want[i:]
+	same := func(r []rune, s string) bool { return slices.Equal(r, []rune(s)) }
+	switch len(got) - len(want) {
+	case -1:
+		return same(rest, left[1:])
+	case 1:
+		return same(rest[1:], left)
+	case 0:
+		if len(rest) == 0 || same(rest[1:], left[1:]) {
+			return true
+		}
+		return len(rest) > 1 && rest[0] == rune(left[1]) && rest[1] == rune(left[0]) && same(rest[2:], left[2:])
+	}
+	return false
+}
+
+// hasPhone tells that eleven digits in a row look like a mobile number.
+func hasPhone(runes []rune) bool { return phoneIn(runes) != "" }
+
+// phoneIn returns the first run of eleven digits that begins with 13 to 19.
+func phoneIn(runes []rune) string {
+	for i := 0; i < len(runes); i++ {
+		if !isDigit(runes[i]) {
+			continue
+		}
+		end := i
+		for end < len(runes) && isDigit(runes[end]) {
+			end++
+		}
+		if end-i == 11 && runes[i] == '1' && runes[i+1] >= '3' {
+			return string(runes[i:end])
+		}
+		i = end
+	}
+	return ""
+}
+
+// vague tells that the words that were understood are most of the message, so
+// that a bare question is one about the number and not about the weather.
+func (s sentence) vague() bool { return s.filled*2 >= s.length }

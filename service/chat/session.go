@@ -1,0 +1,97 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"kaimenhong/model"
+)
+
+// topic is what a conversation is waiting for.
+type topic string
+
+const (
+	noTopic       topic = ""
+	choosing      topic = "choice"   // one of Choices, by its number
+	awaitUnbind   topic = "unbind"   // yes or no
+	awaitFeedback topic = "feedback" // what somebody has to say
+)
+
+// step is how far a binding has come; asking for something else does not end it.
+type step string
+
+const (
+	notBinding step = ""
+	awaitPhone step = "phone" // a number to bind
+	awaitCode  step = "code"  // the code of an SMS
+)
+
+// thread is the state of one conversation.
+type thread struct {
+	Binding step     `json:"binding,omitempty"`
+	Topic   topic    `json:"topic,omitempty"`
+	Choices []Intent `json:"choices,omitempty"`
+	Want    Intent   `json:"want,omitempty"` // asked for before binding, answered after
+}
+
+// sessions keep the threads in Redis.
+type sessions struct {
+	client redis.UniversalClient
+	ttl    time.Duration
+}
+
+// sessionTimeout bounds each call: a thread is not worth waiting for.
+const sessionTimeout = 500 * time.Millisecond
+
+func sessionKey(openID model.OpenID) string { return fmt.Sprintf("chat:{%s}:session", openID) }
+
+// load returns the thread as it was before the message with the key: a repeat of
+// the last message finds what its first try found.
+func (s sessions) load(ctx context.Context, openID model.OpenID, key model.RequestID) (thread, error) {
+	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
+	defer cancel()
+	var t thread
+	fields, err := s.client.HMGet(ctx, sessionKey(openID), "key", "before", "after").Result()
+	if err != nil {
+		return t, fmt.Errorf("read the session: %w", err)
+	}
+	kept, _ := fields[2].(string)
+	if last, _ := fields[0].(string); last == string(key) && key != "" {
+		kept, _ = fields[1].(string)
+	}
+	if kept == "" {
+		return t, nil
+	}
+	if err := json.Unmarshal([]byte(kept), &t); err != nil {
+		return thread{}, fmt.Errorf("read the session: %w", err)
+	}
+	return t, nil
+}
+
+// save keeps the thread after the message with the key, for the time to live.
+func (s sessions) save(ctx context.Context, openID model.OpenID, key model.RequestID, before, after thread) error {
+	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
+	defer cancel()
+	was, err := json.Marshal(before)
+	if err != nil {
+		return fmt.Errorf("write the session: %w", err)
+	}
+	is, err := json.Marshal(after)
+	if err != nil {
+		return fmt.Errorf("write the session: %w", err)
+	}
+	name := sessionKey(openID)
+	_, err = s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSet(ctx, name, "key", string(key), "before", was, "after", is)
+		p.Expire(ctx, name, s.ttl)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write the session: %w", err)
+	}
+	return nil
+}
