@@ -139,6 +139,8 @@ type request struct {
 type answer struct {
 	Code int64  `json:"errcode"`
 	Text string `json:"errmsg"`
+	// MassID comes with a mass message, also when its request id is refused as known.
+	MassID json.Number `json:"msg_id"`
 }
 
 // call performs r with the app's token and reads the answer into out: a pointer
@@ -279,7 +281,7 @@ func decode(raw []byte, contentType string, out any) error {
 		return errNotUnderstood
 	}
 	if head.Code != 0 {
-		return &errcode{head.Code, head.Text}
+		return &errcode{code: head.Code, text: head.Text, massID: head.MassID.String()}
 	}
 	if wantsPicture {
 		return errNotUnderstood

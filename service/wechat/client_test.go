@@ -43,10 +43,14 @@ type platform struct {
 	life    int64
 	fetched int // stable_token calls
 	forced  int
+	rotten  bool // the token is refused, yet given out again until forced
 	calls   map[string]int
 	bodies  map[string]string
 	queries map[string]string
 	scripts map[string][]http.HandlerFunc // taken one by one, the last one stays
+
+	all         http.HandlerFunc // answers every path, when set
+	allButToken bool             // but stable_token
 }
 
 func newPlatform(t *testing.T) *platform {
@@ -87,6 +91,14 @@ func (p *platform) newToken() string {
 
 func (p *platform) kill() { p.mu.Lock(); defer p.mu.Unlock(); p.newToken() }
 
+func (p *platform) rot() { p.mu.Lock(); defer p.mu.Unlock(); p.rotten = true }
+
+func (p *platform) tokens() (fetched, forced int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fetched, p.forced
+}
+
 // count returns how often the path was called.
 func (p *platform) count(path string) int { p.mu.Lock(); defer p.mu.Unlock(); return p.calls[path] }
 
@@ -115,12 +127,15 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			p.scripts[path] = list[1:]
 		}
 	}
-	good := p.current != "" && r.URL.Query().Get("access_token") == p.current
+	if p.all != nil && !(p.allButToken && path == tokenPath) {
+		script = p.all
+	}
+	good := p.current != "" && r.URL.Query().Get("access_token") == p.current && !p.rotten
 	p.mu.Unlock()
 	switch {
 	case script != nil:
 		script(w, r)
-	case path == "/cgi-bin/stable_token":
+	case path == tokenPath:
 		p.token(w, raw)
 	case path == "/sns/jscode2session":
 		says(`{"openid":"oMini","session_key":"c2Vzc2lvbg==","unionid":"uUnion"}`)(w, r)
@@ -149,6 +164,7 @@ func (p *platform) token(w http.ResponseWriter, raw []byte) {
 	}
 	if p.current == "" || in.Force {
 		p.newToken()
+		p.rotten = p.rotten && !in.Force
 	}
 	_, _ = fmt.Fprintf(w, `{"access_token":%q,"expires_in":%d}`, p.current, p.life)
 }

@@ -95,8 +95,9 @@ const (
 
 // errcode is WeChat's own refusal; its text is scrubbed when it is made.
 type errcode struct {
-	code int64
-	text string
+	code   int64
+	text   string
+	massID string // beside codeMassExists
 }
 
 func (e *errcode) Error() string { return fmt.Sprintf("errcode %d: %s", e.code, e.text) }
@@ -151,7 +152,7 @@ func (c *Client) scrub(text string, more ...string) string {
 func (c *Client) mask(err error, token string) error {
 	var refused *errcode
 	if errors.As(err, &refused) {
-		return &errcode{refused.code, c.scrub(refused.text, token)}
+		return &errcode{refused.code, c.scrub(refused.text, token), refused.massID}
 	}
 	var ofURL *url.Error
 	for errors.As(err, &ofURL) {
@@ -172,7 +173,7 @@ func (c *Client) classify(err error, sent bool, token string) error {
 	}
 	var ofSDK *util.CommonError
 	if errors.As(err, &ofSDK) {
-		err = &errcode{ofSDK.ErrCode, ofSDK.ErrMsg}
+		err = &errcode{code: ofSDK.ErrCode, text: ofSDK.ErrMsg}
 	}
 	clean := c.mask(err, token)
 	var refused *errcode

@@ -31,7 +31,7 @@ func (c *Client) Code2Session(ctx context.Context, code string) (model.OpenID, m
 			// The SDK puts the code into the URL as it is.
 			session, err := c.auth.Code2SessionContext(ctx, url.QueryEscape(code))
 			if session.ErrCode != 0 {
-				return &errcode{session.ErrCode, session.ErrMsg} // the SDK's own error hides the code
+				return &errcode{code: session.ErrCode, text: session.ErrMsg} // the SDK's own error hides the code
 			}
 			if err == nil && (session.OpenID == "" || len(session.OpenID) > model.MaxOpenID || len(session.UnionID) > model.MaxOpenID) {
 				return errNotUnderstood

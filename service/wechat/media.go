@@ -3,6 +3,7 @@ package wechat
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"mime/multipart"
 	"net/url"
@@ -74,4 +75,54 @@ func (c *Client) UploadMedia(ctx context.Context, kind MediaType, name string, c
 		out.MediaID = out.ThumbMediaID
 	}
 	return out.MediaID, err
+}
+
+// Material is what WeChat says of a permanent file.
+type Material struct {
+	MediaID string `json:"media_id"`
+	URL     string `json:"url"` // of a picture, usable within WeChat only
+}
+
+// AddMaterial stores a file for good. Title and intro are of a video only.
+//
+// developers.weixin.qq.com/doc/offiaccount/Asset_Management/Adding_Permanent_Assets.html
+func (c *Client) AddMaterial(ctx context.Context, kind MediaType, name string, content []byte, title, intro string) (Material, error) {
+	if len(content) == 0 || len(content) > maxMedia[kind] {
+		return Material{}, ErrBadData.With(errFile)
+	}
+	f := &file{name: name, content: content}
+	if kind == Video {
+		description, err := json.Marshal(map[string]string{"title": title, "introduction": intro})
+		if err != nil {
+			return Material{}, ErrBadData.With(err)
+		}
+		f.description = string(description)
+	}
+	var out Material
+	err := c.call(ctx, request{
+		name: "material_add", app: model.OfficialAccount, path: "/cgi-bin/material/add_material",
+		query: url.Values{"type": {string(kind)}}, file: f, limit: c.opts.UploadTimeout,
+	}, &out)
+	return out, err
+}
+
+// DeleteMaterial removes a permanent file.
+func (c *Client) DeleteMaterial(ctx context.Context, mediaID string) error {
+	return c.call(ctx, request{
+		name: "material_delete", app: model.OfficialAccount, path: "/cgi-bin/material/del_material",
+		body: map[string]string{"media_id": mediaID},
+	}, nil)
+}
+
+// UploadNewsImage stores a picture for use inside an article and returns its URL.
+func (c *Client) UploadNewsImage(ctx context.Context, name string, content []byte) (string, error) {
+	if len(content) == 0 || len(content) > maxNewsImage {
+		return "", ErrBadData.With(errFile)
+	}
+	var out Material
+	err := c.call(ctx, request{
+		name: "news_image", app: model.OfficialAccount, path: "/cgi-bin/media/uploadimg",
+		file: &file{name: name, content: content}, limit: c.opts.UploadTimeout,
+	}, &out)
+	return out.URL, err
 }

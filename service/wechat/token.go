@@ -25,6 +25,9 @@ const (
 	failurePause = time.Second
 )
 
+// errWaited is ErrToken for those who waited in vain for another replica.
+var errWaited = ErrToken.Saying("微信接口凭证正在更新，请稍后再试")
+
 // fetchToken asks WeChat for a token and how long it lives.
 type fetchToken func(ctx context.Context, force bool) (value string, life time.Duration, err error)
 
@@ -118,6 +121,9 @@ func (t *tokens) renew(ctx context.Context) (string, error) {
 	owner := rand.Text()
 	for {
 		shared, bad, err := t.store.read(ctx)
+		if ctx.Err() != nil {
+			return "", errWaited.With(ctx.Err())
+		}
 		t.redisState(ctx, err)
 		if err != nil {
 			return t.alone(ctx)
@@ -129,13 +135,14 @@ func (t *tokens) renew(ctx context.Context) (string, error) {
 			return shared.value, nil
 		}
 		locked, err := t.store.lock(ctx, owner, t.wait/2)
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return "", errWaited.With(ctx.Err())
+		case err != nil:
 			return t.alone(ctx)
-		}
-		if locked {
+		case locked:
 			return t.fetchLocked(ctx, owner, bad)
-		}
-		if shared.usable(now) {
+		case shared.usable(now):
 			shared.renew = now.Add(failurePause) // another replica renews it; look again then
 			t.keep(shared)
 			return shared.value, nil
@@ -144,7 +151,7 @@ func (t *tokens) renew(ctx context.Context) (string, error) {
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return "", ErrToken.With(fmt.Errorf("wait for another replica to renew: %w", ctx.Err()))
+			return "", errWaited.With(ctx.Err())
 		case <-timer.C:
 		}
 	}
