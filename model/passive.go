@@ -1,5 +1,7 @@
 package model
 
+import "unicode/utf8"
+
 // Passive tells whether WeChat takes the content as the answer to a callback. What
 // it does not take goes by customer-service message instead: a mini-program card
 // always, and towards a mini-program everything but the hand-over to a person.
@@ -13,4 +15,18 @@ func (c Content) Passive(app App) bool {
 		return app == OfficialAccount
 	}
 	return false
+}
+
+// CutText shortens s to MaxText bytes, at the end of a character, and says so with
+// an ellipsis.
+func CutText(s string) string {
+	if len(s) <= MaxText {
+		return s
+	}
+	const ellipsis = "…"
+	end := MaxText - len(ellipsis)
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + ellipsis
 }

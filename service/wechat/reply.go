@@ -121,7 +121,7 @@ func appendXML(dst []byte, in *model.Inbound, content *model.Content) ([]byte, e
 	needMedia := false
 	switch content.Kind {
 	case model.TextContent:
-		dst = element(dst, "Content", cut(content.Text, model.MaxText))
+		dst = element(dst, "Content", model.CutText(content.Text))
 	case model.ImageContent:
 		dst, needMedia = media(dst, "Image", content), true
 	case model.VoiceContent:
@@ -209,18 +209,4 @@ func appendCDATA(dst []byte, value string) []byte {
 		i += size
 	}
 	return dst
-}
-
-// cut shortens s to at most limit bytes, at the end of a character, and says so
-// with an ellipsis.
-func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	const ellipsis = "…"
-	end := limit - len(ellipsis)
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + ellipsis
 }

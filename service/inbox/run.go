@@ -1,0 +1,181 @@
+package inbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+)
+
+// How often a message that another replica runs is looked at.
+const (
+	firstPoll = 10 * time.Millisecond
+	lastPoll  = 200 * time.Millisecond
+)
+
+// grace is how long after its context the logic may still return before its
+// goroutine is given up.
+const grace = time.Second
+
+// lead settles a message for all its tries in this process.
+func (b *Inbox) lead(ctx context.Context, c *call) {
+	defer b.leave(c)
+	found, err := b.await(ctx, c)
+	switch {
+	case err != nil:
+		b.metrics.messages.WithLabelValues("failed").Inc()
+		c.tell(model.Content{}, err)
+	case found.state == answered:
+		b.metrics.messages.WithLabelValues("waited").Inc()
+		c.tell(found.content, nil)
+	default:
+		b.metrics.messages.WithLabelValues("first").Inc()
+		b.labour(ctx, c)
+	}
+}
+
+// await returns as soon as the message is ours or answered.
+func (b *Inbox) await(ctx context.Context, c *call) (standing, error) {
+	seen := false // running elsewhere: if it is ours then, its process died
+	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
+		found, err := b.claim(ctx, c, seen)
+		if err != nil || found.state != running {
+			return found, err
+		}
+		seen = true
+		if time.Until(c.end) < pause {
+			return standing{}, ErrNotReady.With(fmt.Errorf("another replica still runs it"))
+		}
+		timer := time.NewTimer(pause)
+		<-timer.C // at most lastPoll
+	}
+}
+
+// labour runs the logic and sees to its answer: in time, or late.
+func (b *Inbox) labour(ctx context.Context, c *call) {
+	runCtx, cancel := context.WithTimeout(ctx, b.opts.RunLimit)
+	defer cancel()
+	results := make(chan model.Content, 1)
+	in, run := c.in, c.run
+	go func() { results <- b.safely(runCtx, in, run) }()
+
+	renew := b.opts.Lease / 3
+	patience := c.end.Add(-b.opts.Margin)
+	giveUp := time.Now().Add(b.opts.RunLimit + grace)
+	timer := time.NewTimer(min(renew, time.Until(patience)))
+	defer timer.Stop()
+	for {
+		select {
+		case content := <-results:
+			b.finish(ctx, c, content)
+			return
+		case <-timer.C:
+		}
+		if !time.Now().Before(giveUp) {
+			b.log.ErrorContext(ctx, "logic ignores its deadline", "kind", in.Kind)
+			return // the row, if there is one, is taken up when its lease ends
+		}
+		if !c.told && !time.Now().Before(patience) {
+			b.late(ctx, c)
+		}
+		if !c.owed {
+			b.renew(ctx, c)
+		}
+		next := min(renew, time.Until(giveUp)+time.Millisecond)
+		if !c.told {
+			next = min(next, max(time.Until(patience), time.Millisecond))
+		}
+		timer.Reset(next)
+	}
+}
+
+// late answers success for now, once the answer is owed by a committed row.
+func (b *Inbox) late(ctx context.Context, c *call) {
+	ours, err := b.promise(ctx, c, model.Content{})
+	if err != nil {
+		b.log.ErrorContext(ctx, "late answer could not be promised", "error", err)
+		c.tell(model.Content{}, ErrNotReady.With(err)) // the answer is kept for WeChat's next try
+		return
+	}
+	b.metrics.messages.WithLabelValues("late").Inc()
+	c.owed, c.ours = true, ours
+	c.tell(model.Content{}, nil)
+	b.keep(ctx, c, model.Content{})
+}
+
+// finish sees to the answer of the logic.
+//
+// A passive answer is told before it is kept: the write is no part of what the user
+// waits for. It is lost only if this process dies within that moment and WeChat
+// did not get the answer either; then the logic runs again, under the same key, and
+// changes nothing twice.
+func (b *Inbox) finish(ctx context.Context, c *call, content model.Content) {
+	if c.owed {
+		if c.ours {
+			b.deliver(ctx, c.in.Key, c.in.OpenID, c.token, 0, content)
+		}
+		return
+	}
+	if content.Passive(c.in.App) {
+		if !c.told {
+			c.tell(content, nil)
+			b.keep(ctx, c, content)
+		} else if c.err != nil {
+			b.keep(ctx, c, content) // too late for this try, in time for the next one
+		}
+		return
+	}
+	ours, err := b.promise(ctx, c, content)
+	if err != nil {
+		b.log.ErrorContext(ctx, "late answer could not be promised", "error", err)
+		c.tell(model.Content{}, ErrNotReady.With(err))
+		return
+	}
+	c.owed, c.ours = true, ours
+	c.tell(model.Content{}, nil)
+	b.keep(ctx, c, model.Content{})
+	if ours {
+		b.deliver(ctx, c.in.Key, c.in.OpenID, c.token, 0, content)
+	}
+}
+
+// safely runs the logic; its error becomes the sentence that the user reads, its
+// panic nothing.
+func (b *Inbox) safely(ctx context.Context, in model.Inbound, run func(context.Context) (model.Content, error)) (content model.Content) {
+	defer func() {
+		if p := recover(); p != nil {
+			b.metrics.panics.Inc()
+			b.log.ErrorContext(ctx, "panic", "kind", in.Kind, "openid", in.OpenID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			content = model.Content{}
+		}
+	}()
+	content, err := run(ctx)
+	if err != nil {
+		f := fault.Of(err)
+		b.log.WarnContext(ctx, "message failed", "kind", in.Kind, "openid", in.OpenID, "code", f.Code, "error", err)
+		content = model.Text(f.Text)
+	}
+	return sendable(content)
+}
+
+// sendable is the content as WeChat takes it: no empty text, none that is too long.
+func sendable(content model.Content) model.Content {
+	if content.Kind != model.TextContent {
+		return content
+	}
+	if strings.TrimSpace(content.Text) == "" {
+		return model.Content{}
+	}
+	content.Text = model.CutText(content.Text)
+	return content
+}
+
+// encode and decode are how the stores keep content and messages.
+func encode(v any) ([]byte, error) { return json.Marshal(v) }
+
+func decode(raw []byte, v any) error { return json.Unmarshal(raw, v) }
