@@ -184,7 +184,7 @@ func (m *Members) bindTx(ctx context.Context, tx *sql.Tx, c *changed, p proof) e
 		if err := entriesOf(ctx, q, p.member, c); err != nil {
 			return err
 		}
-		return m.record(ctx, tx, c, p.member, actionBound, p.reason, index, p.phone.Masked(), p.request)
+		return m.record(ctx, tx, c, entry{p.member, actionBound, p.reason, index, p.phone.Masked(), p.request})
 	}
 	return ErrBusy
 }
@@ -245,24 +245,42 @@ func (m *Members) unbindTx(ctx context.Context, tx *sql.Tx, c *changed, b bindin
 	if err != nil {
 		return err
 	}
-	return m.record(ctx, tx, c, b.member, actionUnbound, reason, b.index, phone.Masked(), request)
+	return m.record(ctx, tx, c, entry{b.member, actionUnbound, reason, b.index, phone.Masked(), request})
 }
 
-// record writes the history row and promises to tell others of it.
-func (m *Members) record(ctx context.Context, tx *sql.Tx, c *changed, id model.MemberID, action string, reason Reason, index, masked string, request model.RequestID) error {
-	q, row, at := m.queries(tx), m.IDs.Next(), m.nowMillis()
-	event, topic := Event{Member: id, Reason: reason, Phone: masked, At: at}, TopicUnbound
-	if action == actionBound {
+// entry is one line of the history.
+type entry struct {
+	member  model.MemberID
+	action  string
+	reason  Reason
+	index   string
+	masked  string
+	request model.RequestID
+}
+
+// record writes the history and promises to tell others of it.
+func (m *Members) record(ctx context.Context, tx *sql.Tx, c *changed, e entry) error {
+	q := m.queries(tx)
+	event, topic := Event{Member: e.member, Reason: e.reason, Phone: e.masked, At: m.nowMillis()}, TopicUnbound
+	if e.action == actionBound {
 		topic = TopicBound
-		first, err := firstBinding(ctx, q, id, index)
+		first, err := firstBinding(ctx, q, e.member, e.index)
 		if err != nil {
 			return err
 		}
 		event.First = first
 	}
+	if err := m.history(ctx, q, c, e); err != nil {
+		return err
+	}
+	return m.Outbox.AddTx(ctx, tx, topic, model.RequestID("binding-"+m.IDs.Next().String()), event)
+}
+
+// history writes one line.
+func (m *Members) history(ctx context.Context, q *db.Queries, c *changed, e entry) error {
 	err := q.AddBinding(ctx, db.AddBindingParams{
-		ID: int64(row), MemberID: int64(id), RequestID: string(request), Action: action, Reason: string(reason),
-		PhoneIndex: index, PhoneMasked: masked, HappenedAt: int64(at),
+		ID: int64(m.IDs.Next()), MemberID: int64(e.member), RequestID: string(e.request), Action: e.action, Reason: string(e.reason),
+		PhoneIndex: e.index, PhoneMasked: e.masked, HappenedAt: int64(m.nowMillis()),
 	})
 	if sqldb.Duplicate(err) {
 		return ErrRequest.Saying("这个请求编号已经用过了")
@@ -270,8 +288,8 @@ func (m *Members) record(ctx context.Context, tx *sql.Tx, c *changed, id model.M
 	if err != nil {
 		return err
 	}
-	c.counts = append(c.counts, [2]string{action, string(reason)})
-	return m.Outbox.AddTx(ctx, tx, topic, model.RequestID("binding-"+row.String()), event)
+	c.counts = append(c.counts, [2]string{e.action, string(e.reason)})
+	return nil
 }
 
 // firstBinding tells that neither the member, with all who became one with him,

@@ -125,6 +125,9 @@ type Options struct {
 	MemberPerDay  int           // codes for one member; default 10
 	OutsideWait   time.Duration // for the SMS gateway and for the carrier, each; default 3 s
 	CodeText      string        // with one %s for the code and one %d for its minutes
+	// RecycledPercent is how many of a slice of numbers may have changed hands before
+	// CheckHolders takes the carrier's word for a mistake; default 10.
+	RecycledPercent int
 	// ConsentVersions are the current versions of the texts; a purpose that is not
 	// named has version 1.
 	ConsentVersions map[Purpose]int
@@ -159,6 +162,7 @@ func New(deps Deps, opts Options, joiners ...joiner) (*Members, error) {
 	opts.PhonePerDay = cmp.Or(opts.PhonePerDay, 10)
 	opts.MemberPerDay = cmp.Or(opts.MemberPerDay, 10)
 	opts.OutsideWait = cmp.Or(opts.OutsideWait, 3*time.Second)
+	opts.RecycledPercent = cmp.Or(opts.RecycledPercent, 10)
 	opts.CodeText = cmp.Or(opts.CodeText, "您的验证码是%s，%d分钟内有效。请勿告诉他人，工作人员不会向您索要。")
 	cache, err := otter.New(&otter.Options[cacheKey, cached]{MaximumSize: opts.CacheSize})
 	if err != nil {

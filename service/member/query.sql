@@ -212,7 +212,10 @@ SELECT id FROM member WHERE merged_into = ? ORDER BY id LIMIT 100;
 UPDATE member SET follows = ?, follow_changed_at = ?, source = ? WHERE id = ?;
 
 -- name: CloseMember :execrows
-UPDATE member SET closed_at = ?, follows = FALSE, source = '' WHERE id = ? AND closed_at = 0;
+UPDATE member SET closed_at = ?, follows = FALSE WHERE id = ? AND closed_at = 0;
+
+-- name: DropSource :exec
+UPDATE member SET source = '' WHERE id = ?;
 
 -- name: MaskBindings :exec
 UPDATE member_binding SET phone_masked = '' WHERE member_id = ?;

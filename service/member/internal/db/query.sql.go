@@ -410,7 +410,7 @@ func (q *Queries) ByOpenID(ctx context.Context, arg ByOpenIDParams) (ByOpenIDRow
 }
 
 const closeMember = `-- name: CloseMember :execrows
-UPDATE member SET closed_at = ?, follows = FALSE, source = '' WHERE id = ? AND closed_at = 0
+UPDATE member SET closed_at = ?, follows = FALSE WHERE id = ? AND closed_at = 0
 `
 
 type CloseMemberParams struct {
@@ -673,6 +673,15 @@ func (q *Queries) DropPhone(ctx context.Context, arg DropPhoneParams) (int64, er
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const dropSource = `-- name: DropSource :exec
+UPDATE member SET source = '' WHERE id = ?
+`
+
+func (q *Queries) DropSource(ctx context.Context, id int64) error {
+	_, err := q.db.ExecContext(ctx, dropSource, id)
+	return err
 }
 
 const dropUnions = `-- name: DropUnions :exec
