@@ -1,0 +1,128 @@
+-- name: InsertGame :exec
+INSERT INTO redpacket_game (id, name, starts_at, ends_at, budget, rules, stopped_at, stopped_why, created_at)
+VALUES (?, ?, ?, ?, ?, ?, 0, '', ?);
+
+-- name: Game :one
+SELECT id, rules, stopped_at, stopped_why, created_at FROM redpacket_game WHERE id = ?;
+
+-- Games that run or will; the newest end first.
+-- name: RunningGames :many
+SELECT id, rules, stopped_at, stopped_why, created_at FROM redpacket_game
+WHERE ends_at > sqlc.arg(now) AND starts_at <= sqlc.arg(now) AND stopped_at = 0
+ORDER BY ends_at DESC, id LIMIT ?;
+
+-- The kill switch; stopped_at 0 lets the game run again.
+-- name: StopGame :execrows
+UPDATE redpacket_game SET stopped_at = ?, stopped_why = ? WHERE id = ?;
+
+-- name: InsertSlice :exec
+INSERT INTO redpacket_slice (game_id, slice, amount, reserved, spent) VALUES (?, ?, ?, 0, 0);
+
+-- name: Slices :many
+SELECT slice, amount, reserved, spent FROM redpacket_slice WHERE game_id = ? ORDER BY slice;
+
+-- Reserves, and moves budget between slices; no row changes when the slice would be
+-- overdrawn.
+-- name: ReserveSlice :execrows
+UPDATE redpacket_slice SET amount = amount + sqlc.arg(moved), reserved = reserved + sqlc.arg(more)
+WHERE game_id = sqlc.arg(game_id) AND slice = sqlc.arg(slice)
+  AND reserved + spent + sqlc.arg(more) <= amount + sqlc.arg(moved);
+
+-- Gives a reservation back and books what of it was spent (spent <= released).
+-- name: SettleSlice :execrows
+UPDATE redpacket_slice SET reserved = reserved - sqlc.arg(released), spent = spent + sqlc.arg(paid)
+WHERE game_id = sqlc.arg(game_id) AND slice = sqlc.arg(slice) AND reserved >= sqlc.arg(released);
+
+-- name: Pot :one
+SELECT id, game_id, owner_id, nth, request_id, n, target, split, slice, seed_sealed, commitment, state,
+       ends_at, created_at, done_at, helps, won, took
+FROM pot WHERE id = ?;
+
+-- name: PotState :one
+SELECT state FROM pot WHERE id = ?;
+
+-- name: PotsByID :many
+SELECT id, game_id, owner_id, nth, request_id, n, target, split, slice, seed_sealed, commitment, state,
+       ends_at, created_at, done_at, helps, won, took
+FROM pot WHERE id IN (sqlc.slice(ids)) ORDER BY id;
+
+-- What a group of openings may meet: the owners' pots in this game, and any pot that
+-- one of the requests has opened.
+-- name: PotsOfOwners :many
+SELECT id, owner_id, nth, request_id, game_id FROM pot
+WHERE owner_id IN (sqlc.slice(owners)) AND (game_id = sqlc.arg(game_id) OR request_id IN (sqlc.slice(requests)))
+ORDER BY id;
+
+-- name: PotOfRequest :one
+SELECT id, game_id FROM pot WHERE owner_id = ? AND request_id = ?;
+
+-- name: PotsOfOwner :many
+SELECT id, game_id, n, target, state, ends_at, created_at, done_at, helps FROM pot
+WHERE owner_id = ? AND id < ? ORDER BY id DESC LIMIT ?;
+
+-- name: CountPotsOfOwner :one
+SELECT COUNT(*) FROM pot WHERE owner_id = ? AND game_id = ?;
+
+-- Open pots whose time is over, the oldest first.
+-- name: DuePots :many
+SELECT id, n FROM pot WHERE state = 'open' AND ends_at <= ? ORDER BY ends_at, id LIMIT ?;
+
+-- Open pots whose last slot has a row: the ones that may be full.
+-- name: FillCandidates :many
+SELECT p.id FROM pot p JOIN pot_help h ON h.pot_id = p.id AND h.k = p.n
+WHERE p.state = 'open' AND p.id > ? ORDER BY p.id LIMIT ?;
+
+-- Takes the row lock of an open pot (the one-transaction version).
+-- name: LockOpenPot :execrows
+UPDATE pot SET state = 'open' WHERE id = ? AND state = 'open' AND ends_at > ?;
+
+-- name: HelpsOfPot :many
+SELECT k, helper_id, request_id, day, nth, share, shown, created_at FROM pot_help WHERE pot_id = ? ORDER BY k;
+
+-- name: HelpsOfPots :many
+SELECT pot_id, k, helper_id, nth, share, created_at FROM pot_help WHERE pot_id IN (sqlc.slice(pots)) ORDER BY pot_id, k;
+
+-- How full a group of pots is: rows, and how many of them are void.
+-- name: Fullness :many
+SELECT pot_id, COUNT(*) AS held, CAST(SUM(CASE WHEN nth IS NULL THEN 1 ELSE 0 END) AS SIGNED) AS voids
+FROM pot_help WHERE pot_id IN (sqlc.slice(pots)) GROUP BY pot_id;
+
+-- name: OwnHelp :one
+SELECT k, request_id, share, day FROM pot_help WHERE pot_id = ? AND helper_id = ?;
+
+-- name: DayOfHelper :many
+SELECT pot_id, nth FROM pot_help WHERE helper_id = ? AND game_id = ? AND day = ?;
+
+-- name: Progress :one
+SELECT COUNT(nth) AS helps, CAST(COALESCE(SUM(share), 0) AS SIGNED) AS collected FROM pot_help WHERE pot_id = ?;
+
+-- Helpers who agreed to be shown.
+-- name: ShownHelps :many
+SELECT k, helper_id, share, created_at FROM pot_help
+WHERE pot_id = ? AND shown = TRUE AND nth IS NOT NULL ORDER BY k LIMIT ?;
+
+-- Newest day first, along the key.
+-- name: HelpsOfHelper :many
+SELECT h.pot_id, h.game_id, h.k, h.share, h.day, h.created_at, p.owner_id, p.state, p.n, p.target, p.ends_at
+FROM pot_help h JOIN pot p ON p.id = h.pot_id
+WHERE h.helper_id = ? ORDER BY h.created_at DESC, h.pot_id DESC LIMIT ?;
+
+-- name: GamesAfter :many
+SELECT id, rules, stopped_at, stopped_why, created_at FROM redpacket_game WHERE id > ? ORDER BY id LIMIT ?;
+
+-- name: PotsAfter :many
+SELECT id, game_id, owner_id, nth, request_id, n, target, split, slice, seed_sealed, commitment, state,
+       ends_at, created_at, done_at, helps, won, took
+FROM pot WHERE id > ? ORDER BY id LIMIT ?;
+
+-- What pots have won, for the comparison with the payouts.
+-- name: WonAfter :many
+SELECT id, game_id, owner_id, won, done_at FROM pot WHERE id > ? AND won > 0 ORDER BY id LIMIT ?;
+
+-- name: Fastest :many
+SELECT id, owner_id, took, helps FROM pot
+WHERE game_id = ? AND state = 'filled' ORDER BY took, id LIMIT ?;
+
+-- name: MostHelped :many
+SELECT owner_id, CAST(SUM(helps) AS SIGNED) AS helps FROM pot
+WHERE game_id = ? AND state = 'filled' GROUP BY owner_id ORDER BY helps DESC, owner_id LIMIT ?;
