@@ -56,7 +56,10 @@ func (l *Ledger) EarnTx(ctx context.Context, tx *sql.Tx, member model.MemberID, 
 		return 0, l.refuse(ctx, tx, c, ErrCapped)
 	}
 	p := posting{id: id, member: row.MemberID, kind: kindEarn, amount: int64(granted), source: source, ref: ref, reason: rule.Title, at: now}
-	return granted, l.issue(ctx, tx, p, accountIssued, rule)
+	if err := l.issue(ctx, tx, p, accountIssued, rule); err != nil {
+		return 0, err
+	}
+	return granted, nil
 }
 
 // issue makes a lot of the posting's amount out of a house account. The lock is

@@ -240,9 +240,13 @@ VALUES (sqlc.arg(file_hash), sqlc.arg(line), sqlc.arg(row_key), sqlc.arg(code), 
 SELECT line, row_key, code, detail FROM points_import_error
 WHERE file_hash = sqlc.arg(file_hash) AND line > sqlc.arg(after_line) ORDER BY line LIMIT ?;
 
+-- Answers a duplicate key when the row came before.
 -- name: InsertAccrual :exec
 INSERT INTO points_accrual (row_key, body_hash, member_id, points, created_at)
 VALUES (sqlc.arg(row_key), sqlc.arg(body_hash), sqlc.arg(member_id), sqlc.arg(points), sqlc.arg(created_at));
+
+-- name: CutAccrual :exec
+UPDATE points_accrual SET points = sqlc.arg(points) WHERE row_key = sqlc.arg(row_key);
 
 -- name: Accrual :one
 SELECT body_hash, member_id, points FROM points_accrual WHERE row_key = sqlc.arg(row_key);

@@ -359,6 +359,20 @@ func (q *Queries) CopySignIns(ctx context.Context, arg CopySignInsParams) error 
 	return err
 }
 
+const cutAccrual = `-- name: CutAccrual :exec
+UPDATE points_accrual SET points = ? WHERE row_key = ?
+`
+
+type CutAccrualParams struct {
+	Points int64
+	RowKey string
+}
+
+func (q *Queries) CutAccrual(ctx context.Context, arg CutAccrualParams) error {
+	_, err := q.db.ExecContext(ctx, cutAccrual, arg.Points, arg.RowKey)
+	return err
+}
+
 const decideAdjustment = `-- name: DecideAdjustment :execrows
 UPDATE points_adjustment SET state = ?, checker_id = ?, decided_at = ?
 WHERE id = ? AND state = 'requested' AND maker_id <> ?
@@ -787,6 +801,7 @@ type InsertAccrualParams struct {
 	CreatedAt int64
 }
 
+// Answers a duplicate key when the row came before.
 func (q *Queries) InsertAccrual(ctx context.Context, arg InsertAccrualParams) error {
 	_, err := q.db.ExecContext(ctx, insertAccrual,
 		arg.RowKey,

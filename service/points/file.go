@@ -1,0 +1,225 @@
+package points
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/points/internal/db"
+)
+
+// The faults of a file as a whole.
+var (
+	ErrFileSize   = fault.New(fault.Invalid, "points.file_size", "文件过大：不超过32MB、20万行")
+	ErrFileFormat = fault.New(fault.Invalid, "points.file_format", "文件无法识别：请使用CSV或XLSX，首行为表头：流水号、手机号、积分")
+	ErrChecksum   = fault.New(fault.Invalid, "points.checksum", "文件校验和不符，请重新传送")
+)
+
+// errRow is what a line that cannot be read is reported as.
+var errRow = fault.New(fault.Invalid, "points.row", "该行内容不正确")
+
+// The bounds of a file.
+const (
+	maxFile       = 32 << 20
+	maxFileRows   = 200_000
+	maxFileErrors = 10_000
+)
+
+// File is the report on a carrier file.
+type File struct {
+	Hash     string // SHA-256 of the bytes, hex
+	Name     string
+	Operator model.ID // 0: the nightly job
+	Done     bool
+	Total    int64 // rows
+	Accepted int64 // credited
+	Repeated int64 // credited before, by this file or another
+	Refused  int64 // see FileErrors
+	Points   model.Points
+	At       model.Millis
+}
+
+// FileError is a row that was refused.
+type FileError struct {
+	Line   int64 // as the reader of the file counts, the heading is 1
+	Key    string
+	Code   string
+	Detail string // Chinese
+}
+
+// Import credits a carrier's nightly file: CSV (UTF-8 or GB18030) or XLSX, known
+// by its content, with a heading that names 流水号 (row_key), 手机号 (phone) and
+// 积分 (points). checksum is the SHA-256 of the bytes in hex, as the carrier sends
+// it beside the file.
+//
+// The same bytes again are answered with the first report. A run that died is
+// repeated with the same bytes: rows that it credited count as repeated, and none
+// is credited twice, for each has its key. Rows that cannot be credited are
+// reported and keep no other back.
+//
+// Errors: ErrFileSize, ErrFileFormat, ErrChecksum; those of the database, after
+// which the call is repeated.
+func (l *Ledger) Import(ctx context.Context, operator model.ID, name, checksum string, r io.Reader) (File, error) {
+	spool, hash, err := spool(r)
+	if err != nil {
+		return File{}, err
+	}
+	defer func() {
+		_ = spool.Close()
+		_ = os.Remove(spool.Name())
+	}()
+	if !strings.EqualFold(hash, strings.TrimSpace(checksum)) {
+		return File{}, ErrChecksum
+	}
+	q := db.New(l.db)
+	err = q.InsertFile(ctx, db.InsertFileParams{FileHash: hash, Name: cut(name, maxText), OperatorID: int64(operator), CreatedAt: int64(model.At(l.now()))})
+	if err != nil && !sqldb.Duplicate(err) {
+		return File{}, fmt.Errorf("record the file: %w", err)
+	}
+	first, err := l.File(ctx, hash)
+	if err != nil || first.Done {
+		return first, err
+	}
+	report, err := l.importRows(ctx, hash, spool)
+	if err != nil {
+		return File{}, err
+	}
+	_, err = q.FinishFile(ctx, db.FinishFileParams{
+		Total: report.Total, Accepted: report.Accepted, Repeated: report.Repeated, Refused: report.Refused,
+		Points: int64(report.Points), DoneAt: int64(model.At(l.now())), FileHash: hash,
+	})
+	if err != nil {
+		return File{}, fmt.Errorf("finish the file: %w", err)
+	}
+	l.log.InfoContext(ctx, "points file imported", "hash", hash, "total", report.Total, "accepted", report.Accepted, "refused", report.Refused)
+	return l.File(ctx, hash)
+}
+
+// spool keeps the bytes in a temporary file and hashes them on the way.
+func spool(r io.Reader) (*os.File, string, error) {
+	f, err := os.CreateTemp("", "kmh-points-*")
+	if err != nil {
+		return nil, "", fmt.Errorf("make a temporary file: %w", err)
+	}
+	h := sha256.New()
+	n, err := io.Copy(io.MultiWriter(f, h), io.LimitReader(r, maxFile+1))
+	if err == nil && n > maxFile {
+		err = ErrFileSize
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		_ = f.Close()
+		_ = os.Remove(f.Name())
+		return nil, "", fmt.Errorf("receive the file: %w", err)
+	}
+	return f, hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// importRows reads and credits the file, MaxAccruals rows at a time.
+func (l *Ledger) importRows(ctx context.Context, hash string, f *os.File) (File, error) {
+	rows, err := openRows(f)
+	if err != nil {
+		return File{}, err
+	}
+	defer rows.close()
+	var report File
+	for more := true; more; {
+		var lines []int64
+		var accruals []Accrual
+		for len(accruals) < MaxAccruals {
+			a, err := rows.next()
+			if errors.Is(err, io.EOF) {
+				more = false
+				break
+			}
+			if report.Total++; report.Total > maxFileRows {
+				return report, ErrFileSize
+			}
+			if fault.KindOf(err) == fault.Invalid && errors.Is(err, errRow) {
+				if err := l.refuseRow(ctx, hash, rows.line, a.Key, err, &report); err != nil {
+					return report, err
+				}
+				continue
+			}
+			if err != nil {
+				return report, err
+			}
+			lines, accruals = append(lines, rows.line), append(accruals, a)
+		}
+		done, err := l.Accrue(ctx, accruals)
+		if err != nil {
+			return report, err
+		}
+		for i, d := range done {
+			if err := l.reportRow(ctx, hash, lines[i], d, &report); err != nil {
+				return report, err
+			}
+		}
+	}
+	return report, nil
+}
+
+func (l *Ledger) reportRow(ctx context.Context, hash string, line int64, d Accrued, report *File) error {
+	switch {
+	case d.Err != nil:
+		return l.refuseRow(ctx, hash, line, d.Key, d.Err, report)
+	case d.Repeated:
+		report.Repeated++
+	default:
+		report.Accepted++
+		report.Points += d.Granted
+	}
+	return nil
+}
+
+// refuseRow reports the row; of more than 10,000 only their number is kept.
+func (l *Ledger) refuseRow(ctx context.Context, hash string, line int64, key string, why error, report *File) error {
+	if report.Refused++; report.Refused > maxFileErrors {
+		return nil
+	}
+	if !model.RequestID(key).Valid() {
+		key = ""
+	}
+	f := fault.Of(why)
+	err := db.New(l.db).InsertFileError(ctx, db.InsertFileErrorParams{FileHash: hash, Line: line, RowKey: key, Code: f.Code, Detail: cut(f.Text, maxText)})
+	if err != nil && !sqldb.Duplicate(err) { // an earlier run that died reported it
+		return fmt.Errorf("report row %d: %w", line, err)
+	}
+	return nil
+}
+
+// File is the report on the file with the hash.
+func (l *Ledger) File(ctx context.Context, hash string) (File, error) {
+	r, err := db.New(l.db).File(ctx, hash)
+	if err != nil {
+		return File{}, fmt.Errorf("read the report of file %s: %w", hash, err)
+	}
+	return File{
+		Hash: r.FileHash, Name: r.Name, Operator: model.ID(r.OperatorID), Done: r.DoneAt != 0, Total: r.Total, Accepted: r.Accepted,
+		Repeated: r.Repeated, Refused: r.Refused, Points: model.Points(r.Points), At: model.Millis(r.CreatedAt),
+	}, nil
+}
+
+// FileErrors are the refused rows of a file after a line, in order, at most 100 a
+// call.
+func (l *Ledger) FileErrors(ctx context.Context, hash string, after int64, limit int) ([]FileError, error) {
+	rows, err := db.New(l.db).FileErrors(ctx, db.FileErrorsParams{FileHash: hash, AfterLine: after, Limit: pageSize(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("read the refused rows of file %s: %w", hash, err)
+	}
+	list := make([]FileError, 0, len(rows))
+	for _, r := range rows {
+		list = append(list, FileError{r.Line, r.RowKey, r.Code, r.Detail})
+	}
+	return list, nil
+}

@@ -1,0 +1,174 @@
+package points
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/points/internal/db"
+)
+
+// TopicExpiring is the topic of the promise to remind a member; its payload is
+// Expiring.
+const TopicExpiring = "points.expiring"
+
+// Expiring is the payload of a reminder.
+type Expiring struct {
+	Member    model.MemberID `json:"member"`
+	Points    model.Points   `json:"points"`
+	ExpiresAt model.Millis   `json:"expiresAt"`
+}
+
+// slice is how many rows a job reads at once; maxSlices bounds one run: what is
+// left is for the next.
+const (
+	slice     = 200
+	maxSlices = 5000
+)
+
+// SettleDue moves every lot that expired to the expired account and makes every
+// pending lot active whose time has come; each member in a transaction of its
+// own, in the order in which they are due. It returns how many members it
+// settled, and may be stopped and repeated at any point. A member who fails is
+// logged and left for the next run.
+func (l *Ledger) SettleDue(ctx context.Context) (int, error) {
+	settled, failed := 0, 0
+	after := db.DueAccountsParams{Now: int64(model.At(l.now())), Limit: slice}
+	for range maxSlices {
+		rows, err := db.New(l.db).DueAccounts(ctx, after)
+		if err != nil {
+			return settled, fmt.Errorf("find due accounts: %w", err)
+		}
+		for _, r := range rows {
+			after.AfterDue, after.AfterMember = r.DueAt, r.MemberID
+			if err := l.settleOne(ctx, r.MemberID); err != nil {
+				if ctx.Err() != nil {
+					return settled, err
+				}
+				failed++
+				l.log.ErrorContext(ctx, "points account not settled", "member", r.MemberID, "err", err)
+				continue
+			}
+			settled++
+		}
+		if len(rows) < slice {
+			break
+		}
+	}
+	l.moved.WithLabelValues("settle").Add(float64(settled))
+	if failed > 0 {
+		return settled, fmt.Errorf("%d accounts could not be settled", failed)
+	}
+	return settled, nil
+}
+
+// settleOne settles a member; one with more lots than a transaction carries in as
+// many as it takes.
+func (l *Ledger) settleOne(ctx context.Context, member int64) error {
+	for range maxPages {
+		more := false
+		err := sqldb.InTx(ctx, l.db, func(tx *sql.Tx) error {
+			now := model.At(l.now())
+			row, err := l.lock(ctx, tx, member, false, now)
+			if err != nil {
+				return err
+			}
+			_, err = l.settle(ctx, tx, row, now)
+			if more = errors.Is(err, ErrTooManyLots); more {
+				return nil // keep what was moved
+			}
+			return err
+		})
+		if err != nil || !more {
+			return err
+		}
+	}
+	return ErrTooManyLots
+}
+
+// RemindDue promises a reminder, once for each member and expiry, for all that
+// expires within Options.RemindDays. It returns how many it promised and may be
+// stopped and repeated at any point.
+func (l *Ledger) RemindDue(ctx context.Context) (int, error) {
+	promised := 0
+	now := l.now()
+	after := db.ExpiringParams{
+		AfterExpiry: int64(model.At(now)) + 1, AfterMember: some(0),
+		UntilAt: int64(model.At(now.AddDate(0, 0, l.opts.RemindDays))), Limit: slice,
+	}
+	for range maxSlices {
+		rows, err := db.New(l.db).Expiring(ctx, after)
+		if err != nil {
+			return promised, fmt.Errorf("find what expires soon: %w", err)
+		}
+		for _, r := range rows {
+			after.AfterExpiry, after.AfterMember = r.ExpiresAt, some(r.MemberID)
+		}
+		n := 0
+		if err := sqldb.InTx(ctx, l.db, func(tx *sql.Tx) error {
+			n, err = l.remind(ctx, tx, rows)
+			return err
+		}); err != nil {
+			return promised, fmt.Errorf("promise reminders: %w", err)
+		}
+		promised += n
+		if len(rows) < slice {
+			break
+		}
+	}
+	l.moved.WithLabelValues("remind").Add(float64(promised))
+	return promised, nil
+}
+
+func (l *Ledger) remind(ctx context.Context, tx *sql.Tx, rows []db.ExpiringRow) (int, error) {
+	q, n := queries(tx), 0
+	for _, r := range rows {
+		err := q.InsertReminder(ctx, db.InsertReminderParams{MemberID: r.MemberID, ExpiresAt: r.ExpiresAt, CreatedAt: int64(model.At(l.now()))})
+		if sqldb.Duplicate(err) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("insert reminder: %w", err)
+		}
+		request := model.RequestID(fmt.Sprintf("remind/%d/%d", r.MemberID, r.ExpiresAt))
+		payload := Expiring{model.MemberID(r.MemberID), model.Points(r.Points), model.Millis(r.ExpiresAt)}
+		if err := l.outbox.AddTx(ctx, tx, TopicExpiring, request, payload); err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// VoidOverdue gives back what is held beyond its time and returns how many holds
+// it voided. A lot that expired meanwhile stays expired.
+func (l *Ledger) VoidOverdue(ctx context.Context) (int, error) {
+	voided := 0
+	after := db.OverdueHoldsParams{Now: int64(model.At(l.now())), Limit: slice}
+	for range maxSlices {
+		holds, err := db.New(l.db).OverdueHolds(ctx, after)
+		if err != nil {
+			return voided, fmt.Errorf("find overdue holds: %w", err)
+		}
+		for _, id := range holds {
+			after.AfterID = id
+			err := l.Void(ctx, model.ID(id), 0, "overdue")
+			if fault.KindOf(err) == fault.Conflict { // somebody was faster
+				continue
+			}
+			if err != nil {
+				return voided, fmt.Errorf("void hold %d: %w", id, err)
+			}
+			voided++
+		}
+		if len(holds) < slice {
+			break
+		}
+	}
+	l.moved.WithLabelValues("void").Add(float64(voided))
+	return voided, nil
+}
