@@ -210,3 +210,18 @@ func TestTheControlRefusesWhatIsOutOfRange(t *testing.T) {
 		t.Errorf("Put at an unknown point = %v, want ErrUnknownPoint", err)
 	}
 }
+
+func TestAPointWithinAPointMayResetToo(t *testing.T) {
+	s := faults.New(1)
+	inner := s.Wrap("x.inner", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	srv := httptest.NewServer(s.Wrap("x.outer", inner))
+	t.Cleanup(func() { srv.Close(); s.Close() })
+	for point, kind := range map[string]faults.Kind{"x.inner": faults.Reset, "x.outer": faults.Duplicate} {
+		if err := s.Put(point, faults.Fault{Kind: kind}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status, _, err := call(t, srv); status != http.StatusBadGateway {
+		t.Errorf("call = %d, %v, want 502", status, err)
+	}
+}

@@ -166,8 +166,19 @@ type answer struct {
 	body   bytes.Buffer
 }
 
-func record(next http.Handler, r *http.Request) *answer {
-	a := &answer{header: http.Header{}, status: http.StatusOK}
+// record runs the handler without a connection. One that aborts (an inner fault
+// point that resets) is recorded as a bad gateway.
+func record(next http.Handler, r *http.Request) (a *answer) {
+	a = &answer{header: http.Header{}, status: http.StatusOK}
+	defer func() {
+		switch cause := recover(); cause {
+		case nil:
+		case http.ErrAbortHandler:
+			a.status = http.StatusBadGateway
+		default:
+			panic(cause)
+		}
+	}()
 	next.ServeHTTP(a, r)
 	return a
 }
