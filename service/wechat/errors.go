@@ -132,7 +132,6 @@ const maxErrorText = 300
 // scrub makes a text from outside fit for a log: known secrets and whatever looks
 // like one are gone, a request id stays.
 func (c *Client) scrub(text string, more ...string) string {
-	text = strings.ToValidUTF8(text[:min(len(text), 4*maxErrorText)], "?")
 	for _, secret := range append(more, c.secrets...) {
 		if secret != "" {
 			text = strings.ReplaceAll(text, secret, "***")
@@ -140,8 +139,8 @@ func (c *Client) scrub(text string, more ...string) string {
 		}
 	}
 	rid := rids.FindString(text)
-	text = secretive.ReplaceAllString(text, "***")
-	text = text[:min(len(text), maxErrorText)]
+	text = secretive.ReplaceAllString(text[:min(len(text), 4*maxErrorText)], "***")
+	text = strings.ToValidUTF8(text[:min(len(text), maxErrorText)], "?")
 	if rid != "" {
 		text += " " + rid
 	}
