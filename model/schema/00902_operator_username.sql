@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE UNIQUE INDEX operator_username ON operator (username);

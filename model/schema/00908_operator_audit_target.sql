@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX operator_audit_target ON operator_audit (target, seq);

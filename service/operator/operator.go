@@ -1,0 +1,245 @@
+// Package operator knows the people who run the installation: their accounts and
+// roles, their sessions, and the audit of what they did.
+//
+// Invariants:
+//   - a password is kept as argon2id alone, a session's token as its SHA-256, a TOTP
+//     secret sealed and bound to its account;
+//   - an attempt to sign in is counted before it is compared, so a thousand at once
+//     compare as many as one after another would;
+//   - a TOTP code is good once;
+//   - the audit is a chain: a row is authenticated, with the one before it, by a key
+//     that the database does not have, in the transaction of what it tells.
+//
+// Tables: operator, operator_session, operator_audit, operator_audit_head.
+package operator
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	"kaimenhong/model/seal"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/operator/internal/db"
+)
+
+// The faults of this domain.
+var (
+	ErrUsername  = fault.New(fault.Invalid, "operator.username", "用户名由3到32位小写字母、数字、点、横线组成")
+	ErrName      = fault.New(fault.Invalid, "operator.name", "请填写姓名，最多20个字")
+	ErrPassword  = fault.New(fault.Invalid, "operator.password", "密码需12到128个字符，且不能包含用户名")
+	ErrRole      = fault.New(fault.Invalid, "operator.role", "请至少选择一个有效的角色")
+	ErrTaken     = fault.New(fault.Conflict, "operator.taken", "这个用户名已被使用")
+	ErrUnknown   = fault.New(fault.NotFound, "operator.unknown", "没有找到这个账号")
+	ErrSignIn    = fault.New(fault.Unauthenticated, "operator.sign_in", "用户名、密码或动态码不对")
+	ErrLocked    = fault.New(fault.Limited, "operator.locked", "登录失败次数过多，请稍后再试")
+	ErrSession   = fault.New(fault.Unauthenticated, "operator.session", "登录已失效，请重新登录")
+	ErrTOTP      = fault.New(fault.Invalid, "operator.totp", "动态码不对，请核对手机时间后再试")
+	ErrTOTPState = fault.New(fault.Conflict, "operator.totp_state", "动态码已启用或尚未申请")
+	ErrBusy      = fault.New(fault.Unavailable, "operator.busy", "系统繁忙，请稍后再试")
+	ErrTampered  = fault.New(fault.Internal, "operator.audit_tampered", "审计记录校验不通过")
+	ErrAudit     = fault.New(fault.Internal, "operator.audit", "审计记录写入失败")
+)
+
+// Role is what an operator may do.
+type Role string
+
+// The seven roles.
+const (
+	Admin    Role = "admin"    // 管理员
+	Planner  Role = "planner"  // 活动策划
+	Editor   Role = "editor"   // 内容编辑
+	Reviewer Role = "reviewer" // 审核
+	Support  Role = "support"  // 客服
+	Analyst  Role = "analyst"  // 数据分析
+	Auditor  Role = "auditor"  // 审计
+)
+
+// Roles are all of them with their Chinese names, in the order of a page.
+var Roles = []struct {
+	Role Role
+	Name string
+}{
+	{Admin, "管理员"},
+	{Planner, "活动策划"},
+	{Editor, "内容编辑"},
+	{Reviewer, "审核"},
+	{Support, "客服"},
+	{Analyst, "数据分析"},
+	{Auditor, "审计"},
+}
+
+func known(role Role) bool {
+	for _, r := range Roles {
+		if r.Role == role {
+			return true
+		}
+	}
+	return false
+}
+
+// Operator is one account.
+type Operator struct {
+	ID       model.ID
+	Username string
+	Name     string
+	Roles    []Role
+	TOTP     bool // a second factor is active
+}
+
+// Has tells whether the operator has the role.
+func (o Operator) Has(role Role) bool { return slices.Contains(o.Roles, role) }
+
+// System is the actor of what no person did: the command line, a job.
+const System model.ID = 0
+
+// Options have good defaults.
+type Options struct {
+	Hashers  int64         // argon2id computations at once, 19 MiB each; default 2
+	HashWait time.Duration // for one's turn; default 5 s
+	Lifetime time.Duration // of a session; default 12 h
+	Idle     time.Duration // a session unused for so long ends; default 30 min
+	Issuer   string        // of TOTP codes, as the phone's app shows it; default 开门红
+}
+
+// Operators is the one owner of the tables above. It is safe for concurrent use.
+type Operators struct {
+	db      *sql.DB
+	q       *db.Queries
+	sealer  *seal.Sealer
+	ids     *model.IDs
+	now     model.Clock
+	log     *slog.Logger
+	opts    Options
+	hashing *semaphore.Weighted
+	decoy   string // a hash to compare with when there is no account
+	signIns *prometheus.CounterVec
+}
+
+// New makes the domain.
+func New(pool *sql.DB, sealer *seal.Sealer, ids *model.IDs, now model.Clock, log *slog.Logger, reg prometheus.Registerer, opts Options) (*Operators, error) {
+	opts.Hashers = cmp.Or(opts.Hashers, 2)
+	opts.HashWait = cmp.Or(opts.HashWait, 5*time.Second)
+	opts.Lifetime = cmp.Or(opts.Lifetime, 12*time.Hour)
+	opts.Idle = cmp.Or(opts.Idle, 30*time.Minute)
+	opts.Issuer = cmp.Or(opts.Issuer, "开门红")
+	o := &Operators{
+		db: pool, q: db.New(pool), sealer: sealer, ids: ids, now: now, log: log, opts: opts,
+		hashing: semaphore.NewWeighted(opts.Hashers), decoy: decoyHash(),
+		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "operator_sign_ins_total", Help: "Attempts to sign in, by outcome.",
+		}, []string{"outcome"}),
+	}
+	return o, reg.Register(o.signIns)
+}
+
+// Account is what Add needs.
+type Account struct {
+	Username string // lower case
+	Name     string
+	Password string
+	Roles    []Role
+}
+
+// Add makes an account. by is who does it: System on the command line.
+// Errors: ErrUsername, ErrName, ErrPassword, ErrRole, ErrTaken, ErrBusy.
+func (o *Operators) Add(ctx context.Context, a Account, by model.ID) (model.ID, error) {
+	if err := check(a); err != nil {
+		return 0, err
+	}
+	hash, err := o.hash(ctx, a.Password)
+	if err != nil {
+		return 0, err
+	}
+	id := o.ids.Next()
+	err = sqldb.InTx(ctx, o.db, func(tx *sql.Tx) error {
+		err := o.q.WithTx(tx).AddOperator(ctx, db.AddOperatorParams{
+			ID: int64(id), Username: a.Username, Name: a.Name, Roles: joinRoles(a.Roles),
+			PasswordHash: hash, CreatedAt: int64(model.At(o.now())),
+		})
+		if sqldb.Duplicate(err) {
+			return ErrTaken
+		}
+		if err != nil {
+			return err
+		}
+		return o.Audit(ctx, tx, Entry{By: by, Action: "operator.add", Target: "operator/" + id.String(), Detail: struct {
+			Username string `json:"username"`
+			Roles    []Role `json:"roles"`
+		}{a.Username, a.Roles}})
+	})
+	if err != nil {
+		return 0, fmt.Errorf("add operator: %w", err)
+	}
+	return id, nil
+}
+
+// Disable ends an account and all its sessions at once. Errors: ErrUnknown, also
+// for one that is disabled already.
+func (o *Operators) Disable(ctx context.Context, id, by model.ID) error {
+	err := sqldb.InTx(ctx, o.db, func(tx *sql.Tx) error {
+		q := o.q.WithTx(tx)
+		n, err := q.Disable(ctx, db.DisableParams{DisabledAt: int64(model.At(o.now())), ID: int64(id)})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrUnknown
+		}
+		if err := q.DropSessions(ctx, int64(id)); err != nil {
+			return err
+		}
+		return o.Audit(ctx, tx, Entry{By: by, Action: "operator.disable", Target: "operator/" + id.String()})
+	})
+	if err != nil {
+		return fmt.Errorf("disable operator %d: %w", id, err)
+	}
+	return nil
+}
+
+func check(a Account) error {
+	if n := len(a.Username); n < 3 || n > 32 || strings.Trim(a.Username, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
+		return ErrUsername
+	}
+	if n := len([]rune(a.Name)); n < 1 || n > 20 || strings.ContainsFunc(a.Name, func(r rune) bool { return r < ' ' }) {
+		return ErrName
+	}
+	if n := len([]rune(a.Password)); n < 12 || len(a.Password) > 128 || strings.Contains(strings.ToLower(a.Password), a.Username) {
+		return ErrPassword
+	}
+	if len(a.Roles) == 0 || len(a.Roles) > len(Roles) {
+		return ErrRole
+	}
+	for i, role := range a.Roles {
+		if !known(role) || slices.Contains(a.Roles[:i], role) {
+			return ErrRole
+		}
+	}
+	return nil
+}
+
+func joinRoles(roles []Role) string {
+	words := make([]string, len(roles))
+	for i, r := range roles {
+		words[i] = string(r)
+	}
+	return strings.Join(words, ",")
+}
+
+func splitRoles(s string) []Role {
+	var roles []Role
+	for word := range strings.SplitSeq(s, ",") {
+		roles = append(roles, Role(word))
+	}
+	return roles
+}

@@ -1,0 +1,79 @@
+-- The queries of operators. Reads of one row answer sql.ErrNoRows when there is
+-- none; guarded updates answer how many rows they hit.
+
+-- name: AddOperator :exec
+INSERT INTO operator (id, username, name, roles, password_hash, totp_sealed, totp_active, totp_step, failures, locked_until, disabled_at, created_at)
+VALUES (?, ?, ?, ?, ?, '', FALSE, 0, 0, 0, 0, ?);
+
+-- name: ByUsername :one
+SELECT id, username, name, roles, password_hash, totp_sealed, totp_active, totp_step, failures, locked_until, disabled_at
+FROM operator WHERE username = ?;
+
+-- name: ByID :one
+SELECT id, username, name, roles, totp_sealed, totp_active, totp_step, disabled_at FROM operator WHERE id = ?;
+
+-- Counts an attempt before anything is compared: 0 rows means that another attempt
+-- was counted meanwhile, or that the account is locked.
+-- name: CountAttempt :execrows
+UPDATE operator SET failures = failures + 1, locked_until = sqlc.arg(until_at)
+WHERE id = sqlc.arg(id) AND failures = sqlc.arg(was) AND locked_until <= sqlc.arg(now_at);
+
+-- name: ClearFailures :exec
+UPDATE operator SET failures = 0, locked_until = 0 WHERE id = ?;
+
+-- name: SetTOTP :execrows
+UPDATE operator SET totp_sealed = ?, totp_active = FALSE, totp_step = 0 WHERE id = ? AND totp_active = FALSE AND disabled_at = 0;
+
+-- name: ActivateTOTP :execrows
+UPDATE operator SET totp_active = TRUE, totp_step = ? WHERE id = ? AND totp_active = FALSE AND totp_sealed = ?;
+
+-- A code is good once: its step must be later than that of the last.
+-- name: SpendStep :execrows
+UPDATE operator SET totp_step = sqlc.arg(step) WHERE id = sqlc.arg(id) AND totp_step < sqlc.arg(step_after);
+
+-- name: Disable :execrows
+UPDATE operator SET disabled_at = ? WHERE id = ? AND disabled_at = 0;
+
+-- name: AddSession :exec
+INSERT INTO operator_session (token_hash, operator_id, created_at, seen_at, expires_at) VALUES (?, ?, ?, ?, ?);
+
+-- name: SessionOf :one
+SELECT o.id, o.username, o.name, o.roles, o.totp_active, s.seen_at, s.expires_at
+FROM operator_session s
+JOIN operator o ON o.id = s.operator_id
+WHERE s.token_hash = ? AND o.disabled_at = 0;
+
+-- name: SeeSession :exec
+UPDATE operator_session SET seen_at = ? WHERE token_hash = ?;
+
+-- name: DropSession :execrows
+DELETE FROM operator_session WHERE token_hash = ?;
+
+-- name: DropSessions :exec
+DELETE FROM operator_session WHERE operator_id = ?;
+
+-- name: OldSessions :many
+SELECT token_hash FROM operator_session WHERE expires_at < ? ORDER BY expires_at LIMIT ?;
+
+-- name: PurgeSessions :execrows
+DELETE FROM operator_session WHERE token_hash IN (sqlc.slice('hashes'));
+
+-- Takes the next place in the chain and holds its end until the transaction ends.
+-- name: NextSeq :execrows
+UPDATE operator_audit_head SET seq = seq + 1 WHERE id = 1;
+
+-- name: Head :one
+SELECT seq, hash FROM operator_audit_head WHERE id = 1;
+
+-- name: AddHead :exec
+INSERT INTO operator_audit_head (id, seq, hash) VALUES (1, 1, '');
+
+-- name: SetHead :exec
+UPDATE operator_audit_head SET hash = ? WHERE id = 1;
+
+-- name: AddAudit :exec
+INSERT INTO operator_audit (seq, operator_id, action, target, detail, happened_at, hash) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: AuditAfter :many
+SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
+WHERE seq > ? ORDER BY seq LIMIT ?;

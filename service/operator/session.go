@@ -1,0 +1,177 @@
+package operator
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/operator/internal/db"
+)
+
+// From the maxFailures-th failure in a row each locks the account, first for
+// lockFirst, then twice as long, up to lockMost.
+const (
+	maxFailures = 5
+	lockFirst   = time.Minute
+	lockMost    = 15 * time.Minute
+)
+
+// maxPassword bounds, in bytes, what is hashed for an attempt.
+const maxPassword = 128
+
+// Session is what signing in gives. Token goes to the browser and is kept nowhere.
+type Session struct {
+	Token     string
+	Operator  Operator
+	ExpiresAt model.Millis
+}
+
+// SignIn checks username, password and, where it is active, the TOTP code. It says
+// the same, and takes as long, for an unknown name and for a wrong password.
+// Errors: ErrSignIn, ErrLocked, ErrBusy.
+func (o *Operators) SignIn(ctx context.Context, username, password, code string) (Session, error) {
+	s, err := o.signIn(ctx, username, password, code)
+	outcome := "ok"
+	if err != nil {
+		outcome = fault.KindOf(err).String()
+	}
+	o.signIns.WithLabelValues(outcome).Inc()
+	return s, err
+}
+
+func (o *Operators) signIn(ctx context.Context, username, password, code string) (Session, error) {
+	if len(password) > maxPassword || len(username) > 32 {
+		return Session{}, ErrSignIn
+	}
+	row, err := o.q.ByUsername(ctx, username)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && row.DisabledAt != 0 {
+		if _, err := o.verify(ctx, password, o.decoy); err != nil {
+			return Session{}, err
+		}
+		return Session{}, ErrSignIn
+	}
+	if err != nil {
+		return Session{}, fmt.Errorf("read operator: %w", err)
+	}
+	if err := o.countAttempt(ctx, row); err != nil {
+		return Session{}, err
+	}
+	ok, err := o.verify(ctx, password, row.PasswordHash)
+	if err != nil {
+		return Session{}, err
+	}
+	if !ok {
+		return Session{}, ErrSignIn
+	}
+	if row.TotpActive {
+		if err := o.spendCode(ctx, model.ID(row.ID), row.TotpSealed, code); err != nil {
+			if errors.Is(err, ErrTOTP) {
+				err = ErrSignIn
+			}
+			return Session{}, err
+		}
+	}
+	return o.open(ctx, Operator{ID: model.ID(row.ID), Username: row.Username, Name: row.Name, Roles: splitRoles(row.Roles), TOTP: row.TotpActive})
+}
+
+// countAttempt counts before anything is compared; of attempts at the same time one
+// goes on.
+func (o *Operators) countAttempt(ctx context.Context, row db.ByUsernameRow) error {
+	now := o.now()
+	until := int64(0)
+	if over := row.Failures - maxFailures + 2; over > 0 {
+		until = int64(model.At(now.Add(min(lockFirst<<min(over-1, 10), lockMost))))
+	}
+	n, err := o.q.CountAttempt(ctx, db.CountAttemptParams{UntilAt: until, ID: row.ID, Was: row.Failures, NowAt: int64(model.At(now))})
+	if err != nil {
+		return fmt.Errorf("count attempt: %w", err)
+	}
+	if n == 0 {
+		return ErrLocked
+	}
+	return nil
+}
+
+// open makes a session in the transaction that audits it.
+func (o *Operators) open(ctx context.Context, who Operator) (Session, error) {
+	now := o.now()
+	s := Session{Token: rand.Text() + rand.Text(), Operator: who, ExpiresAt: model.At(now.Add(o.opts.Lifetime))}
+	err := sqldb.InTx(ctx, o.db, func(tx *sql.Tx) error {
+		q := o.q.WithTx(tx)
+		if err := q.ClearFailures(ctx, int64(who.ID)); err != nil {
+			return err
+		}
+		if err := q.AddSession(ctx, db.AddSessionParams{
+			TokenHash: tokenHash(s.Token), OperatorID: int64(who.ID),
+			CreatedAt: int64(model.At(now)), SeenAt: int64(model.At(now)), ExpiresAt: int64(s.ExpiresAt),
+		}); err != nil {
+			return err
+		}
+		return o.Audit(ctx, tx, Entry{By: who.ID, Action: "operator.sign_in", Target: "operator/" + who.ID.String()})
+	})
+	if err != nil {
+		return Session{}, fmt.Errorf("open session: %w", err)
+	}
+	return s, nil
+}
+
+// seenEvery is how exactly a session's last use is kept, so that most requests only
+// read.
+const seenEvery = time.Minute
+
+// Find returns who the token belongs to. Errors: ErrSession.
+func (o *Operators) Find(ctx context.Context, token string) (Operator, error) {
+	row, err := o.q.SessionOf(ctx, tokenHash(token))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Operator{}, ErrSession
+	}
+	if err != nil {
+		return Operator{}, fmt.Errorf("read session: %w", err)
+	}
+	now := o.now()
+	seen := model.Millis(row.SeenAt).Time()
+	if model.Millis(row.ExpiresAt) <= model.At(now) || now.Sub(seen) >= o.opts.Idle {
+		return Operator{}, ErrSession
+	}
+	if now.Sub(seen) >= seenEvery {
+		if err := o.q.SeeSession(ctx, db.SeeSessionParams{SeenAt: int64(model.At(now)), TokenHash: tokenHash(token)}); err != nil {
+			return Operator{}, fmt.Errorf("keep session: %w", err)
+		}
+	}
+	return Operator{ID: model.ID(row.ID), Username: row.Username, Name: row.Name, Roles: splitRoles(row.Roles), TOTP: row.TotpActive}, nil
+}
+
+// SignOut ends the session; an unknown one is ended already.
+func (o *Operators) SignOut(ctx context.Context, token string) error {
+	if _, err := o.q.DropSession(ctx, tokenHash(token)); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return nil
+}
+
+// maxPurge bounds what one call of Purge takes on.
+const maxPurge = 1000
+
+// Purge deletes at most limit (≤ 1,000) sessions that have expired.
+func (o *Operators) Purge(ctx context.Context, limit int) (int64, error) {
+	hashes, err := o.q.OldSessions(ctx, db.OldSessionsParams{ExpiresAt: int64(model.At(o.now())), Limit: int32(min(limit, maxPurge))})
+	if err != nil || len(hashes) == 0 {
+		return 0, err
+	}
+	return o.q.PurgeSessions(ctx, hashes)
+}
+
+// tokenHash is what is kept of a token. A plain hash does: a token is 256 random
+// bits, which nobody guesses.
+func tokenHash(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
