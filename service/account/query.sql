@@ -1,0 +1,30 @@
+-- The last value of a number's kind, sealed.
+-- name: Snapshot :one
+SELECT sealed, as_of FROM account_snapshot
+WHERE phone_key = sqlc.arg(phone_key) AND kind = sqlc.arg(kind);
+
+-- Replaces the value unless a newer one stands; no row changes then, or when there
+-- is none yet.
+-- name: ReplaceSnapshot :execrows
+UPDATE account_snapshot
+SET sealed = sqlc.arg(sealed), as_of = sqlc.arg(as_of), saved_at = sqlc.arg(saved_at)
+WHERE phone_key = sqlc.arg(phone_key) AND kind = sqlc.arg(kind) AND as_of <= sqlc.arg(not_after);
+
+-- A duplicate says that another replica was first, or has a newer value.
+-- name: InsertSnapshot :exec
+INSERT INTO account_snapshot (phone_key, kind, sealed, as_of, saved_at)
+VALUES (sqlc.arg(phone_key), sqlc.arg(kind), sqlc.arg(sealed), sqlc.arg(as_of), sqlc.arg(saved_at));
+
+-- Everything that is kept of a number.
+-- name: EraseSnapshots :execrows
+DELETE FROM account_snapshot WHERE phone_key = sqlc.arg(phone_key);
+
+-- The keys of rows too old to be shown, some at a time: a DELETE with a LIMIT is
+-- not known to every engine.
+-- name: OldSnapshots :many
+SELECT phone_key, kind FROM account_snapshot
+WHERE saved_at < sqlc.arg(saved_before) LIMIT ?;
+
+-- name: DeleteOldSnapshot :execrows
+DELETE FROM account_snapshot
+WHERE phone_key = sqlc.arg(phone_key) AND kind = sqlc.arg(kind) AND saved_at < sqlc.arg(saved_before);
