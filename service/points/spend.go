@@ -122,7 +122,7 @@ func (l *Ledger) takeBalance(ctx context.Context, tx *sql.Tx, t taking, held int
 }
 
 // firstPage is how many lots are read at first: enough for almost every spending.
-const firstPage = 16
+const firstPage = 8
 
 // pick chooses open lots for the amount by (expires_at, id). The lock is held and
 // the balance was enough, so too few lots are our own mistake.
