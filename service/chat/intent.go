@@ -136,6 +136,8 @@ func (s sentence) decide() Meaning {
 		return choice(Human, Feedback, Balance)
 	case has(aBind):
 		return s.settled(Bind)
+	case has(aRecord):
+		return choice(Bill, TopUp, Human)
 	case has(aRedeem), has(aPoint) && s.live.any(aSwap, aUse, aBuy):
 		return s.settled(Redeem)
 	case has(aDeal):
@@ -234,7 +236,11 @@ func (s sentence) named() Meaning {
 		return choice(Balance, Bill)
 	case bill && has(aPast) && s.live.any(aRest, aLeft) && !has(aBill):
 		return choice(Bill, Balance)
-	case usage && !has(aPlan) && has(aMoney):
+	case balance && s.live.any(aBuy, aSwap, aUse, aRate):
+		return choice(Balance, Plan, Services, Human)
+	case has(aRate) && m.n == 1:
+		return choice(m.intents[0], Plan, Services)
+	case usage && (!has(aPlan) && has(aMoney) || has(aWhy) && !has(aLeft)):
 		return choice(Usage, Bill, TopUp)
 	case usage && has(aPast):
 		return choice(Usage, Bill)

@@ -117,3 +117,61 @@ func TestSentencesAreUnderstood(t *testing.T) {
 		})
 	}
 }
+
+// TestMoneyIsNeverGuessed has what looks like a question for a number and is
+// another one.
+func TestMoneyIsNeverGuessed(t *testing.T) {
+	for _, text := range []string{
+		"话费多少钱一分钟", "话费怎么算的", "话费可以退吗", "退话费", "话费转给别人", "话费发票", "话费券怎么用", "话费红包",
+		"昨天话费扣了多少", "每个月话费多少", "话费太贵了", "话费不对", "多扣了我话费", "为什么查不了话费", "充值记录", "缴费记录",
+		"用话费买东西", "话费提醒怎么关", "积分怎么攒", "积分怎么获得", "积分可以转让吗", "套餐外消费", "积分明细和驾照扣分",
+		"work life balance", "new balance 鞋", "bill gates", "支付宝余额", "我的芝麻积分", "信用卡账单", "游戏积分", "驾照还剩几分",
+		"不想查话费", "不用给我看账单", "别跟我提积分", "上个月余额", "话费流量账单积分", "赠送的话费", "话费返还什么时候到",
+		"帮我同学看看他的积分和我的比哪个多，我们昨天打赌输了请吃火锅",
+		"我跟你说我昨天去营业厅排了两个小时队，那个小姑娘态度还不好，说什么话费要去另一个柜台，我真的是服了，你们能不能改进一下啊，天天这样谁受得了",
+	} {
+		m := Understand(text, ChinaMobile)
+		if m.Sure && !m.Other {
+			for _, i := range m.Intents() {
+				if i == Balance || i == Bill || i == Points {
+					t.Errorf("%q is answered with %s, want a choice or another answer", text, told(m))
+				}
+			}
+		}
+	}
+}
+
+func TestCarriersHaveTheirOwnCodes(t *testing.T) {
+	for _, tt := range []struct {
+		text    string
+		carrier Carrier
+		want    string
+	}{
+		{"ＹＥ", ChinaMobile, "balance"}, {"cxyl", ChinaMobile, "usage"}, {"CXZD", ChinaMobile, "bill"}, {"CxTc", ChinaMobile, "plan"}, {"0000", ChinaMobile, "plan"},
+		{"102", ChinaMobile, "unknown"}, {"108", ChinaMobile, "unknown"}, {"101", ChinaUnicom, "unknown"},
+		{"102", ChinaUnicom, "balance"}, {"CXYE", ChinaUnicom, "balance"}, {"CXTCYL", ChinaUnicom, "usage"}, {"1071", ChinaUnicom, "usage"}, {"２０８２", ChinaUnicom, "usage"},
+		{"101", ChinaTelecom, "balance"}, {"102", ChinaTelecom, "balance"}, {"108", ChinaTelecom, "usage"}, {"1080", ChinaTelecom, "unknown"},
+	} {
+		if got := told(Understand(tt.text, tt.carrier)); got != tt.want {
+			t.Errorf("%s at %s = %s, want %s", tt.text, tt.carrier, got, tt.want)
+		}
+	}
+}
+
+func TestTheTableOfCharactersIsSound(t *testing.T) {
+	runes := []rune(traditional)
+	if len(runes)%2 != 0 {
+		t.Fatalf("%d characters, want pairs", len(runes))
+	}
+	for i := 0; i < len(runes); i += 2 {
+		if !isHan(runes[i]) || !isHan(runes[i+1]) {
+			t.Errorf("%c%c is no pair of Chinese characters", runes[i], runes[i+1])
+		}
+		if to := foldRune(runes[i]); to != runes[i+1] {
+			t.Errorf("%c becomes %c and %c", runes[i], to, runes[i+1])
+		}
+		if to := foldRune(runes[i+1]); to != runes[i+1] {
+			t.Errorf("%c becomes %c, which becomes %c", runes[i], runes[i+1], to)
+		}
+	}
+}

@@ -74,7 +74,7 @@ func (c *Chat) asOf(at model.Millis, stale bool) (before, after string) {
 	if stale {
 		return "运营商系统暂时没有应答，这是" + c.clock(at) + "的数字：\n", ""
 	}
-	if now.Sub(at.Time()) > c.opts.Fresh {
+	if at > 0 && now.Sub(at.Time()) > c.opts.Fresh {
 		return "", "（截至 " + c.clock(at) + "）"
 	}
 	return "", ""

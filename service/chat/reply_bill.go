@@ -25,11 +25,11 @@ func (c *Chat) bill(ctx context.Context, t *turn) (string, error) {
 	if month := monthIn(t.said.runes, c.Now()); month != "" {
 		at = slices.IndexFunc(bills.Bills, func(b model.Bill) bool { return b.Month == month })
 		if at < 0 {
-			return before + "没有查到" + monthName(month) + "的账单" + after + "，能查到的有：" + c.otherBills(bills.Bills, -1) + c.next(Services, "查更早的"), nil
+			return before + "没有查到" + c.monthName(month) + "的账单" + after + "，能查到的有：" + c.otherBills(bills.Bills, -1) + c.next(Services, "查更早的"), nil
 		}
 	}
 	b := bills.Bills[at]
-	text := fmt.Sprintf("%s%s账单 %s，", before, monthName(b.Month), b.Total.Yuan())
+	text := fmt.Sprintf("%s%s账单 %s，", before, c.monthName(b.Month), b.Total.Yuan())
 	if b.Due > 0 {
 		text += "还要缴 " + b.Due.Yuan()
 		if b.DueAt > 0 {
@@ -60,16 +60,20 @@ func (c *Chat) otherBills(bills []model.Bill, skip int) string {
 	var list []string
 	for i, b := range bills {
 		if i != skip && len(list) < maxListed {
-			list = append(list, monthName(b.Month)+" "+b.Total.Yuan())
+			list = append(list, c.monthName(b.Month)+" "+b.Total.Yuan())
 		}
 	}
 	return strings.Join(list, "，")
 }
 
-// monthName writes 2026-10 as 10月.
-func monthName(month string) string {
-	_, m, _ := strings.Cut(month, "-")
-	return strings.TrimPrefix(m, "0") + "月"
+// monthName writes 2026-10 as 10月, with the year when it is another one.
+func (c *Chat) monthName(month string) string {
+	year, m, _ := strings.Cut(month, "-")
+	m = plain(strings.TrimPrefix(m, "0")) + "月"
+	if year != c.Now().In(model.Shanghai).Format("2006") {
+		return plain(year) + "年" + m
+	}
+	return m
 }
 
 var monthWords = map[string]int{"一": 1, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10, "十一": 11, "十二": 12}

@@ -99,7 +99,7 @@ func read(f folded) sentence {
 		}
 		s.live |= t.means
 	}
-	s.joined = joined(tokens)
+	s.joined = joined(f, tokens)
 	for _, number := range numbered {
 		if s.live&number != 0 {
 			s.kinds++
@@ -131,22 +131,39 @@ var objects = func() set {
 // numbered are the concepts that a number answers, as one set for each number.
 var numbered = []set{1<<aFee | 1<<aRest | 1<<aArrears, 1<<aData | 1<<anAllowed, 1<<aPlan | 1<<anOrdered, 1 << aPoint, 1 << aBill}
 
-// joined tells that two different numbers are named with nothing but "and" or a
-// question between them.
-func joined(tokens []token) bool {
+// joined tells that two different numbers are named with nothing but "and", a
+// question or a stop between them. Side by side without any, a bill is no number
+// of its own: 积分明细 is about points.
+func joined(f folded, tokens []token) bool {
 	last, at := -1, 0
 	for i, t := range tokens {
-		for which, s := range numbered {
-			if t.means&s == 0 {
-				continue
-			}
-			if last >= 0 && last != which {
-				return t.start-tokens[i-1].end <= 2 && linked(tokens[at+1:i])
-			}
-			last, at = which, i
+		which := numberOf(t.means)
+		if which < 0 || which == last {
+			continue
 		}
+		if last >= 0 {
+			between := tokens[at+1 : i]
+			bare := len(between) == 0 && !f.parted[t.start]
+			return !(bare && t.means.has(aBill)) && t.start-tokens[i-1].end <= 2 && linked(between)
+		}
+		last, at = which, i
 	}
 	return false
+}
+
+// numberOf is the number that a word names, -1 for none or several.
+func numberOf(means set) int {
+	which := -1
+	for i, number := range numbered {
+		if means&number == 0 {
+			continue
+		}
+		if which >= 0 {
+			return -1
+		}
+		which = i
+	}
+	return which
 }
 
 func linked(between []token) bool {
