@@ -179,7 +179,7 @@ func empty(t testing.TB, dsn string) bool {
 }
 
 // kept are the tables whose rows the migrations made.
-var kept = map[string]bool{"goose_db_version": true, "goose_lock": true, "node_sequence": true}
+var kept = map[string]bool{"goose_db_version": true, "goose_lock": true, "node_sequence": true, "chat_rule_version": true}
 
 // Redises runs the test once on the embedded Redis and once on a real one, both
 // empty.

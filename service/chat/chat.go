@@ -66,6 +66,13 @@ type pointsReader interface {
 	PointsBalance(ctx context.Context, member model.MemberID) (model.PointsBalance, error)
 }
 
+// sealer keeps what people tell us from being read in the database; model/seal has
+// it.
+type sealer interface {
+	SealText(plain, context []byte) string
+	OpenText(sealed string, context []byte) ([]byte, error)
+}
+
 // Link is where an answer leads on to. With AppID it opens a page of the
 // mini-program, and URL is for clients that cannot; without, it is a web page.
 type Link struct {
@@ -115,6 +122,7 @@ type Needs struct {
 	Rules   *Rules       // nil: no keyword rules
 	DB      *sql.DB
 	Redis   redis.UniversalClient
+	Seal    sealer
 	IDs     *model.IDs
 	Now     model.Clock
 	Log     *slog.Logger

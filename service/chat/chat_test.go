@@ -16,6 +16,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/seal"
 	"kaimenhong/service/chat"
 )
 
@@ -153,8 +154,12 @@ func newTalk(t testing.TB, w *world, pool *sql.DB, client redis.UniversalClient,
 	if err != nil {
 		t.Fatal(err)
 	}
+	sealer, err := seal.New(map[int][]byte{1: make([]byte, seal.KeySize)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return &talk{world: w, chat: chat.New(chat.Needs{
-		Members: w, Binding: w, Account: w, Bills: w, Points: w, Rules: rules, DB: pool, Redis: client, IDs: ids,
+		Members: w, Binding: w, Account: w, Bills: w, Points: w, Rules: rules, DB: pool, Redis: client, IDs: ids, Seal: sealer,
 		Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 	}, opts)}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kaimenhong/model"
+	"kaimenhong/model/seal"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/chat/internal/db"
 )
@@ -48,8 +49,9 @@ func (c *Chat) feedback(ctx context.Context, t *turn) (model.Content, bool, erro
 // keepFeedback writes the message once; a repeat gets the first number.
 func (c *Chat) keepFeedback(ctx context.Context, t *turn) (model.ID, error) {
 	id := c.IDs.Next()
+	message := model.CutText(strings.ToValidUTF8(t.in.Text, ""))
 	err := c.queries.AddFeedback(ctx, db.AddFeedbackParams{
-		ID: int64(id), MemberID: int64(t.member.ID), Message: cut(strings.ToValidUTF8(t.in.Text, "")),
+		ID: int64(id), MemberID: int64(t.member.ID), Message: c.Seal.SealText([]byte(message), noteContext(id)),
 		RequestID: string(t.in.Key), CreatedAt: int64(model.At(c.Now())),
 	})
 	if sqldb.Duplicate(err) {
@@ -64,6 +66,9 @@ func (c *Chat) keepFeedback(ctx context.Context, t *turn) (model.ID, error) {
 	}
 	return id, nil
 }
+
+// noteContext binds a sealed message to its row.
+func noteContext(id model.ID) []byte { return seal.Bind("chat_feedback.message", int64(id)) }
 
 // maxPage bounds a page of feedback or rules.
 const maxPage = 200
@@ -80,7 +85,11 @@ func (c *Chat) Notes(ctx context.Context, before model.ID, limit int) ([]Note, e
 	}
 	notes := make([]Note, 0, len(rows))
 	for _, r := range rows {
-		notes = append(notes, Note{model.ID(r.ID), model.MemberID(r.MemberID), r.Message, model.Millis(r.CreatedAt)})
+		message, err := c.Seal.OpenText(r.Message, noteContext(model.ID(r.ID)))
+		if err != nil {
+			return nil, fmt.Errorf("open feedback %d: %w", r.ID, err)
+		}
+		notes = append(notes, Note{model.ID(r.ID), model.MemberID(r.MemberID), string(message), model.Millis(r.CreatedAt)})
 	}
 	return notes, nil
 }

@@ -102,6 +102,10 @@ func TestARepeatChangesNothingAndSaysTheSame(t *testing.T) {
 		if err != nil || len(notes) != 1 || notes[0].Message != "排队太久了，请多开窗口" || notes[0].Member != 7 {
 			t.Errorf("Notes = %+v, %v, want the one message", notes, err)
 		}
+		var stored string
+		if err := pool.QueryRowContext(t.Context(), "SELECT message FROM chat_feedback").Scan(&stored); err != nil || strings.Contains(stored, "排队") {
+			t.Errorf("the table holds %q, %v, want it sealed", stored, err)
+		}
 		if older, err := k.chat.Notes(t.Context(), notes[0].ID, 10); err != nil || len(older) != 0 {
 			t.Errorf("older Notes = %+v, %v, want none", older, err)
 		}

@@ -6,29 +6,20 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"kaimenhong/model"
 )
 
-// cut shortens a text to what WeChat takes, at a rune and, so that no link is
-// torn, at a line.
+// cut shortens a text to what WeChat takes: at a line, so that no link is torn.
 func cut(s string) string {
+	const more = "\n…"
 	if len(s) <= model.MaxText {
 		return s
 	}
-	const more = "\n…"
-	s = s[:model.MaxText-len(more)]
-	if line := strings.LastIndexByte(s, '\n'); line > 0 {
+	if line := strings.LastIndexByte(s[:model.MaxText-len(more)], '\n'); line > 0 {
 		return s[:line] + more
 	}
-	for len(s) > 0 && !utf8.ValidString(s[max(0, len(s)-utf8.UTFMax):]) {
-		if r, size := utf8.DecodeLastRuneInString(s); r != utf8.RuneError || size > 1 {
-			break
-		}
-		s = s[:len(s)-1]
-	}
-	return s + more
+	return model.CutText(s)
 }
 
 // tap is a piece of text that sends words when it is tapped.

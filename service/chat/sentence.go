@@ -12,7 +12,7 @@ type sentence struct {
 	kinds  int  // how many different numbers are named
 	joined bool // the first two numbers are named side by side
 	phone  bool // a phone number is in it
-	filled int  // runes that some word covers
+	filled int  // of length, what is a question
 }
 
 // word is one entry of the lexicon.
@@ -79,7 +79,9 @@ func read(f folded) sentence {
 	refusing, refused := false, false
 	clause := uint8(0)
 	for i, t := range tokens {
-		s.filled += folded{runes: f.runes[t.start:t.end]}.length()
+		if t.means&questions != 0 {
+			s.filled += folded{runes: f.runes[t.start:t.end]}.length()
+		}
 		if at := f.clause[t.start]; at != clause {
 			clause = at
 			refusing = refusing && !refused
@@ -127,6 +129,9 @@ var objects = func() set {
 	}
 	return s
 }()
+
+// questions are the concepts that ask without saying for what.
+const questions set = 1<<anAsk | 1<<aMuch | 1<<aLeft | 1<<aMoney | 1<<aPhone | 1<<aTurn
 
 // numbered are the concepts that a number answers, as one set for each number.
 var numbered = []set{1<<aFee | 1<<aRest | 1<<aArrears, 1<<aData | 1<<anAllowed, 1<<aPlan | 1<<anOrdered, 1 << aPoint, 1 << aBill}
@@ -305,6 +310,6 @@ func phoneIn(runes []rune) string {
 	return ""
 }
 
-// vague tells that the words that were understood are most of the message, so
+// vague tells that the words that ask are at least half of the message, so
 // that a bare question is one about the number and not about the weather.
 func (s sentence) vague() bool { return s.filled*2 >= s.length }
