@@ -25,7 +25,7 @@ const (
 type envelope struct{ encrypt string }
 
 func (e *envelope) leaf(path, value string) error {
-	if path != "Encrypt" {
+	if strings.TrimSuffix(path, "#2") != "Encrypt" {
 		return nil
 	}
 	if e.encrypt != "" {
