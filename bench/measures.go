@@ -1,4 +1,6 @@
 package main
 
 // measures is everything that is measured, in the order in which it runs.
-var measures = []measure{}
+var measures = []measure{
+	{"callback.edge", measureEdge},
+}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -179,6 +180,7 @@ func (h *WeChat) answer(c *gin.Context, buffer *bytes.Buffer, call *wechat.Call,
 		body, mediaType = []byte(success), plainText
 	}
 	h.count(kind, outcome)
+	c.Header("Content-Length", strconv.Itoa(len(body))) // a long reply would be chunked otherwise
 	c.Data(http.StatusOK, mediaType, body)
 }
 
