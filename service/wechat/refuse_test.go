@@ -11,22 +11,34 @@ import (
 	"kaimenhong/service/wechat"
 )
 
+// refusal is a call and what becomes of it.
+type refusal struct {
+	name string
+	mode wechat.Mode
+	q    wechat.Query
+	body string
+	want error
+}
+
+func (tt refusal) check(t *testing.T) {
+	t.Helper()
+	call, err := testCodec(t, tt.mode).Open(tt.q, []byte(tt.body))
+	if !errors.Is(err, tt.want) || (tt.want == nil) != (err == nil) {
+		t.Fatalf("Open = %v, want %v", err, tt.want)
+	}
+	if err != nil && call.Inbound.OpenID != "" {
+		t.Errorf("a refused call tells of %v", call.Inbound.OpenID)
+	}
+	if err == nil && (call.Inbound.Text != "查话费" || call.Inbound.Key != "oUser.24567890123456789") {
+		t.Errorf("Open = %+v", call.Inbound)
+	}
+}
+
 func TestNothingIsBelievedThatIsNotRight(t *testing.T) {
 	sealed := encrypt(t, testKey, padded(hello, testApp))
 	good, plain := signedQuery(testNow, sealed), signedQuery(testNow, "")
 	with := func(q wechat.Query, change func(*wechat.Query)) wechat.Query { change(&q); return q }
-	wrap := func(plain []byte) (wechat.Query, string) {
-		e := encrypt(t, testKey, plain)
-		return signedQuery(testNow, e), envelopeOf(e)
-	}
-	type tc struct {
-		name string
-		mode wechat.Mode
-		q    wechat.Query
-		body string
-		want error
-	}
-	tests := []tc{
+	for _, tt := range []refusal{
 		{"a good safe call is taken", wechat.Safe, good, envelopeOf(sealed), nil},
 		{"a good plain call is taken", wechat.Plain, plain, hello, nil},
 		{"compatible takes the plain form", wechat.Compatible, plain, hello, nil},
@@ -57,7 +69,12 @@ func TestNothingIsBelievedThatIsNotRight(t *testing.T) {
 		{"no base64", wechat.Safe, signedQuery(testNow, "!!!"), envelopeOf("!!!"), wechat.ErrCiphertext},
 		{"truncated within a block", wechat.Safe, signedQuery(testNow, sealed[:len(sealed)-24]), envelopeOf(sealed[:len(sealed)-24]), wechat.ErrCiphertext},
 		{"two Encrypts", wechat.Safe, good, "<xml><Encrypt>" + sealed + "</Encrypt><Encrypt>" + sealed + "</Encrypt></xml>", wechat.ErrMalformed},
+	} {
+		t.Run(tt.name, tt.check)
 	}
+}
+
+func TestNothingIsBelievedThatWasSealedWrongly(t *testing.T) {
 	for name, tt := range map[string]struct {
 		plain []byte
 		want  error
@@ -80,22 +97,8 @@ func TestNothingIsBelievedThatIsNotRight(t *testing.T) {
 		"a creation time that is no time":  {padded(strings.Replace(hello, ">1760000000<", ">soon<", 1), testApp), wechat.ErrMalformed},
 		"bytes that are no UTF-8":          {padded(strings.Replace(hello, "查", "\xff", 1), testApp), wechat.ErrMalformed},
 	} {
-		q, body := wrap(tt.plain)
-		tests = append(tests, tc{name, wechat.Safe, q, body, tt.want})
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			call, err := testCodec(t, tt.mode).Open(tt.q, []byte(tt.body))
-			if !errors.Is(err, tt.want) || (tt.want == nil) != (err == nil) {
-				t.Fatalf("Open = %v, want %v", err, tt.want)
-			}
-			if err != nil && call.Inbound.OpenID != "" {
-				t.Errorf("a refused call tells of %v", call.Inbound.OpenID)
-			}
-			if err == nil && (call.Inbound.Text != "查话费" || call.Inbound.Key != "oUser.24567890123456789") {
-				t.Errorf("Open = %+v", call.Inbound)
-			}
-		})
+		sealed := encrypt(t, testKey, tt.plain)
+		t.Run(name, refusal{name, wechat.Safe, signedQuery(testNow, sealed), envelopeOf(sealed), tt.want}.check)
 	}
 }
 
