@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -140,7 +141,44 @@ type answer struct {
 	Code int64  `json:"errcode"`
 	Text string `json:"errmsg"`
 	// MassID comes with a mass message, also when its request id is refused as known.
-	MassID json.Number `json:"msg_id"`
+	MassID scalar `json:"msg_id"`
+}
+
+// scalar is an id or a number of an answer: WeChat writes the same one now as a
+// number, now as a text, now as an empty text. It is kept as it stands, for it may
+// be larger than a float holds.
+type scalar string
+
+// maxScalar bounds one; real ids have at most 20 digits.
+const maxScalar = 64
+
+// UnmarshalJSON reads either form; null is "".
+func (s *scalar) UnmarshalJSON(raw []byte) error {
+	text := string(raw)
+	switch raw[0] {
+	case '"':
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return err
+		}
+	case '{', '[', 't', 'f':
+		return errNotUnderstood
+	case 'n':
+		text = ""
+	}
+	if len(text) > maxScalar {
+		return errNotUnderstood
+	}
+	*s = scalar(text)
+	return nil
+}
+
+// value is 0 when it is no number.
+func (s scalar) value() int64 {
+	v, err := strconv.ParseInt(string(s), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return v
 }
 
 // call performs r with the app's token and reads the answer into out: a pointer
@@ -281,7 +319,7 @@ func decode(raw []byte, contentType string, out any) error {
 		return errNotUnderstood
 	}
 	if head.Code != 0 {
-		return &errcode{code: head.Code, text: head.Text, massID: head.MassID.String()}
+		return &errcode{code: head.Code, text: head.Text, massID: string(head.MassID)}
 	}
 	if wantsPicture {
 		return errNotUnderstood

@@ -76,10 +76,10 @@ var byErrcode = map[int64]*fault.Error{
 	40016: ErrBadData, 40017: ErrBadData, 40018: ErrBadData, 40019: ErrBadData, 40020: ErrBadData, // menu
 	40023: ErrBadData, 40024: ErrBadData, 40025: ErrBadData, 40026: ErrBadData, 40027: ErrBadData, // sub-menu
 	40033: ErrBadData, 40035: ErrBadData, 40053: ErrBadData, 40054: ErrBadData, 40055: ErrBadData, 40097: ErrBadData,
-	40132: ErrBadData, 41028: ErrBadData, 41030: ErrBadData, 40169: ErrBadData,
+	40130: ErrBadData, 40132: ErrBadData, 41028: ErrBadData, 41030: ErrBadData, 40169: ErrBadData,
 	44002: ErrBadData, 44003: ErrBadData, 44004: ErrBadData,
 	45001: ErrBadData, 45002: ErrBadData, 45003: ErrBadData, 45004: ErrBadData, 45005: ErrBadData, 45006: ErrBadData, 45008: ErrBadData,
-	45010: ErrBadData, 45064: ErrBadData, 45067: ErrBadData, 65303: ErrBadData, 65316: ErrBadData, 76003: ErrBadData,
+	45010: ErrBadData, 45064: ErrBadData, 45067: ErrBadData, 45107: ErrBadData, 45157: ErrBadData, 65303: ErrBadData, 65304: ErrBadData, 65305: ErrBadData, 65316: ErrBadData, 76003: ErrBadData,
 	45009: ErrDayQuota, 45028: ErrDayQuota, 45029: ErrDayQuota, 40257: ErrDayQuota,
 	45011: ErrMinuteQuota, 45066: ErrMinuteQuota,
 	40029: ErrLoginCode, 40163: ErrLoginCode, 41008: ErrLoginCode, 40226: ErrLoginCode,

@@ -38,7 +38,7 @@ func (c *Client) SendMass(ctx context.Context, to []model.OpenID, content model.
 	if errors.As(err, &refused) && refused.code == codeMassExists {
 		return refused.massID, nil
 	}
-	return out.MassID.String(), err
+	return string(out.MassID), err
 }
 
 func massSend(body map[string]any) request {

@@ -1,8 +1,8 @@
 package wechat
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"net/http"
 	"strconv"
 
@@ -51,13 +51,13 @@ func (c *Client) AddConditionalMenu(ctx context.Context, buttons []*Button, matc
 		rule["client_platform_type"] = strconv.Itoa(match.Platform)
 	}
 	var out struct {
-		ID json.Number `json:"menuid"`
+		ID scalar `json:"menuid"`
 	}
 	err := c.call(ctx, request{
 		name: "menu_add_conditional", app: model.OfficialAccount, path: "/cgi-bin/menu/addconditional",
 		body: map[string]any{"button": buttons, "matchrule": rule},
 	}, &out)
-	return out.ID.String(), err
+	return string(out.ID), err
 }
 
 // DeleteConditionalMenu removes one conditional menu.
@@ -70,26 +70,18 @@ func (c *Client) DeleteConditionalMenu(ctx context.Context, id string) error {
 
 // menuBody is a menu in an answer, where numbers come as numbers or as text.
 type menuBody struct {
-	ID      json.Number `json:"menuid"`
-	Buttons []Button    `json:"button"`
+	ID      scalar   `json:"menuid"`
+	Buttons []Button `json:"button"`
 	Rule    struct {
-		TagID    json.Number `json:"tag_id"`
-		GroupID  json.Number `json:"group_id"` // what tag_id was called
-		Platform json.Number `json:"client_platform_type"`
+		TagID    scalar `json:"tag_id"`
+		GroupID  scalar `json:"group_id"` // what tag_id was called
+		Platform scalar `json:"client_platform_type"`
 	} `json:"matchrule"`
 }
 
 func (b menuBody) menu() Menu {
-	number := func(ns ...json.Number) int64 {
-		for _, n := range ns {
-			if v, err := n.Int64(); err == nil { // an empty one is none
-				return v
-			}
-		}
-		return 0
-	}
-	return Menu{ID: b.ID.String(), Buttons: b.Buttons, Match: MenuMatch{
-		TagID: number(b.Rule.TagID, b.Rule.GroupID), Platform: int(number(b.Rule.Platform)),
+	return Menu{ID: string(b.ID), Buttons: b.Buttons, Match: MenuMatch{
+		TagID: cmp.Or(b.Rule.TagID, b.Rule.GroupID).value(), Platform: int(b.Rule.Platform.value()),
 	}}
 }
 

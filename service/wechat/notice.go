@@ -2,7 +2,6 @@ package wechat
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -49,10 +48,10 @@ func (c *Client) SendTemplate(ctx context.Context, to model.OpenID, n model.Noti
 	}
 	body.URL, body.ClientID = n.URL, request
 	var out struct {
-		ID json.Number `json:"msgid"`
+		ID scalar `json:"msgid"`
 	}
 	err = c.call(ctx, template(body), &out)
-	return out.ID.String(), err
+	return string(out.ID), err
 }
 
 func template(body *notice) request {
