@@ -95,24 +95,28 @@ func (t *tokens) renewShared(ctx context.Context) func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.wait)
 		defer cancel()
 		value, err := t.renew(ctx)
-		if err != nil && t.postpone() {
-			// All were served the old one: nobody hears of this but the log.
-			t.log.WarnContext(ctx, "wechat token was not renewed, serving the old one", "app", t.app, "error", err)
+		if err == nil {
+			return value, nil
 		}
-		return value, err
+		if old := t.postponed(); old != "" {
+			t.log.WarnContext(ctx, "wechat token was not renewed, serving the old one", "app", t.app, "error", err)
+			return old, nil
+		}
+		return "", err
 	}
 }
 
-// postpone puts off the next try to renew while the old token still serves.
-func (t *tokens) postpone() bool {
+// postponed returns the old token while it still serves, and puts off the next try
+// to renew it.
+func (t *tokens) postponed() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()
 	if !t.local.usable(now) {
-		return false
+		return ""
 	}
 	t.local.renew = now.Add(failurePause)
-	return true
+	return t.local.value
 }
 
 // renew takes the shared token if it is fresh, and otherwise becomes the one who
@@ -129,8 +133,10 @@ func (t *tokens) renew(ctx context.Context) (string, error) {
 			return t.alone(ctx)
 		}
 		now := t.now()
+		if shared.usable(now) {
+			t.keep(shared) // it serves, should renewing fail
+		}
 		if shared.fresh(now) {
-			t.keep(shared)
 			t.count.WithLabelValues(string(t.app), "shared").Inc()
 			return shared.value, nil
 		}

@@ -293,14 +293,15 @@ func TestATokenThatMakesNoSenseIsNotTaken(t *testing.T) {
 }
 
 func TestAFailedRenewalKeepsTheOldToken(t *testing.T) {
-	p, clock := newPlatform(t), newClock()
-	c := p.replica(setup{clock: clock})
+	p, clock, rdb := newPlatform(t), newClock(), dbtest.EmbeddedRedis(t)
+	c := p.replica(setup{clock: clock, rdb: rdb})
 	mustSend(t, c)
 	clock.pass(2*time.Hour - time.Minute)
 	p.on(tokenPath, refuses(-1))
 	for range 10 {
 		mustSend(t, c)
 	}
+	mustSend(t, p.replica(setup{clock: clock, rdb: rdb})) // also one that has just started
 	clock.pass(30 * time.Second)
 	p.on(tokenPath)
 	mustSend(t, c)

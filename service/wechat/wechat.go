@@ -12,5 +12,15 @@
 //   - A reply that WeChat would refuse (empty, too long, no passive form) is never
 //     written.
 //
+// Outbound (Client), these always hold:
+//   - Every call has a deadline, a bounded answer and a circuit breaker before it.
+//   - A send whose request may have reached WeChat and whose answer did not come is
+//     ErrUnknown and is not repeated here.
+//   - All replicas share one access_token; only the very one that WeChat refused is
+//     dropped, and force_refresh is used at most once in 30 seconds.
+//
+// Keys, of each app: wechat:{appid}:token HASH value, expires, renew, bad;
+// wechat:{appid}:lock; wechat:{appid}:forced. All of it can be had again from WeChat.
+//
 // The package owns no table. It keeps no message text, token or key in errors.
 package wechat
