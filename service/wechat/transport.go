@@ -127,10 +127,10 @@ func (t *transport) send(r *http.Request, trip *trip) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), trip.limit)
 	defer cancel() // the body is read below, so nothing is cut short
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { trip.wrote.Store(true) }})
-	out := r.Clone(ctx)
-	out.URL.Scheme, out.URL.Host, out.Host = t.address.Scheme, t.address.Host, t.address.Host
-	out.URL.Path, out.URL.RawPath = t.address.Path+r.URL.Path, ""
-	out.Header.Set("User-Agent", "kaimenhong")
+	out, target := r.WithContext(ctx), *r.URL // r itself must stay as it is
+	target.Scheme, target.Host = t.address.Scheme, t.address.Host
+	target.Path, target.RawPath = t.address.Path+r.URL.Path, ""
+	out.URL, out.Host = &target, target.Host
 	answer, err := t.next.RoundTrip(out)
 	if err != nil {
 		return nil, err
