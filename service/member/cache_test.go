@@ -255,6 +255,7 @@ func BenchmarkTouch(b *testing.B) {
 					id := w.touch(b, fmt.Sprintf("o%d", i)).ID
 					want(b, "bind", w.BindVerified(b.Context(), id, phone(i), "r"), nil)
 				}
+				b.ResetTimer()
 				b.RunParallel(func(pb *testing.PB) {
 					for i := 0; pb.Next(); i++ {
 						w.touch(b, fmt.Sprintf("o%d", i%100))

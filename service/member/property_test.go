@@ -23,7 +23,7 @@ func TestANumberHasAtMostOneMember(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			run++
 			s := newStory(t, rt, w, replicas, run)
-			for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+			for range rapid.IntRange(1, 25).Draw(rt, "steps") {
 				s.step()
 				s.look()
 			}
