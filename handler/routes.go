@@ -16,6 +16,7 @@ import (
 // Handlers are the domains' handlers; Routes gives them their URLs.
 type Handlers struct {
 	Health Health
+	WeChat *WeChat
 
 	TrustedProxies []string
 	Log            *slog.Logger
@@ -41,5 +42,9 @@ func Routes(h Handlers) (*gin.Engine, error) {
 	r.GET("/healthz", h.Health.Live)
 	r.GET("/readyz", h.Health.Ready)
 	r.GET("/metrics", gin.WrapH(promhttp.HandlerFor(h.Registry, promhttp.HandlerOpts{})))
+
+	// WeChat's server calls these; the codec verifies each call.
+	r.GET("/wechat/callback", h.WeChat.Echo)
+	r.POST("/wechat/callback", h.WeChat.Callback)
 	return r, nil
 }

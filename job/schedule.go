@@ -7,7 +7,11 @@ import (
 
 // Work is what the jobs do, by domain.
 type Work struct {
-	Outbox outboxWork
+	Outbox  outboxWork
+	Inbox   inboxWork
+	Members memberWork
+	Points  pointsWork
+	Account accountWork
 }
 
 type outboxWork interface {
@@ -15,11 +19,54 @@ type outboxWork interface {
 	Forget(ctx context.Context) (int, error)
 }
 
+type inboxWork interface {
+	DeliverDue(ctx context.Context) error
+	Forget(ctx context.Context) error
+}
+
+type memberWork interface {
+	CheckHolders(ctx context.Context, unchecked time.Duration, limit int) (checked, unbound int, err error)
+	Reseal(ctx context.Context, limit int) (int, error)
+	Purge(ctx context.Context, limit int) (int64, error)
+}
+
+type pointsWork interface {
+	SettleDue(ctx context.Context) (int, error)
+	RemindDue(ctx context.Context) (int, error)
+	VoidOverdue(ctx context.Context) (int, error)
+}
+
+type accountWork interface {
+	Prune(ctx context.Context, limit int) (int, error)
+}
+
+// slice is how many rows one step of a nightly job takes at a time.
+const slice = 500
+
+// holderAge is how old the carrier's word on who holds a number may become: a
+// number rests for three months before it is given to somebody else.
+const holderAge = 7 * 24 * time.Hour
+
 // Schedule is every job, its time (seconds first, China's time zone) and its limit.
 func Schedule(w Work) []Job {
 	return []Job{
 		{Name: "outbox-deliver", Spec: "* * * * * *", Limit: time.Minute, Everywhere: true, Run: counted(w.Outbox.Deliver)},
 		{Name: "outbox-forget", Spec: "0 20 4 * * *", Limit: 10 * time.Minute, Run: untilNone(w.Outbox.Forget)},
+		{Name: "inbox-deliver", Spec: "* * * * * *", Limit: time.Minute, Everywhere: true, Run: w.Inbox.DeliverDue},
+		{Name: "inbox-forget", Spec: "0 10 4 * * *", Limit: 10 * time.Minute, Run: w.Inbox.Forget},
+		{Name: "points-settle", Spec: "0 5 0 * * *", Limit: 2 * time.Hour, Run: counted(w.Points.SettleDue)},
+		{Name: "points-remind", Spec: "0 0 10 * * *", Limit: time.Hour, Run: counted(w.Points.RemindDue)},
+		{Name: "points-void-overdue", Spec: "30 */5 * * * *", Limit: 4 * time.Minute, Run: counted(w.Points.VoidOverdue)},
+		{Name: "member-check-holders", Spec: "0 0 3 * * *", Limit: time.Hour, Run: untilNone(func(ctx context.Context) (int, error) {
+			checked, _, err := w.Members.CheckHolders(ctx, holderAge, slice)
+			return checked, err
+		})},
+		{Name: "member-reseal", Spec: "0 30 2 * * *", Limit: time.Hour, Run: untilNone(sliced(w.Members.Reseal))},
+		{Name: "member-purge", Spec: "0 45 4 * * *", Limit: 10 * time.Minute, Run: untilNone(func(ctx context.Context) (int, error) {
+			n, err := w.Members.Purge(ctx, slice)
+			return int(n), err
+		})},
+		{Name: "account-prune", Spec: "0 50 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Account.Prune))},
 	}
 }
 
@@ -29,6 +76,11 @@ func counted(run func(context.Context) (int, error)) func(context.Context) error
 		_, err := run(ctx)
 		return err
 	}
+}
+
+// sliced takes one slice at a time.
+func sliced(run func(context.Context, int) (int, error)) func(context.Context) (int, error) {
+	return func(ctx context.Context) (int, error) { return run(ctx, slice) }
 }
 
 // maxRounds bounds how many slices one run works through.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,7 @@ import (
 	"kaimenhong/handler"
 	"kaimenhong/job"
 	"kaimenhong/model"
+	"kaimenhong/model/seal"
 	"kaimenhong/model/sqldb"
 )
 
@@ -26,10 +28,13 @@ import (
 type App struct {
 	Handler http.Handler
 
-	cfg    config.Config
-	log    *slog.Logger
-	stores *stores
-	jobs   *job.Runner
+	cfg     config.Config
+	log     *slog.Logger
+	stores  *stores
+	domains *domains
+	jobs    *job.Runner
+	stop    context.CancelFunc
+	running sync.WaitGroup
 }
 
 // New opens the stores and builds every domain. It returns an error that names
@@ -63,30 +68,55 @@ func (a *App) build(ctx context.Context, now model.Clock) error {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewDBStatsCollector(a.stores.db, "kaimenhong"))
-	d, err := newDomains(a.cfg, a.stores, ids, now, a.log, reg)
+	sealer, err := seal.Parse(a.cfg.Security.PhoneKey.Reveal())
+	if err != nil {
+		return fmt.Errorf("security.phone_key: %w", err)
+	}
+	g := ground{cfg: a.cfg, stores: a.stores, ids: ids, now: now, log: a.log, reg: reg, sealer: sealer}
+	if a.domains, err = newDomains(g); err != nil {
+		return err
+	}
+	if err := a.domains.rules.Refresh(ctx); err != nil {
+		return err
+	}
+	if a.jobs, err = job.New(a.stores.db, now, a.log, reg, job.Schedule(a.domains.work())); err != nil {
+		return err
+	}
+	handlers, err := a.domains.handlers(g)
 	if err != nil {
 		return err
 	}
-	a.jobs, err = job.New(a.stores.db, now, a.log, reg, job.Schedule(d.jobs))
-	if err != nil {
-		return err
-	}
-	d.handlers.Health = handler.Health{Checks: map[string]func(context.Context) error{
+	handlers.Health = handler.Health{Checks: map[string]func(context.Context) error{
 		"database": a.stores.db.PingContext,
 		"redis":    func(ctx context.Context) error { return a.stores.redis.Ping(ctx).Err() },
 	}}
-	a.Handler, err = handler.Routes(d.handlers)
+	a.Handler, err = handler.Routes(handlers)
 	return err
 }
 
-// Start lets the jobs begin.
-func (a *App) Start() { a.jobs.Start() }
+// Start lets the jobs and what runs beside requests begin.
+func (a *App) Start() {
+	ctx, stop := context.WithCancel(context.Background())
+	a.stop = stop
+	for _, run := range a.domains.background {
+		a.running.Go(func() { run(ctx) })
+	}
+	a.jobs.Start()
+}
 
-// Close ends the jobs and closes the stores. Nothing is served any more.
+// Close waits for what was begun, ends the jobs and closes the stores. Nothing is
+// served any more.
 func (a *App) Close(ctx context.Context) error {
-	err := a.jobs.Stop(ctx)
+	failed := []error{a.jobs.Stop(ctx)}
+	for _, drain := range a.domains.drain {
+		failed = append(failed, drain(ctx))
+	}
+	if a.stop != nil {
+		a.stop()
+		a.running.Wait()
+	}
 	a.stores.stop()
-	return err
+	return errors.Join(failed...)
 }
 
 // Server bounds: a slow or endless client costs a connection, not the process.

@@ -1,7 +1,10 @@
 package app
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -9,20 +12,186 @@ import (
 	"kaimenhong/handler"
 	"kaimenhong/job"
 	"kaimenhong/model"
+	"kaimenhong/model/seal"
+	"kaimenhong/service/account"
+	"kaimenhong/service/carrier"
+	"kaimenhong/service/chat"
+	"kaimenhong/service/inbox"
+	"kaimenhong/service/member"
 	"kaimenhong/service/outbox"
+	"kaimenhong/service/points"
+	"kaimenhong/service/sms"
+	"kaimenhong/service/wechat"
 )
 
-// domains are the built domains, as far as handlers and jobs call them.
+// ground is what every domain stands on.
+type ground struct {
+	cfg    config.Config
+	stores *stores
+	ids    *model.IDs
+	now    model.Clock
+	log    *slog.Logger
+	reg    *prometheus.Registry
+	sealer *seal.Sealer
+}
+
+// domains are the built domains.
 type domains struct {
-	handlers handler.Handlers
-	jobs     job.Work
+	wechat  *wechat.Client
+	carrier *carrier.Client
+	outbox  *outbox.Outbox
+	account *account.Service
+	members *member.Members
+	points  *points.Ledger
+	rules   *chat.Rules
+	chat    *chat.Chat
+	inbox   *inbox.Inbox
+	// background runs until the application closes; each returns when ctx ends.
+	background []func(ctx context.Context)
+	// drain waits for what was begun.
+	drain []func(ctx context.Context) error
 }
 
 // newDomains builds every domain, each after those it calls.
-func newDomains(cfg config.Config, s *stores, ids *model.IDs, now model.Clock, log *slog.Logger, reg *prometheus.Registry) (*domains, error) {
-	promises := outbox.New(s.db, ids, now, log, reg, outbox.Options{})
-	return &domains{
-		handlers: handler.Handlers{TrustedProxies: cfg.HTTP.TrustedProxies, Log: log, Registry: reg},
-		jobs:     job.Work{Outbox: promises},
-	}, nil
+func newDomains(g ground) (*domains, error) {
+	d := &domains{}
+	for _, build := range []func(ground) error{d.outside, d.people, d.value, d.conversation} {
+		if err := build(g); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// outside builds the clients of WeChat and the carrier and what remembers them.
+func (d *domains) outside(g ground) (err error) {
+	official := wechat.Account{AppID: g.cfg.WeChat.AppID, Secret: g.cfg.WeChat.AppSecret.Reveal()}
+	mini := wechat.Account{AppID: g.cfg.WeChat.MiniAppID, Secret: g.cfg.WeChat.MiniAppSecret.Reveal()}
+	d.wechat, err = wechat.NewClient(official, mini, g.stores.redis, g.now, g.log, g.reg, wechat.Options{BaseURL: g.cfg.WeChat.BaseURL})
+	if err != nil {
+		return fmt.Errorf("wechat: %w", err)
+	}
+	d.carrier, err = carrier.New(g.now, g.log, g.reg, carrier.Options{
+		BaseURL: g.cfg.Carrier.BaseURL, Token: g.cfg.Carrier.Token.Reveal(), Deadline: g.cfg.Carrier.Timeout,
+	})
+	if err != nil {
+		return fmt.Errorf("carrier: %w", err)
+	}
+	d.account, err = account.New(d.carrier, d.carrier, account.Stores{
+		DB: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer,
+		Index: func(p model.Phone) string { return g.sealer.IndexText(p.Digits(), "account") },
+	}, g.now, g.log, g.reg, account.Options{})
+	if err != nil {
+		return fmt.Errorf("account: %w", err)
+	}
+	d.background = append(d.background, d.account.Run)
+	d.outbox = outbox.New(g.stores.db, g.ids, g.now, g.log, g.reg, outbox.Options{})
+	return nil
+}
+
+// people builds the members and their points. Points move when two members become
+// one, and a carrier's file names members by number: each needs the other.
+func (d *domains) people(g ground) (err error) {
+	gateway, err := sms.New(g.cfg.SMS.BaseURL, g.cfg.SMS.Token.Reveal(), g.now, g.reg, sms.Options{})
+	if err != nil {
+		return fmt.Errorf("sms: %w", err)
+	}
+	book := &phoneBook{}
+	d.points, err = points.New(g.stores.db, g.ids, g.now, g.log, g.reg, d.outbox, book, points.Options{})
+	if err != nil {
+		return fmt.Errorf("points: %w", err)
+	}
+	d.members, err = member.New(member.Deps{
+		DB: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer, Outbox: d.outbox, SMS: gateway, Carrier: d.account,
+		IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
+	}, member.Options{}, d.points)
+	if err != nil {
+		return fmt.Errorf("member: %w", err)
+	}
+	book.Members = d.members
+	return nil
+}
+
+// phoneBook finds members by number for the ledger, which is built before them.
+type phoneBook struct{ *member.Members }
+
+// value builds what points and money are spent on.
+func (d *domains) value(ground) error { return nil }
+
+// conversation builds the chat and the inbox in front of it.
+func (d *domains) conversation(g ground) error {
+	d.rules = chat.NewRules(g.stores.db, g.ids, g.now, g.log, chat.RulesOptions{})
+	opts, err := chatOptions(g.cfg)
+	if err != nil {
+		return err
+	}
+	d.chat = chat.New(chat.Needs{
+		Members: d.members, Binding: d.members, Account: d.account, Bills: d.account, Points: d.points, Rules: d.rules,
+		DB: g.stores.db, Redis: g.stores.redis, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
+	}, opts)
+	d.inbox = inbox.New(g.stores.db, g.stores.redis, d.wechat, g.sealer, d.chat.Handle, g.now, g.log, g.reg, inbox.Options{})
+	d.background = append(d.background, d.rules.Run)
+	d.drain = append(d.drain, d.inbox.Drain)
+	return nil
+}
+
+// handlers are the domains behind HTTP.
+func (d *domains) handlers(g ground) (handler.Handlers, error) {
+	h := handler.Handlers{TrustedProxies: g.cfg.HTTP.TrustedProxies, Log: g.log, Registry: g.reg}
+	codec, err := wechat.NewCodec(g.now, wechat.CodecOptions{
+		App: model.OfficialAccount, AppID: g.cfg.WeChat.AppID, Token: g.cfg.WeChat.Token.Reveal(), Mode: wechat.Mode(g.cfg.WeChat.Mode),
+		AESKey: g.cfg.WeChat.EncodingAESKey.Reveal(), PreviousAESKey: g.cfg.WeChat.PreviousAESKey.Reveal(), Window: g.cfg.WeChat.Freshness,
+	})
+	if err != nil {
+		return h, fmt.Errorf("wechat: %w", err)
+	}
+	h.WeChat, err = handler.NewWeChat(codec, d.inbox, d.chat, g.log, g.reg, handler.WeChatOptions{})
+	return h, err
+}
+
+// work is the domains behind the schedule.
+func (d *domains) work() job.Work {
+	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Account: d.account}
+}
+
+// chatOptions words the settings for the chat.
+func chatOptions(cfg config.Config) (chat.Options, error) {
+	hours, err := agentHours(cfg.Chat.AgentDays, cfg.Chat.AgentHours)
+	if err != nil {
+		return chat.Options{}, err
+	}
+	// WeChat wants an address for clients that are too old for mini-programs.
+	page := func(path string) chat.Link {
+		return chat.Link{AppID: cfg.WeChat.MiniAppID, Page: path, URL: "https://mp.weixin.qq.com"}
+	}
+	opts := chat.Options{Name: cfg.Chat.Name, Carrier: chat.Carrier("china_" + cfg.Carrier.Brand), Hours: hours}
+	if cfg.WeChat.MiniAppID != "" {
+		opts.Links = map[chat.Intent]chat.Link{
+			chat.TopUp: page(cfg.Chat.TopUpPage), chat.Redeem: page(cfg.Chat.MallPage), chat.Points: page(cfg.Chat.AccountPage),
+			chat.Deals: page(cfg.Chat.MallPage), chat.News: page(cfg.Chat.AccountPage),
+		}
+	}
+	return opts, nil
+}
+
+// agentHours reads 1-7 and 08:00-22:00.
+func agentHours(days, hours string) (chat.Hours, error) {
+	var from, to, openHour, openMinute, closeHour, closeMinute int
+	if _, err := fmt.Sscanf(days, "%d-%d", &from, &to); err != nil || from < 1 || to > 7 || from > to {
+		return chat.Hours{}, fmt.Errorf("chat.agent_days (%s): write 1-7, Monday is 1", config.EnvironName("chat.agent_days"))
+	}
+	if _, err := fmt.Sscanf(hours, "%d:%d-%d:%d", &openHour, &openMinute, &closeHour, &closeMinute); err != nil {
+		return chat.Hours{}, fmt.Errorf("chat.agent_hours (%s): write 08:00-22:00", config.EnvironName("chat.agent_hours"))
+	}
+	h := chat.Hours{
+		Open:  time.Duration(openHour)*time.Hour + time.Duration(openMinute)*time.Minute,
+		Close: time.Duration(closeHour)*time.Hour + time.Duration(closeMinute)*time.Minute,
+	}
+	if h.Open < 0 || h.Open >= h.Close || h.Close > 24*time.Hour {
+		return chat.Hours{}, fmt.Errorf("chat.agent_hours (%s): the end comes after the beginning", config.EnvironName("chat.agent_hours"))
+	}
+	for day := from; day <= to; day++ {
+		h.Days = append(h.Days, time.Weekday(day%7))
+	}
+	return h, nil
 }

@@ -19,9 +19,10 @@ import (
 
 // stores are the two places where state lives.
 type stores struct {
-	db    *sql.DB
-	redis redis.UniversalClient
-	close []func()
+	db       *sql.DB
+	redis    redis.UniversalClient
+	embedded bool // the Redis is in this process and has no settings to inspect
+	close    []func()
 }
 
 // openStores connects to both stores. Each that fails is in the error.
@@ -55,7 +56,7 @@ func (s *stores) openRedis(ctx context.Context, cfg config.Redis) error {
 		if err != nil {
 			return err
 		}
-		s.redis, s.close = client, append(s.close, stop)
+		s.redis, s.embedded, s.close = client, true, append(s.close, stop)
 		return nil
 	}
 	client, err := redisdb.Open(ctx, redisdb.Options{
@@ -78,7 +79,11 @@ func (s *stores) stop() {
 // inspect says all that is wrong with both stores.
 func (s *stores) inspect(ctx context.Context) ([]model.Finding, error) {
 	inSQL, sqlErr := sqldb.Inspect(ctx, s.db)
-	inRedis, redisErr := redisdb.Inspect(ctx, s.redis)
+	var inRedis []model.Finding
+	var redisErr error
+	if !s.embedded {
+		inRedis, redisErr = redisdb.Inspect(ctx, s.redis)
+	}
 	findings := append(inSQL, inRedis...)
 	if err := schema.Check(ctx, s.db); err != nil {
 		findings = append(findings, model.Finding{What: err.Error(), Fix: "kaimenhong migrate", Fatal: true})

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"kaimenhong/cmd/internal/app"
+	"kaimenhong/config"
+	"kaimenhong/model/schema"
+	"kaimenhong/sandbox"
+	"kaimenhong/web"
+)
+
+// Limits of the start and of what follows the last request.
+const (
+	startLimit = 30 * time.Second
+	closeLimit = 10 * time.Second
+)
+
+type run struct {
+	Addr string `help:"Where to listen; the demo has no sign-in, so keep it on this machine." default:"127.0.0.1:8080"`
+	Data string `help:"The folder that keeps everything over a restart." default:"./data" type:"path"`
+}
+
+// Run starts everything and serves until a signal comes.
+func (r run) Run(ctx context.Context) (err error) {
+	if err := os.MkdirAll(r.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	unlock, err := lock(r.Data)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	listener, err := net.Listen("tcp", r.Addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	base := "http://" + listener.Addr().String()
+	log := app.NewLog(config.Log{Level: "warn", Format: "text"})
+	world, err := sandbox.New(sandbox.Options{
+		CallbackURL: base + "/wechat/callback", PublicURL: base + "/sandbox", CarrierToken: carrierToken,
+		Dir: filepath.Join(r.Data, "sandbox"), Log: log,
+	})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() { err = errors.Join(err, world.Close()) }()
+	starting, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	a, err := r.application(starting, base, log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
+		defer cancel()
+		err = errors.Join(err, a.Close(closing))
+	}()
+	a.Start()
+	serving := make(chan error, 1)
+	go func() { serving <- app.Serve(ctx, listener, together(a.Handler, world.Handler()), closeLimit) }()
+	if err := a.PublishMenu(starting); err != nil {
+		log.WarnContext(ctx, "menu not published", "error", err)
+	}
+	announce(base, r.Data)
+	return <-serving
+}
+
+// application opens the embedded stores, brings them up to date and builds the
+// application on them.
+func (r run) application(ctx context.Context, base string, log *slog.Logger) (*app.App, error) {
+	cfg, err := settings(base, r.Data)
+	if err != nil {
+		return nil, err
+	}
+	db, err := app.OpenDatabase(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	_, err = schema.Up(ctx, db)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return nil, err
+	}
+	return app.New(ctx, cfg, log, time.Now)
+}
+
+// together puts the phone page, the sandbox and the application under one address.
+func together(application, world http.Handler) http.Handler {
+	pages := web.Files()
+	mux := http.NewServeMux()
+	mux.Handle("/sandbox/", http.StripPrefix("/sandbox", world))
+	mux.Handle("/phone/", pages)
+	mux.Handle("/assets/", pages)
+	mux.Handle("GET /{$}", http.RedirectHandler("/phone/", http.StatusFound))
+	mux.Handle("/", application)
+	return mux
+}
+
+func announce(base, data string) {
+	fmt.Printf(`开门红 is running.
+  phone      %s/
+  callback   %s/wechat/callback
+  metrics    %s/metrics
+  sandbox    %s/sandbox/control/personas
+  data       %s
+Stop it with Ctrl-C.
+`, base, base, base, base, data)
+}

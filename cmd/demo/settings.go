@@ -1,0 +1,74 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"kaimenhong/config"
+	"kaimenhong/sandbox"
+)
+
+// carrierToken opens the sandbox's carrier and nothing else.
+const carrierToken = "sandbox-carrier-token"
+
+// settings are those of an application beside its sandbox. The keys that seal what
+// is stored are made at the first start and kept beside the data.
+func settings(base, data string) (config.Config, error) {
+	cfg := config.Default()
+	cfg.Database.DSN = config.Secret("sqlite:" + filepath.Join(data, "kaimenhong.db"))
+	cfg.Redis.Addrs = []string{config.EmbeddedRedis}
+	cfg.WeChat.AppID, cfg.WeChat.AppSecret = sandbox.DefaultAppID, sandbox.DefaultAppSecret
+	cfg.WeChat.MiniAppID, cfg.WeChat.MiniAppSecret = sandbox.DefaultMiniAppID, sandbox.DefaultMiniAppSecret
+	cfg.WeChat.Token, cfg.WeChat.EncodingAESKey = sandbox.DefaultToken, sandbox.DefaultAESKey
+	cfg.WeChat.BaseURL = base + "/sandbox/wechat"
+	cfg.Carrier.BaseURL, cfg.Carrier.Token = base+"/sandbox/carrier", carrierToken
+	cfg.SMS.BaseURL, cfg.SMS.Token = base+"/sandbox/sms", sandbox.DefaultSMSToken
+	phone, err := key(filepath.Join(data, "phone.key"))
+	if err != nil {
+		return cfg, err
+	}
+	session, err := key(filepath.Join(data, "session.key"))
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Security.PhoneKey, cfg.Security.SessionKey = config.Secret("1:"+phone), config.Secret(session)
+	return cfg, nil
+}
+
+// key reads a key of 32 bytes in base64, and makes it when it is not there yet.
+func key(path string) (string, error) {
+	content, err := os.ReadFile(path)
+	if err == nil {
+		return string(content), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read a key: %w", err)
+	}
+	raw := make([]byte, 32)
+	if _, err := rand.Read(raw); err != nil {
+		return "", fmt.Errorf("make a key: %w", err)
+	}
+	text := base64.StdEncoding.EncodeToString(raw)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return "", fmt.Errorf("keep a key: %w", err)
+	}
+	return text, nil
+}
+
+// lock makes sure that one demo at a time works on the data.
+func lock(data string) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(data, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the data folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another demo is running on %s; stop it or choose another --data", data), f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}
