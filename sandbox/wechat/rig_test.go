@@ -118,6 +118,17 @@ func (a *application) all() []got {
 	return append([]got{}, a.seen...)
 }
 
+// events are the callbacks of one event, in the order of arrival.
+func (a *application) events(name string) []got {
+	var found []got
+	for _, g := range a.all() {
+		if g.fields["Event"] == name {
+			found = append(found, g)
+		}
+	}
+	return found
+}
+
 // leaves reads every leaf of an XML or JSON body by its name.
 func leaves(body []byte) map[string]string {
 	found := map[string]string{}
