@@ -96,6 +96,7 @@ func (s *Service) listen(ctx context.Context) {
 			switch event := event.(type) {
 			case *redis.Subscription:
 				s.forgetAll()
+				s.log.InfoContext(ctx, "account listens to other replicas")
 			case *redis.Message:
 				if len(event.Payload) <= maxKey {
 					s.forget(event.Payload)
