@@ -310,7 +310,7 @@ func TestAReadSurvivesWhatPasses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStage(t)
-			c := s.client(t, carrier.Options{Attempt: 100 * time.Millisecond, Deadline: time.Second})
+			c := s.client(t, carrier.Options{Attempt: 500 * time.Millisecond, Deadline: 5 * time.Second})
 			if err := s.faults.Put("carrier.usage", tt.fault); err != nil {
 				t.Fatal(err)
 			}
@@ -367,12 +367,12 @@ func TestAnOrderMovesValueOnceWhateverHappens(t *testing.T) {
 		{"cut after the effect", faults.Fault{Kind: faults.Cut, Count: 1}, carrier.ErrUnknownOutcome, 1000},
 		{"garbled after the effect", faults.Fault{Kind: faults.Garbage, Count: 1}, carrier.ErrUnknownOutcome, 1000},
 		{"doubled on the way", faults.Fault{Kind: faults.Duplicate, Count: 1}, nil, 1000},
-		{"late beyond the deadline", faults.Fault{Kind: faults.Delay, DelayMS: 400, Count: 1}, carrier.ErrUnknownOutcome, -1},
+		{"late beyond the deadline", faults.Fault{Kind: faults.Delay, DelayMS: 600_000, Count: 1}, carrier.ErrUnknownOutcome, -1},
 	} {
 		for _, way := range []string{"order", "topup"} {
 			t.Run(tt.name+" "+way, func(t *testing.T) {
 				s := newStage(t)
-				c := s.client(t, carrier.Options{Deadline: 200 * time.Millisecond})
+				c := s.client(t, carrier.Options{Deadline: time.Second})
 				place := func(again bool) (carrier.Receipt, error) {
 					if way == "order" {
 						return c.Order(t.Context(), carrier.Order{Request: "one", Phone: phone(t, ordinary), Offering: "OF-CREDIT-10", Again: again})
