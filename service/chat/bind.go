@@ -21,7 +21,7 @@ func (c *Chat) digits(ctx context.Context, t *turn) (model.Content, bool, error)
 		content, err := c.confirm(ctx, t, code)
 		return content, true, err
 	}
-	number := strings.TrimPrefix(said, "+")
+	number := said
 	if !allDigits(number) {
 		return model.Content{}, false, nil
 	}
@@ -99,7 +99,7 @@ func (c *Chat) offerBinding(t *turn, phone model.Phone) model.Content {
 	if t.member.Phone == phone {
 		return c.choose(t, "您已经绑定了这个号码，想办哪一项？", menuChoices)
 	}
-	command := "绑定 " + phone.Digits()
+	command := "绑定" + phone.Digits()
 	t.after.Binding = awaitPhone
 	verb := "绑定"
 	if t.member.Bound() {

@@ -144,8 +144,9 @@ func newWorld(t testing.TB) *world {
 // talk is a conversation with a world.
 type talk struct {
 	*world
-	chat *chat.Chat
-	n    int
+	chat     *chat.Chat
+	registry *prometheus.Registry
+	n        int
 }
 
 func newTalk(t testing.TB, w *world, pool *sql.DB, client redis.UniversalClient, rules *chat.Rules, opts chat.Options) *talk {
@@ -158,9 +159,10 @@ func newTalk(t testing.TB, w *world, pool *sql.DB, client redis.UniversalClient,
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &talk{world: w, chat: chat.New(chat.Needs{
+	registry := prometheus.NewRegistry()
+	return &talk{world: w, registry: registry, chat: chat.New(chat.Needs{
 		Members: w, Binding: w, Account: w, Bills: w, Points: w, Rules: rules, DB: pool, Redis: client, IDs: ids, Seal: sealer,
-		Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
+		Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler), Metrics: registry,
 	}, opts)}
 }
 

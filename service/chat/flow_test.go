@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
@@ -424,4 +425,27 @@ func FuzzUnderstand(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestIntentsAreCounted(t *testing.T) {
+	pool, w := dbtest.SQLite(t), newWorld(t)
+	rules := newRules(t, pool)
+	if _, err := rules.Add(t.Context(), rule(chat.Exact, "开门红", "红包来了"), "r1"); err != nil {
+		t.Fatal(err)
+	}
+	k := newTalk(t, w, pool, dbtest.EmbeddedRedis(t), rules, plainOptions)
+	for _, says := range []string{"查话费", "查询", "1", "开门红", "阿巴阿巴"} {
+		k.says(t, says)
+	}
+	const want = `
+# HELP chat_intents_total Messages by the intent that was read and by outcome: understood, choice, rule, unknown.
+# TYPE chat_intents_total counter
+chat_intents_total{intent="balance",outcome="choice"} 1
+chat_intents_total{intent="balance",outcome="understood"} 2
+chat_intents_total{intent="none",outcome="rule"} 1
+chat_intents_total{intent="none",outcome="unknown"} 1
+`
+	if err := testutil.GatherAndCompare(k.registry, strings.NewReader(want), "chat_intents_total"); err != nil {
+		t.Error(err)
+	}
 }

@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"log/slog"
@@ -178,4 +179,31 @@ func TestABadRuleIsRefusedWithTheReason(t *testing.T) {
 	if _, err := rules.Add(t.Context(), rule(chat.Exact, "a", "甲"), "a b"); !errors.Is(err, chat.ErrRule) {
 		t.Errorf("Add with a bad request id = %v, want %v", err, chat.ErrRule)
 	}
+}
+
+func TestAReplicaFollowsByPolling(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		ids, err := model.NewIDs(3, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replica := chat.NewRules(pool, ids, time.Now, slog.New(slog.DiscardHandler), chat.RulesOptions{Poll: time.Millisecond})
+		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			replica.Run(ctx)
+		}()
+		k := newTalk(t, newWorld(t), pool, dbtest.EmbeddedRedis(t), replica, plainOptions)
+		if _, err := newRules(t, pool).Add(t.Context(), rule(chat.Exact, "开门红", "红包来了"), "r1"); err != nil {
+			t.Fatal(err)
+		}
+		for k.says(t, "开门红") != "红包来了" {
+			if ctx.Err() != nil {
+				t.Fatal("the rule did not reach the replica within 10 s")
+			}
+		}
+		stop()
+		<-ended
+	})
 }

@@ -183,11 +183,7 @@ func linked(between []token) bool {
 // tokens cuts the message into known words: the leftmost first, the longest of
 // those, none within another.
 func (l lexicon) tokens(f folded, into []token) []token {
-	const most = 4096                   // runes of a message are fewer
 	best := make([]int32, len(f.runes)) // word + 1 by start
-	if len(f.runes) > most {
-		return into
-	}
 	l.find(f.runes, func(end int, patterns []int32) {
 		for _, p := range patterns {
 			w := l.words[p]
