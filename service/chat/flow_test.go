@@ -406,7 +406,7 @@ func TestManySpeakAtOnce(t *testing.T) {
 }
 
 func FuzzUnderstand(f *testing.F) {
-	for _, s := range []string{"查话费", "我還剩多少流量", "ＣＸＬＬ", "不想查话费，想查流量", "13912345678", "", "😂", "\xff\xfe", strings.Repeat("测", 683), "hufei liulaing", "1️⃣", "查\u200b话\ufe0f费"} {
+	for _, s := range []string{"查话费", "我還剩多少流量", "ＣＸＬＬ", "不想查话费，想查流量", "13912345678", "", "😂", "\xff\xfe", strings.Repeat("测", 683), "hufei liulaing", "1️⃣", strings.Repeat("我等了好久，", 20) + "转人工", "查\u200b话\ufe0f费"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -157,10 +157,13 @@ func (s sentence) decide() Meaning {
 
 // settled is the intent, unless the message is too long to rest on one word.
 func (s sentence) settled(i Intent) Meaning {
-	if s.length > longMessage {
-		return choice(i, Human)
+	switch {
+	case s.length <= longMessage:
+		return sure(i)
+	case i == Human:
+		return choice(Human, Feedback)
 	}
-	return sure(i)
+	return choice(i, Human)
 }
 
 // topUp tells that money or data is to be put on a number, not that it was.
@@ -232,7 +235,7 @@ func (s sentence) named() Meaning {
 		}
 	}
 	switch {
-	case balance && !bill && (has(aThisMonth) && !s.live.any(aLeft, aRest, aArrears) || s.live.any(aSpent, aWhy)):
+	case balance && !bill && (has(aThisMonth) && !s.live.any(aLeft, aRest, aArrears) || s.live.any(aSpent, aWhy) && !has(aArrears)):
 		return choice(Balance, Bill)
 	case bill && has(aPast) && s.live.any(aRest, aLeft) && !has(aBill):
 		return choice(Bill, Balance)
