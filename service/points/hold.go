@@ -94,9 +94,8 @@ func (l *Ledger) ConfirmTx(ctx context.Context, tx *sql.Tx, hold model.ID, amoun
 	if h.Remaining == int64(amount) {
 		state = holdConfirmed
 	}
-	n, err := q.ConfirmHold(ctx, db.ConfirmHoldParams{Amount: int64(amount), State: state, ID: h.ID})
-	if err != nil || n != 1 {
-		return fmt.Errorf("confirm hold: %d rows: %w", n, err)
+	if err := one(q.ConfirmHold(ctx, db.ConfirmHoldParams{Amount: int64(amount), State: state, ID: h.ID})); err != nil {
+		return fmt.Errorf("confirm hold: %w", err)
 	}
 	if err := move(ctx, q, db.MoveAccountParams{MemberID: h.MemberID, Held: -int64(amount), DueAt: int64(never)}); err != nil {
 		return err
@@ -136,9 +135,8 @@ func (l *Ledger) VoidTx(ctx context.Context, tx *sql.Tx, hold model.ID, extendDa
 	if err != nil || repeated {
 		return err
 	}
-	n, err := queries(tx).VoidHold(ctx, db.VoidHoldParams{ID: h.ID, Remaining: h.Remaining})
-	if err != nil || n != 1 {
-		return fmt.Errorf("void hold: %d rows: %w", n, err)
+	if err := one(queries(tx).VoidHold(ctx, db.VoidHoldParams{ID: h.ID, Remaining: h.Remaining})); err != nil {
+		return fmt.Errorf("void hold: %w", err)
 	}
 	pieces, err := l.heldPieces(ctx, tx, h.PostingID, h.Confirmed, h.Remaining)
 	if err != nil {

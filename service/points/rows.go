@@ -192,6 +192,14 @@ func changed(ctx context.Context, tx *sql.Tx, n int, statement string, args []an
 	return nil
 }
 
+// one makes an error of a change that did not hit exactly one row.
+func one(n int64, err error) error {
+	if err == nil && n != 1 {
+		return fmt.Errorf("%d rows changed, 1 expected", n)
+	}
+	return err
+}
+
 // cases builds CASE id WHEN ? THEN ? … ELSE 0 END.
 type cases struct {
 	n    int

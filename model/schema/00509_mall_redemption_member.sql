@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX mall_redemption_member ON mall_redemption (member_id, id);

@@ -1,0 +1,263 @@
+package mall
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/model/seal"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/mall/internal/db"
+)
+
+// How the carrier is asked.
+const (
+	callTime = 20 * time.Second // one call's deadline
+	lease    = time.Minute      // longer than a call: after it, the caller is dead and the outcome unknown
+	firstGap = 15 * time.Second // between two tries, doubled each time
+	longGap  = time.Hour
+)
+
+// slice and maxSlices bound one run of FulfilDue.
+const (
+	slice     = 100
+	maxSlices = 100
+)
+
+// FulfilDue takes up every redemption about which something is to be done: goods
+// that were not handed over yet, answers that are not known, payments that never
+// came. It returns how many it moved and may be stopped and repeated at any point.
+func (m *Mall) FulfilDue(ctx context.Context) (int, error) {
+	moved, failed := 0, 0
+	after := db.DueParams{Now: m.millis(), Limit: slice}
+	for range maxSlices {
+		ids, err := db.New(m.DB).Due(ctx, after)
+		if err != nil {
+			return moved, fmt.Errorf("find due redemptions: %w", err)
+		}
+		for _, r := range ids {
+			after.AfterNext, after.AfterID = r.NextAt, r.ID
+			if err := m.Fulfil(ctx, model.ID(r.ID)); err != nil {
+				if ctx.Err() != nil {
+					return moved, err
+				}
+				failed++
+				m.Log.ErrorContext(ctx, "redemption not handed over", "redemption", r.ID, "err", err)
+				continue
+			}
+			moved++
+		}
+		if len(ids) < slice {
+			break
+		}
+	}
+	if failed > 0 {
+		return moved, fmt.Errorf("%d redemptions could not be handed over", failed)
+	}
+	return moved, nil
+}
+
+// Fulfil does what is due about one redemption now. Two at once do it once.
+//
+// Errors: ErrNoRedemption; those of the carrier and the database, after which the
+// redemption is taken up again by FulfilDue.
+func (m *Mall) Fulfil(ctx context.Context, id model.ID) error {
+	r, err := db.New(m.DB).Redemption(ctx, int64(id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNoRedemption
+	}
+	if err != nil {
+		return fmt.Errorf("read redemption %s: %w", id, err)
+	}
+	switch {
+	case r.NextAt > m.millis():
+		return nil
+	case State(r.State) == Paying:
+		return m.takeBack(ctx, r, Cancelled, "超时未支付")
+	case Kind(r.Kind) == Coupon && State(r.State) == Accepted:
+		return m.handCoupon(ctx, r)
+	case Kind(r.Kind) == Carrier:
+		return m.deliver(ctx, r)
+	}
+	return nil
+}
+
+// handCoupon gives the redemption the oldest free code.
+func (m *Mall) handCoupon(ctx context.Context, r db.MallRedemption) error {
+	return sqldb.InTx(ctx, m.DB, func(tx *sql.Tx) error {
+		q := db.New(tx)
+		// Lock the redemption first, so that two at once take one code.
+		n, err := q.Advance(ctx, db.AdvanceParams{State: string(Accepted), Was: string(Accepted), NextAt: r.NextAt, Now: m.millis(), ID: r.ID})
+		if err != nil || n == 0 {
+			return err // somebody was faster
+		}
+		for range maxTries {
+			free, err := q.FreeCoupons(ctx, db.FreeCouponsParams{GiftID: r.GiftID, Limit: slice})
+			if err != nil {
+				return fmt.Errorf("find a free coupon: %w", err)
+			}
+			for _, c := range free {
+				n, err := q.TakeCoupon(ctx, db.TakeCouponParams{RedemptionID: r.ID, ID: c.ID})
+				if err != nil {
+					return fmt.Errorf("take coupon: %w", err)
+				}
+				if n == 1 {
+					return m.handCode(ctx, q, r, c)
+				}
+			}
+			if len(free) == 0 {
+				break
+			}
+		}
+		return fmt.Errorf("redemption %d: no coupon is free although one was reserved", r.ID)
+	})
+}
+
+func (m *Mall) handCode(ctx context.Context, q *db.Queries, r db.MallRedemption, c db.FreeCouponsRow) error {
+	code, err := m.Sealer.OpenText(c.Code, seal.Bind("mall_coupon.code", c.ID))
+	if err != nil {
+		return fmt.Errorf("open coupon %d: %w", c.ID, err)
+	}
+	n, err := q.Advance(ctx, db.AdvanceParams{
+		State: string(Fulfilled), Was: string(Accepted), NextAt: never, Now: m.millis(), ID: r.ID,
+		Code: m.Sealer.SealText(code, seal.Bind("mall_redemption.code", r.ID)),
+	})
+	if err := one(n, err); err != nil {
+		return fmt.Errorf("hand over coupon: %w", err)
+	}
+	m.done.WithLabelValues(r.Kind, "fulfilled").Inc()
+	return nil
+}
+
+// deliver asks the carrier. The claim is committed before the call; whoever finds a
+// claim that ran out knows only that the outcome is unknown.
+func (m *Mall) deliver(ctx context.Context, r db.MallRedemption) error {
+	q, now := db.New(m.DB), m.Now()
+	again := State(r.State) != Accepted
+	n, err := q.Claim(ctx, db.ClaimParams{
+		LeaseUntil: int64(model.At(now.Add(lease))), Now: int64(model.At(now)), ID: r.ID, State: r.State, Attempts: r.Attempts,
+	})
+	if err != nil {
+		return fmt.Errorf("claim redemption %d: %w", r.ID, err)
+	}
+	if n == 0 {
+		return nil // somebody was faster
+	}
+	r.State, r.Attempts = string(Submitting), r.Attempts+1
+	goods, err := m.goods(r)
+	if err != nil {
+		return err
+	}
+	call, cancel := context.WithTimeout(ctx, callTime)
+	out, callErr := m.Carrier.Deliver(call, goods, requestOf(r.ID, "deliver"), again)
+	cancel()
+	if callErr != nil {
+		m.Log.WarnContext(ctx, "carrier did not answer a redemption cleanly", "redemption", r.ID, "state", out.State, "err", callErr)
+	}
+	// What is known now is written even when the caller is leaving.
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), callTime)
+	defer cancel()
+	return m.record(ctx, r, out, again)
+}
+
+func (m *Mall) goods(r db.MallRedemption) (Goods, error) {
+	d, err := m.opened(r)
+	if err != nil {
+		return Goods{}, err
+	}
+	phone, err := model.ParsePhone(d.Phone)
+	if err != nil {
+		return Goods{}, fmt.Errorf("redemption %d: %w", r.ID, err)
+	}
+	var spec Spec
+	if err := json.Unmarshal([]byte(r.Spec), &spec); err != nil {
+		return Goods{}, fmt.Errorf("read the spec of redemption %d: %w", r.ID, err)
+	}
+	return Goods{Phone: phone, Offering: spec.Offering, Credit: spec.Credit}, nil
+}
+
+func (m *Mall) record(ctx context.Context, r db.MallRedemption, out Outcome, again bool) error {
+	next := int64(model.At(m.Now().Add(min(longGap, firstGap<<min(r.Attempts, 10)))))
+	switch out.State {
+	case Failed:
+		return m.takeBack(ctx, r, Failed, out.Reason)
+	case Fulfilled:
+		next = never
+	case Working:
+	case Accepted: // not sent now; what an earlier try did is still not known
+		if again {
+			out.State = Unknown
+		}
+	default:
+		out.State = Unknown
+	}
+	n, err := db.New(m.DB).Settle(ctx, db.SettleParams{
+		State: string(out.State), CarrierNo: clip(out.Number, 64), NextAt: next, Now: m.millis(), ID: r.ID, Attempts: r.Attempts,
+	})
+	if err != nil {
+		return fmt.Errorf("record the carrier's answer to redemption %d: %w", r.ID, err)
+	}
+	if n == 1 {
+		m.done.WithLabelValues(r.Kind, string(out.State)).Inc()
+	}
+	return nil
+}
+
+// takeBack ends a redemption without the gift: points into the lots that they came
+// from, the gift back on the shelf, the member told. It happens once, and only from
+// the state in which r was read.
+func (m *Mall) takeBack(ctx context.Context, r db.MallRedemption, to State, reason string) error {
+	err := sqldb.InTx(ctx, m.DB, func(tx *sql.Tx) error { return m.takeBackTx(ctx, tx, r, to, reason) })
+	if err == nil {
+		m.done.WithLabelValues(r.Kind, string(to)).Inc()
+	}
+	return err
+}
+
+func (m *Mall) takeBackTx(ctx context.Context, tx *sql.Tx, r db.MallRedemption, to State, reason string) error {
+	q := db.New(tx)
+	n, err := q.TakeBack(ctx, db.TakeBackParams{
+		State: string(to), Reason: clip(reason, 255), NextAt: never, Now: m.millis(), ID: r.ID, Was: r.State, Attempts: r.Attempts,
+	})
+	if err != nil {
+		return fmt.Errorf("take back redemption %d: %w", r.ID, err)
+	}
+	if n == 0 {
+		return ErrState
+	}
+	if State(r.State) == Paying {
+		err = m.Holder.VoidTx(ctx, tx, model.ID(r.HoldID), int(r.ExtendDays), requestOf(r.ID, "back"))
+	} else {
+		_, err = m.Spender.ReverseTx(ctx, tx, refOf(r.ID), int(r.ExtendDays), requestOf(r.ID, "back"))
+	}
+	if err != nil {
+		return err
+	}
+	if err := one(q.ReleaseGift(ctx, r.GiftID)); err != nil {
+		return fmt.Errorf("release gift %d: %w", r.GiftID, err)
+	}
+	if to != Failed {
+		return nil // the member did it himself, or let the time pass
+	}
+	told := Told{model.ID(r.ID), model.MemberID(r.MemberID), r.Title, model.Points(r.Points), reason}
+	return m.Outbox.AddTx(ctx, tx, TopicFailed, requestOf(r.ID, "failed"), told)
+}
+
+func clip(s string, n int) string {
+	if runes := []rune(s); len(runes) > n {
+		return string(runes[:n])
+	}
+	return s
+}
+
+// one makes an error of a change that did not hit exactly one row.
+func one(n int64, err error) error {
+	if err == nil && n != 1 {
+		return fmt.Errorf("%d rows changed, 1 expected", n)
+	}
+	return err
+}

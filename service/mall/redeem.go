@@ -1,0 +1,276 @@
+package mall
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/model/seal"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/mall/internal/db"
+)
+
+// Order is what a member asks for.
+type Order struct {
+	Member  model.MemberID
+	Tier    int // the member's
+	Gift    model.ID
+	Phone   model.Phone // his bound number; of carrier gifts the one that gets it
+	Address Address     // of physical gifts
+	Request model.RequestID
+}
+
+// Address is where a parcel goes.
+type Address struct {
+	Name  string
+	Phone string
+	Text  string
+}
+
+// delivery is what is sealed in a redemption.
+type delivery struct {
+	Phone   string  `json:"phone,omitempty"`
+	Address Address `json:"address"`
+}
+
+// payTime is how long points are held while money is being paid.
+const payTime = 30 * time.Minute
+
+// maxTries bounds how often a redemption is decided anew because the gift was edited
+// or the member redeemed it elsewhere in between.
+const maxTries = 4
+
+// errAgain says that the redemption must be decided anew.
+var errAgain = errors.New("the gift or the member's count changed meanwhile")
+
+// Redeem takes the points and promises the gift. A gift for points and money is
+// Paying: its points are held until Paid or Unpaid. A card or coupon is handed over
+// at once, the carrier's goods by FulfilDue, or Fulfil for who cannot wait.
+//
+// Errors: ErrNoGift, ErrOffSale, ErrSoldOut, ErrTier, ErrLimit, ErrPhone, ErrAddress,
+// ErrRequest, ErrRequestReused, and those of the points.
+func (m *Mall) Redeem(ctx context.Context, o Order) (Redemption, error) {
+	if !o.Request.Valid() {
+		return Redemption{}, ErrRequest
+	}
+	for range maxTries {
+		id, err := m.redeem(ctx, o)
+		if errors.Is(err, errAgain) {
+			continue
+		}
+		if err != nil {
+			// What was promised before stays so, whatever became of the gift.
+			first, found, firstErr := m.first(ctx, o)
+			if found || firstErr != nil {
+				return first, firstErr
+			}
+			return Redemption{}, err
+		}
+		return m.started(ctx, o, id)
+	}
+	return Redemption{}, sqldb.ErrBusy.With(errAgain)
+}
+
+// first is the answer that the request got before.
+func (m *Mall) first(ctx context.Context, o Order) (Redemption, bool, error) {
+	row, err := db.New(m.DB).RedemptionByRequest(ctx, db.RedemptionByRequestParams{MemberID: int64(o.Member), RequestID: string(o.Request)})
+	if errors.Is(err, sql.ErrNoRows) {
+		return Redemption{}, false, nil
+	}
+	if err != nil {
+		return Redemption{}, false, fmt.Errorf("read the redemption of request %s: %w", o.Request, err)
+	}
+	if row.BodyHash != o.hash() {
+		return Redemption{}, true, ErrRequestReused
+	}
+	r, err := m.redemption(row)
+	return r, true, err
+}
+
+func (m *Mall) started(ctx context.Context, o Order, id int64) (Redemption, error) {
+	r, err := m.Redemption(ctx, o.Member, model.ID(id))
+	if err != nil {
+		return r, err
+	}
+	if r.Kind == Coupon && r.State == Accepted {
+		if err := m.Fulfil(ctx, r.ID); err != nil { // promised all the same: the job takes it up
+			m.Log.WarnContext(ctx, "coupon not handed over yet", "redemption", r.ID, "err", err)
+			return r, nil
+		}
+		return m.Redemption(ctx, o.Member, r.ID)
+	}
+	return r, nil
+}
+
+func (o Order) hash() string {
+	h := sha256.Sum256(fmt.Appendf(nil, "%d|%q|%q|%q|%q", o.Gift, o.Phone.Digits(), o.Address.Name, o.Address.Phone, o.Address.Text))
+	return hex.EncodeToString(h[:])
+}
+
+// redeem decides once, on the gift as it is now.
+func (m *Mall) redeem(ctx context.Context, o Order) (int64, error) {
+	q, now := db.New(m.DB), m.millis()
+	g, err := q.Gift(ctx, int64(o.Gift))
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, ErrNoGift
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read gift: %w", err)
+	}
+	if err := o.may(g, now); err != nil {
+		return 0, err
+	}
+	nth, err := m.nth(ctx, q, g, o.Member)
+	if err != nil {
+		return 0, err
+	}
+	id := int64(m.IDs.Next())
+	sealed, err := m.sealed(id, Kind(g.Kind), o)
+	if err != nil {
+		return 0, err
+	}
+	row := db.InsertRedemptionParams{
+		ID: id, MemberID: int64(o.Member), GiftID: g.ID, Nth: nth, RequestID: string(o.Request), BodyHash: o.hash(), Kind: g.Kind, Title: g.Title,
+		Points: g.Points, Fen: g.Fen, Cancellable: g.Cancellable, ExtendDays: g.ExtendDays, Spec: g.Spec, Delivery: sealed, CreatedAt: now,
+	}
+	row.State, row.NextAt = begin(Kind(g.Kind), g.Fen, now)
+	err = sqldb.InTx(ctx, m.DB, func(tx *sql.Tx) error { return m.redeemTx(ctx, tx, row, g.Version) })
+	if err == nil {
+		m.done.WithLabelValues(g.Kind, "redeemed").Inc()
+	}
+	return id, err
+}
+
+// begin is a redemption's first state and when something is next to be done about it.
+func begin(kind Kind, fen, now int64) (string, int64) {
+	switch {
+	case fen > 0:
+		return string(Paying), now + payTime.Milliseconds()
+	case kind == Card:
+		return string(Fulfilled), never
+	case kind == Physical:
+		return string(Accepted), never
+	}
+	return string(Accepted), now
+}
+
+// redeemTx is the transaction: request, points, stock.
+func (m *Mall) redeemTx(ctx context.Context, tx *sql.Tx, row db.InsertRedemptionParams, version int64) error {
+	q, member, price := db.New(tx), model.MemberID(row.MemberID), model.Points(row.Points)
+	err := q.InsertRedemption(ctx, row)
+	if sqldb.Duplicate(err) {
+		known, err := q.RedemptionByRequest(ctx, db.RedemptionByRequestParams{MemberID: row.MemberID, RequestID: row.RequestID})
+		if errors.Is(err, sql.ErrNoRows) {
+			return errAgain // another redemption took this nth
+		}
+		if err != nil {
+			return fmt.Errorf("read redemption: %w", err)
+		}
+		return fmt.Errorf("request was used for redemption %d: %w", known.ID, ErrRequestReused) // Redeem looks closer
+	}
+	if err != nil {
+		return fmt.Errorf("insert redemption: %w", err)
+	}
+	request := requestOf(row.ID, "redeem")
+	if row.State == string(Paying) {
+		// The mall ends the hold itself; the points' own limit comes only after it.
+		until := model.Millis(row.NextAt).Add(24 * time.Hour)
+		hold, err := m.Holder.HoldTx(ctx, tx, member, price, until, refOf(row.ID), request)
+		if err != nil {
+			return err
+		}
+		if err := q.SetHold(ctx, db.SetHoldParams{HoldID: int64(hold), ID: row.ID}); err != nil {
+			return fmt.Errorf("set hold: %w", err)
+		}
+	} else if _, err := m.Spender.SpendTx(ctx, tx, member, price, refOf(row.ID), request); err != nil {
+		return err
+	}
+	n, err := q.ReserveGift(ctx, db.ReserveGiftParams{ID: row.GiftID, Version: version})
+	if err != nil {
+		return fmt.Errorf("reserve gift: %w", err)
+	}
+	if n == 0 {
+		return errAgain // edited or sold out: the next look tells which
+	}
+	return nil
+}
+
+// may tells whether the member may have the gift now.
+func (o Order) may(g db.MallGift, now int64) error {
+	switch {
+	case g.State != "on" || now < g.StartsAt || now >= g.EndsAt:
+		return ErrOffSale
+	case int32(o.Tier) < g.Tier:
+		return ErrTier
+	case g.Reserved >= g.Total:
+		return ErrSoldOut
+	case Kind(g.Kind) == Carrier && o.Phone.IsZero():
+		return ErrPhone
+	case Kind(g.Kind) == Physical && !(fits(o.Address.Name, 32) && fits(o.Address.Phone, 32) && fits(o.Address.Text, 200)):
+		return ErrAddress
+	}
+	return nil
+}
+
+// nth is the lowest free number of the member's allowed redemptions.
+func (m *Mall) nth(ctx context.Context, q *db.Queries, g db.MallGift, member model.MemberID) (sql.NullInt32, error) {
+	if g.EachLimit == 0 {
+		return sql.NullInt32{}, nil
+	}
+	taken, err := q.TakenNth(ctx, db.TakenNthParams{GiftID: g.ID, MemberID: int64(member), Limit: maxEach})
+	if err != nil {
+		return sql.NullInt32{}, fmt.Errorf("count the member's redemptions: %w", err)
+	}
+	free := int32(1)
+	for _, t := range taken {
+		if t.Int32 == free {
+			free++
+		}
+	}
+	if free > g.EachLimit || len(taken) >= int(g.EachLimit) {
+		return sql.NullInt32{}, ErrLimit
+	}
+	return sql.NullInt32{Int32: free, Valid: true}, nil
+}
+
+func (m *Mall) sealed(id int64, kind Kind, o Order) (string, error) {
+	var d delivery
+	switch kind {
+	case Carrier:
+		d.Phone = o.Phone.Digits()
+	case Physical:
+		d.Address = o.Address
+	default:
+		return "", nil
+	}
+	plain, err := json.Marshal(d)
+	if err != nil {
+		return "", fmt.Errorf("write the delivery: %w", err)
+	}
+	return m.Sealer.SealText(plain, seal.Bind("mall_redemption.delivery", id)), nil
+}
+
+func (m *Mall) opened(r db.MallRedemption) (d delivery, err error) {
+	if r.Delivery == "" {
+		return d, nil
+	}
+	plain, err := m.Sealer.OpenText(r.Delivery, seal.Bind("mall_redemption.delivery", r.ID))
+	if err != nil {
+		return d, fmt.Errorf("open the delivery of redemption %d: %w", r.ID, err)
+	}
+	if err := json.Unmarshal(plain, &d); err != nil {
+		return d, fmt.Errorf("read the delivery of redemption %d: %w", r.ID, err)
+	}
+	return d, nil
+}
+
+// requestOf names one step of a redemption for ever.
+func requestOf(id int64, step string) model.RequestID {
+	return model.RequestID(fmt.Sprintf("redemption-%d-%s", id, step))
+}

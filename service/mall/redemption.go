@@ -1,0 +1,222 @@
+package mall
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"kaimenhong/model"
+	"kaimenhong/model/seal"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/mall/internal/db"
+)
+
+// Redemption is a redemption as its member sees it.
+type Redemption struct {
+	ID          model.ID
+	Gift        model.ID
+	Kind        Kind
+	Title       string
+	Points      model.Points
+	Fen         model.Fen
+	State       State
+	Reason      string  // why it failed or was cancelled
+	Code        string  // of a coupon, once handed over
+	Spec        Spec    // of a card: where it opens
+	Address     Address // of a parcel
+	Parcel      string  // who carries it and under which number
+	Cancellable bool    // now
+	CreatedAt   model.Millis
+	UpdatedAt   model.Millis
+}
+
+// Redemption is one of the member's redemptions.
+//
+// Errors: ErrNoRedemption, also for somebody else's.
+func (m *Mall) Redemption(ctx context.Context, member model.MemberID, id model.ID) (Redemption, error) {
+	row, err := m.own(ctx, member, id)
+	if err != nil {
+		return Redemption{}, err
+	}
+	return m.redemption(row)
+}
+
+func (m *Mall) own(ctx context.Context, member model.MemberID, id model.ID) (db.MallRedemption, error) {
+	row, err := db.New(m.DB).Redemption(ctx, int64(id))
+	if errors.Is(err, sql.ErrNoRows) || err == nil && row.MemberID != int64(member) {
+		return row, ErrNoRedemption
+	}
+	if err != nil {
+		return row, fmt.Errorf("read redemption %s: %w", id, err)
+	}
+	return row, nil
+}
+
+// Redemptions are the member's redemptions, newest first; cursor is "" or the one
+// that came with the page before.
+//
+// Errors: ErrCursor.
+func (m *Mall) Redemptions(ctx context.Context, member model.MemberID, cursor string, limit int) (page []Redemption, next string, err error) {
+	size := int32(min(max(limit, 1), maxPage))
+	before := int64(math.MaxInt64)
+	if cursor != "" {
+		id, err := model.ParseID(cursor)
+		if err != nil {
+			return nil, "", ErrCursor
+		}
+		before = int64(id)
+	}
+	rows, err := db.New(m.DB).Redemptions(ctx, db.RedemptionsParams{MemberID: int64(member), Before: before, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("read the redemptions of member %s: %w", member, err)
+	}
+	if len(rows) > int(size) {
+		rows = rows[:size]
+		next = strconv.FormatInt(rows[size-1].ID, 10)
+	}
+	for _, row := range rows {
+		r, err := m.redemption(row)
+		if err != nil {
+			return nil, "", err
+		}
+		page = append(page, r)
+	}
+	return page, next, nil
+}
+
+func (m *Mall) redemption(row db.MallRedemption) (Redemption, error) {
+	r := Redemption{
+		ID: model.ID(row.ID), Gift: model.ID(row.GiftID), Kind: Kind(row.Kind), Title: row.Title, Points: model.Points(row.Points), Fen: model.Fen(row.Fen),
+		State: State(row.State), Reason: row.Reason, Parcel: row.Parcel, Cancellable: cancellable(row),
+		CreatedAt: model.Millis(row.CreatedAt), UpdatedAt: model.Millis(row.UpdatedAt),
+	}
+	d, err := m.opened(row)
+	if err != nil {
+		return r, err
+	}
+	r.Address = d.Address
+	if err := json.Unmarshal([]byte(row.Spec), &r.Spec); err != nil {
+		return r, fmt.Errorf("read the spec of redemption %d: %w", row.ID, err)
+	}
+	if row.Code != "" {
+		code, err := m.Sealer.OpenText(row.Code, seal.Bind("mall_redemption.code", row.ID))
+		if err != nil {
+			return r, fmt.Errorf("open the code of redemption %d: %w", row.ID, err)
+		}
+		r.Code = string(code)
+	}
+	return r, nil
+}
+
+// cancellable tells whether the member may cancel now: only what was surely not sent
+// or handed over.
+func cancellable(row db.MallRedemption) bool {
+	return State(row.State) == Paying || row.Cancellable && State(row.State) == Accepted
+}
+
+// Cancel takes a redemption back at its member's wish, where the gift allows it and
+// nothing was sent yet; one that waits for money always. Cancelling again answers the
+// same.
+//
+// Errors: ErrNoRedemption, ErrNotCancellable, ErrState when it was sent at this very
+// moment.
+func (m *Mall) Cancel(ctx context.Context, member model.MemberID, id model.ID) (Redemption, error) {
+	row, err := m.own(ctx, member, id)
+	if err != nil {
+		return Redemption{}, err
+	}
+	if State(row.State) != Cancelled {
+		if !cancellable(row) {
+			return Redemption{}, ErrNotCancellable
+		}
+		if err := m.takeBack(ctx, row, Cancelled, "用户取消"); err != nil {
+			return Redemption{}, err
+		}
+	}
+	return m.Redemption(ctx, member, id)
+}
+
+// PaidTx confirms the points of a redemption whose money came in, within the
+// transaction that says so. From then on it is handed over like any other. Saying it
+// again changes nothing.
+//
+// Errors: ErrNoRedemption; ErrState when it was cancelled before: the money must be
+// given back.
+func (m *Mall) PaidTx(ctx context.Context, tx *sql.Tx, id model.ID) error {
+	q := db.New(tx)
+	row, err := q.Redemption(ctx, int64(id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNoRedemption
+	}
+	if err != nil {
+		return fmt.Errorf("read redemption %s: %w", id, err)
+	}
+	state, next := begin(Kind(row.Kind), 0, m.millis())
+	n, err := q.Advance(ctx, db.AdvanceParams{State: state, Was: string(Paying), NextAt: next, Now: m.millis(), ID: row.ID})
+	if err != nil {
+		return fmt.Errorf("advance redemption %s: %w", id, err)
+	}
+	if n == 1 {
+		return m.Holder.ConfirmTx(ctx, tx, model.ID(row.HoldID), model.Points(row.Points), requestOf(row.ID, "paid"))
+	}
+	// Somebody was faster: was it another copy of this news, or a cancellation?
+	row, err = q.Redemption(ctx, int64(id))
+	if err != nil {
+		return fmt.Errorf("read redemption %s: %w", id, err)
+	}
+	if State(row.State) == Cancelled || State(row.State) == Failed {
+		return ErrState
+	}
+	return nil
+}
+
+// Ship says that a parcel is on its way: who carries it and under which number, at
+// most 128 characters. Repeating it corrects the number.
+//
+// Errors: ErrNoRedemption, ErrAddress, ErrState.
+func (m *Mall) Ship(ctx context.Context, id model.ID, parcel string) error {
+	if !fits(parcel, 128) {
+		return ErrAddress.Saying("请填写快递公司和单号（不超过128字）")
+	}
+	return m.advance(ctx, id, parcel, Shipped, Accepted, Shipped)
+}
+
+// Received ends a parcel's way, by its member or by the operator.
+//
+// Errors: ErrNoRedemption, ErrState.
+func (m *Mall) Received(ctx context.Context, id model.ID) error {
+	return m.advance(ctx, id, "", Fulfilled, Shipped, Fulfilled)
+}
+
+func (m *Mall) advance(ctx context.Context, id model.ID, parcel string, to State, from ...State) error {
+	return sqldb.InTx(ctx, m.DB, func(tx *sql.Tx) error {
+		q := db.New(tx)
+		row, err := q.Redemption(ctx, int64(id))
+		if errors.Is(err, sql.ErrNoRows) || err == nil && Kind(row.Kind) != Physical {
+			return ErrNoRedemption
+		}
+		if err != nil {
+			return fmt.Errorf("read redemption %s: %w", id, err)
+		}
+		for _, was := range from {
+			if State(row.State) != was {
+				continue
+			}
+			if parcel == "" {
+				parcel = row.Parcel
+			}
+			n, err := q.Advance(ctx, db.AdvanceParams{State: string(to), Was: string(was), NextAt: never, Parcel: parcel, Now: m.millis(), ID: row.ID})
+			if err != nil {
+				return fmt.Errorf("advance redemption %s: %w", id, err)
+			}
+			if n == 1 {
+				return nil
+			}
+		}
+		return ErrState
+	})
+}
