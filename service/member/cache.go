@@ -27,9 +27,9 @@ import (
 //   - with Redis away for the replica that reads: it reads SQL;
 //   - with Redis away for the replica that writes: its answer came late enough.
 //
-// A process that dies between commit and epoch never answered; then, and when
-// Redis loses an epoch by a flush or a failover, an entry lives on for at most
-// CacheLifetime. The epoch needs to live only as long as an entry of before may,
+// A process that dies between commit and epoch, or that lost the answer to its
+// COMMIT, never answered; then, and when Redis loses an epoch by a flush or a
+// failover, an entry lives on for at most CacheLifetime. The epoch needs to live only as long as an entry of before may,
 // so Redis holds keys of the members who changed in the last seconds alone.
 
 // cacheKey names a member by app and openid, or by id and the app whose openid is

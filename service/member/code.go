@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kaimenhong/model"
+	"kaimenhong/model/fault"
 	"kaimenhong/model/seal"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/member/internal/db"
@@ -30,16 +31,16 @@ const (
 // ErrSMS.
 func (m *Members) SendCode(ctx context.Context, id model.MemberID, phone model.Phone, request model.RequestID) error {
 	err := m.sendCode(ctx, id, phone, request)
-	outcome := "sent"
-	for name, e := range map[string]error{"too_soon": ErrTooSoon, "too_many": ErrTooMany, "sms": ErrSMS} {
-		if errors.Is(err, e) {
-			outcome = name
-		} else if err != nil && outcome == "sent" {
-			outcome = "refused"
-		}
-	}
-	m.codes.WithLabelValues(outcome).Inc()
+	m.codes.WithLabelValues(outcome(err)).Inc()
 	return err
+}
+
+// outcome labels a metric: ok, or the code of a fault, which is one of a fixed set.
+func outcome(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return fault.Of(err).Code
 }
 
 func (m *Members) sendCode(ctx context.Context, id model.MemberID, phone model.Phone, request model.RequestID) error {
@@ -183,16 +184,7 @@ func (m *Members) Confirm(ctx context.Context, id model.MemberID, code string, r
 		return model.Phone{}, ErrRequest
 	}
 	phone, err := m.confirm(ctx, id, code, request)
-	outcome := "right"
-	if err != nil {
-		outcome = "error"
-		for name, e := range map[string]error{"wrong": ErrCodeWrong, "spent": ErrCodeSpent, "expired": ErrCodeExpired, "none": ErrNoCode} {
-			if errors.Is(err, e) {
-				outcome = name
-			}
-		}
-	}
-	m.guesses.WithLabelValues(outcome).Inc()
+	m.guesses.WithLabelValues(outcome(err)).Inc()
 	return phone, err
 }
 
