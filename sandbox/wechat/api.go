@@ -204,12 +204,11 @@ func (p *Platform) perform(e *endpoint, w http.ResponseWriter, r *http.Request) 
 			return nil, err
 		}
 		c.appID = id
-		if of := official; c.mini(p) {
+		of := official
+		if c.mini(p) {
 			of = miniApp
-			if e.apps&of == 0 {
-				return nil, errNoRight
-			}
-		} else if e.apps&of == 0 {
+		}
+		if e.apps&of == 0 {
 			return nil, errNoRight
 		}
 		if err := p.spend(c); err != nil {

@@ -173,8 +173,8 @@ func (p *Platform) strike(ctx context.Context, x Exchange, e envelope) Answer {
 
 // forged spoils an honest envelope.
 func (p *Platform) forged(m *push, trick string) (envelope, error) {
-	if p.opts.Mode == Plain && (trick == "plaintext" || trick == "plaintext_claims_plain") {
-		return envelope{}, fmt.Errorf("%w: %q is what a plain account gets", ErrForgery, trick)
+	if p.opts.Mode != Safe && (trick == "plaintext" || trick == "plaintext_claims_plain") {
+		return envelope{}, fmt.Errorf("%w: %q is honest unless the account is in safe mode", ErrForgery, trick)
 	}
 	e := p.envelope(m)
 	switch trick {
