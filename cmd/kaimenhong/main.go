@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"kaimenhong/config"
+	"kaimenhong/model/fault"
 )
 
 // commands is the command line.
@@ -21,6 +22,9 @@ type commands struct {
 	Migrate migrate `cmd:"" help:"Bring the database up to date."`
 	Healthy healthy `cmd:"" hidden:"" help:"For a container: is the process beside me ready?"`
 	Check   check   `cmd:"" help:"Say all that is wrong with the settings, the stores, WeChat and the carrier."`
+	Menu    menu    `cmd:"" help:"Publish the account's menu at WeChat."`
+
+	Operator operatorCommand `cmd:"" help:"People who work in the console."`
 }
 
 func main() {
@@ -34,6 +38,14 @@ func main() {
 		stop()
 		os.Exit(1)
 	}
+}
+
+// said adds what a fault says to its reader.
+func said(err error) error {
+	if f := fault.Of(err); f.Code != "internal" {
+		return fmt.Errorf("%w: %s", err, f.Text)
+	}
+	return err
 }
 
 // load reads the settings.

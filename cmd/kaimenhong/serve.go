@@ -71,26 +71,19 @@ func (migrate) Run(ctx context.Context, c *commands) error {
 	return nil
 }
 
-type check struct{}
+type menu struct{}
 
-// Run prints every finding and fails when there is one to mend before a start.
-func (check) Run(ctx context.Context, c *commands) error {
+// Run publishes the menu.
+func (menu) Run(ctx context.Context, c *commands) error {
 	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	findings := app.Check(ctx, cfg, err)
-	fatal := 0
-	for _, f := range findings {
-		word := "warning"
-		if f.Fatal {
-			word = "wrong"
-			fatal++
-		}
-		fmt.Printf("%s: %s\n", word, f)
+	a, err := app.New(ctx, cfg, app.NewLog(cfg.Log), time.Now)
+	if err != nil {
+		return err
 	}
-	if fatal > 0 {
-		return fmt.Errorf("%d things to mend", fatal)
-	}
-	fmt.Println("all is well")
-	return nil
+	return errors.Join(said(a.PublishMenu(ctx)), a.Close(ctx))
 }

@@ -55,7 +55,7 @@ type domains struct {
 // newDomains builds every domain, each after those it calls.
 func newDomains(g ground) (*domains, error) {
 	d := &domains{}
-	for _, build := range []func(ground) error{d.outside, d.people, d.value, d.conversation} {
+	for _, build := range []func(ground) error{d.outside, d.people, d.value, d.conversation, d.promises} {
 		if err := build(g); err != nil {
 			return nil, err
 		}
@@ -65,17 +65,11 @@ func newDomains(g ground) (*domains, error) {
 
 // outside builds the clients of WeChat and the carrier and what remembers them.
 func (d *domains) outside(g ground) (err error) {
-	official := wechat.Account{AppID: g.cfg.WeChat.AppID, Secret: g.cfg.WeChat.AppSecret.Reveal()}
-	mini := wechat.Account{AppID: g.cfg.WeChat.MiniAppID, Secret: g.cfg.WeChat.MiniAppSecret.Reveal()}
-	d.wechat, err = wechat.NewClient(official, mini, g.stores.redis, g.now, g.log, g.reg, wechat.Options{BaseURL: g.cfg.WeChat.BaseURL})
-	if err != nil {
-		return fmt.Errorf("wechat: %w", err)
+	if d.wechat, err = newWeChat(g.cfg, g.stores, g.now, g.log, g.reg); err != nil {
+		return err
 	}
-	d.carrier, err = carrier.New(g.now, g.log, g.reg, carrier.Options{
-		BaseURL: g.cfg.Carrier.BaseURL, Token: g.cfg.Carrier.Token.Reveal(), Deadline: g.cfg.Carrier.Timeout,
-	})
-	if err != nil {
-		return fmt.Errorf("carrier: %w", err)
+	if d.carrier, err = newCarrier(g.cfg, g.now, g.log, g.reg); err != nil {
+		return err
 	}
 	d.account, err = account.New(d.carrier, d.carrier, account.Stores{
 		DB: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer,
@@ -87,6 +81,26 @@ func (d *domains) outside(g ground) (err error) {
 	d.background = append(d.background, d.account.Run)
 	d.outbox = outbox.New(g.stores.db, g.ids, g.now, g.log, g.reg, outbox.Options{})
 	return nil
+}
+
+func newWeChat(cfg config.Config, s *stores, now model.Clock, log *slog.Logger, reg prometheus.Registerer) (*wechat.Client, error) {
+	official := wechat.Account{AppID: cfg.WeChat.AppID, Secret: cfg.WeChat.AppSecret.Reveal()}
+	mini := wechat.Account{AppID: cfg.WeChat.MiniAppID, Secret: cfg.WeChat.MiniAppSecret.Reveal()}
+	client, err := wechat.NewClient(official, mini, s.redis, now, log, reg, wechat.Options{BaseURL: cfg.WeChat.BaseURL})
+	if err != nil {
+		return nil, fmt.Errorf("wechat: %w", err)
+	}
+	return client, nil
+}
+
+func newCarrier(cfg config.Config, now model.Clock, log *slog.Logger, reg prometheus.Registerer) (*carrier.Client, error) {
+	client, err := carrier.New(now, log, reg, carrier.Options{
+		BaseURL: cfg.Carrier.BaseURL, Token: cfg.Carrier.Token.Reveal(), Deadline: cfg.Carrier.Timeout,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("carrier: %w", err)
+	}
+	return client, nil
 }
 
 // people builds the members and their points. Points move when two members become

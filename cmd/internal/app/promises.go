@@ -1,0 +1,90 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	"kaimenhong/service/member"
+	"kaimenhong/service/points"
+	"kaimenhong/service/wechat"
+)
+
+// promises names who keeps the promises that domains make in the outbox.
+func (d *domains) promises(g ground) error {
+	d.outbox.Handle(member.TopicBound, d.bound(g))
+	d.outbox.Handle(member.TopicUnbound, told(d.unbound))
+	d.outbox.Handle(member.TopicMerged, nothing)
+	d.outbox.Handle(member.TopicClosed, nothing)
+	d.outbox.Handle(points.TopicExpiring, told(d.expiring))
+	return nil
+}
+
+// nothing keeps a promise that nobody waits for yet: the row is the record.
+func nothing(context.Context, model.RequestID, []byte) error { return nil }
+
+// told reads the payload of a topic.
+func told[P any](keep func(ctx context.Context, payload P) error) func(context.Context, model.RequestID, []byte) error {
+	return func(ctx context.Context, _ model.RequestID, raw []byte) error {
+		var payload P
+		if err := json.Unmarshal(raw, &payload); err != nil {
+			return errPayload.With(err)
+		}
+		return keep(ctx, payload)
+	}
+}
+
+var errPayload = fault.New(fault.Invalid, "outbox.payload", "系统开小差了，请稍后再试")
+
+// bound earns the points of a first binding. The ledger gives them once to a number
+// and once to a member, however often the promise is kept.
+func (d *domains) bound(g ground) func(context.Context, model.RequestID, []byte) error {
+	return told(func(ctx context.Context, e member.Event) error {
+		m, err := d.members.Get(ctx, e.Member, model.OfficialAccount)
+		if err != nil || !m.Bound() {
+			return err // unbound a moment ago: nothing is owed
+		}
+		_, err = d.points.FirstBind(ctx, m.ID, g.sealer.IndexText(m.Phone.Digits(), "first_bind"))
+		if errors.Is(err, points.ErrCapped) {
+			return nil
+		}
+		return err
+	})
+}
+
+// unbound tells a member that a number is no longer his, unless he asked for it.
+func (d *domains) unbound(ctx context.Context, e member.Event) error {
+	var text string
+	switch e.Reason {
+	case member.TakenOver:
+		text = fmt.Sprintf("%s 已被其他微信号绑定，您这里已自动解绑。不是本人操作？回复“人工”联系我们。", e.Phone)
+	case member.Recycled:
+		text = fmt.Sprintf("%s 的机主已变更，为保护您的隐私，我们已自动解绑。有新号码？发送“绑定”重新绑定。", e.Phone)
+	default:
+		return nil
+	}
+	return d.tell(ctx, e.Member, text)
+}
+
+func (d *domains) expiring(ctx context.Context, e points.Expiring) error {
+	return d.tell(ctx, e.Member, fmt.Sprintf("您有 %d 积分将在 %s 到期，回复“积分兑换”看看能换什么。", e.Points, e.ExpiresAt.Time().Format("1月2日")))
+}
+
+// tell sends a member a customer-service message, if WeChat lets us now. A member
+// who cannot be reached, or whose message may have been sent, is left alone.
+func (d *domains) tell(ctx context.Context, id model.MemberID, text string) error {
+	m, err := d.members.Get(ctx, id, model.OfficialAccount)
+	if err != nil || m.OpenID == "" {
+		return err
+	}
+	err = d.wechat.SendCustom(ctx, m.OpenID, model.Text(text))
+	for _, silent := range []error{wechat.ErrUnknown, wechat.ErrWindowShut, wechat.ErrWindowUsed, wechat.ErrNotFollowing, wechat.ErrOpenID} {
+		if errors.Is(err, silent) {
+			return nil
+		}
+	}
+	return err
+}
