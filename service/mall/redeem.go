@@ -60,7 +60,7 @@ func (m *Mall) Redeem(ctx context.Context, o Order) (Redemption, error) {
 		return Redemption{}, ErrRequest
 	}
 	for range maxTries {
-		id, err := m.redeem(ctx, o)
+		row, err := m.redeem(ctx, o)
 		if errors.Is(err, errAgain) {
 			continue
 		}
@@ -72,7 +72,7 @@ func (m *Mall) Redeem(ctx context.Context, o Order) (Redemption, error) {
 			}
 			return Redemption{}, err
 		}
-		return m.started(ctx, o, id)
+		return m.started(ctx, row)
 	}
 	return Redemption{}, sqldb.ErrBusy.With(errAgain)
 }
@@ -93,19 +93,20 @@ func (m *Mall) first(ctx context.Context, o Order) (Redemption, bool, error) {
 	return r, true, err
 }
 
-func (m *Mall) started(ctx context.Context, o Order, id int64) (Redemption, error) {
-	r, err := m.Redemption(ctx, o.Member, model.ID(id))
-	if err != nil {
-		return r, err
-	}
-	if r.Kind == Coupon && r.State == Accepted {
-		if err := m.Fulfil(ctx, r.ID); err != nil { // promised all the same: the job takes it up
-			m.Log.WarnContext(ctx, "coupon not handed over yet", "redemption", r.ID, "err", err)
-			return r, nil
+// started answers from the row that was written: reading it again would be another
+// round trip. A coupon is handed over at once.
+func (m *Mall) started(ctx context.Context, row db.InsertRedemptionParams) (Redemption, error) {
+	id, member := model.ID(row.ID), model.MemberID(row.MemberID)
+	if Kind(row.Kind) == Coupon && State(row.State) == Accepted {
+		if err := m.Fulfil(ctx, id); err != nil { // promised all the same: the job takes it up
+			m.Log.WarnContext(ctx, "coupon not handed over yet", "redemption", id, "err", err)
 		}
-		return m.Redemption(ctx, o.Member, r.ID)
+		return m.Redemption(ctx, member, id)
 	}
-	return r, nil
+	return m.redemption(db.MallRedemption{
+		ID: row.ID, MemberID: row.MemberID, GiftID: row.GiftID, Kind: row.Kind, Title: row.Title, Points: row.Points, Fen: row.Fen,
+		Cancellable: row.Cancellable, Spec: row.Spec, Delivery: row.Delivery, State: row.State, CreatedAt: row.CreatedAt, UpdatedAt: row.CreatedAt,
+	})
 }
 
 func (o Order) hash() string {
@@ -114,28 +115,28 @@ func (o Order) hash() string {
 }
 
 // redeem decides once, on the gift as it is now.
-func (m *Mall) redeem(ctx context.Context, o Order) (int64, error) {
+func (m *Mall) redeem(ctx context.Context, o Order) (row db.InsertRedemptionParams, err error) {
 	q, now := db.New(m.DB), m.millis()
 	g, err := q.Gift(ctx, int64(o.Gift))
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, ErrNoGift
+		return row, ErrNoGift
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read gift: %w", err)
+		return row, fmt.Errorf("read gift: %w", err)
 	}
 	if err := o.may(g, now); err != nil {
-		return 0, err
+		return row, err
 	}
 	nth, err := m.nth(ctx, q, g, o.Member)
 	if err != nil {
-		return 0, err
+		return row, err
 	}
 	id := int64(m.IDs.Next())
 	sealed, err := m.sealed(id, Kind(g.Kind), o)
 	if err != nil {
-		return 0, err
+		return row, err
 	}
-	row := db.InsertRedemptionParams{
+	row = db.InsertRedemptionParams{
 		ID: id, MemberID: int64(o.Member), GiftID: g.ID, Nth: nth, RequestID: string(o.Request), BodyHash: o.hash(), Kind: g.Kind, Title: g.Title,
 		Points: g.Points, Fen: g.Fen, Cancellable: g.Cancellable, ExtendDays: g.ExtendDays, Spec: g.Spec, Delivery: sealed, CreatedAt: now,
 	}
@@ -144,7 +145,7 @@ func (m *Mall) redeem(ctx context.Context, o Order) (int64, error) {
 	if err == nil {
 		m.done.WithLabelValues(g.Kind, "redeemed").Inc()
 	}
-	return id, err
+	return row, err
 }
 
 // begin is a redemption's first state and when something is next to be done about it.
