@@ -7,10 +7,13 @@ import { defineConfig } from 'vite'
 export default defineConfig({
   base: './',
   plugins: [vue()],
+  define: { __VUE_OPTIONS_API__: false },
   build: {
     outDir: 'dist',
     emptyOutDir: true,
     chunkSizeWarningLimit: 1000,
     rolldownOptions: { input: { phone: resolve(import.meta.dirname, 'phone/index.html') } },
   },
+  // `npm run dev` beside `go run ./cmd/demo`: the page changes as it is written.
+  server: { proxy: { '/sandbox': 'http://127.0.0.1:8080' } },
 })

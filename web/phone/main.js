@@ -1,2 +1,7 @@
-import { createApp, h } from 'vue'
-createApp({ render: () => h('p', '开门红') }).mount('#app')
+import { createApp } from 'vue'
+import App from './App.vue'
+import { start } from './store.js'
+import './styles.css'
+
+createApp(App).mount('#app')
+start()
