@@ -22,7 +22,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/silenceper/wechat/v2/cache"
 	"github.com/silenceper/wechat/v2/officialaccount"
@@ -93,13 +92,7 @@ func edgeServer() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	gin.SetMode(gin.ReleaseMode)
-	routes, err := handler.Routes(handler.Handlers{Log: log, Registry: registry})
-	if err != nil {
-		return nil, err
-	}
-	routes.POST("/wechat/callback", edge.Callback)
-	return routes, nil
+	return handler.Routes(handler.Handlers{WeChat: edge, Log: log, Registry: registry})
 }
 
 // sdkServer is the echo server of the SDK's own documentation.
