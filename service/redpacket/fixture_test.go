@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -65,15 +66,14 @@ func (s aesSealer) Open(sealed, context []byte) ([]byte, error) {
 type testPayouts struct{}
 
 func (testPayouts) CreateTx(ctx context.Context, tx *sql.Tx, prizes []model.Prize) error {
+	query := `INSERT INTO payout (pot_id, game_id, member_id, kind, value, quantity, state, held_why, created_at, updated_at) VALUES `
+	var rows []string
 	for _, p := range prizes {
-		_, err := tx.ExecContext(ctx, `INSERT INTO payout (pot_id, game_id, member_id, kind, value, quantity, state, held_why,
-			created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 'created', '', ?, ?)`,
-			int64(p.Pot), int64(p.Game), int64(p.Member), string(p.Kind), int64(p.Value), p.Quantity, int64(p.At), int64(p.At))
-		if err != nil {
-			return err
-		}
+		rows = append(rows, fmt.Sprintf("(%d,%d,%d,'%s',%d,%d,'created','',%d,%d)",
+			p.Pot, p.Game, p.Member, p.Kind, p.Value, p.Quantity, p.At, p.At))
 	}
-	return nil
+	_, err := tx.ExecContext(ctx, query+strings.Join(rows, ","))
+	return err
 }
 
 // house is where a test plays: the stores, the clock and the engines upon them.

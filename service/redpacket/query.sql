@@ -76,6 +76,13 @@ WHERE p.state = 'open' AND p.id > ? ORDER BY p.id LIMIT ?;
 -- name: LockOpenPot :execrows
 UPDATE pot SET state = 'open' WHERE id = ? AND state = 'open' AND ends_at > ?;
 
+-- name: LastSlot :one
+SELECT CAST(COALESCE(MAX(k), 0) AS SIGNED) AS k FROM pot_help WHERE pot_id = ?;
+
+-- name: InsertHelp :exec
+INSERT INTO pot_help (pot_id, k, helper_id, request_id, game_id, day, nth, share, shown, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
 -- name: HelpsOfPot :many
 SELECT k, helper_id, request_id, day, nth, share, shown, created_at FROM pot_help WHERE pot_id = ? ORDER BY k;
 

@@ -487,6 +487,40 @@ func (q *Queries) InsertGame(ctx context.Context, arg InsertGameParams) error {
 	return err
 }
 
+const insertHelp = `-- name: InsertHelp :exec
+INSERT INTO pot_help (pot_id, k, helper_id, request_id, game_id, day, nth, share, shown, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+`
+
+type InsertHelpParams struct {
+	PotID     int64
+	K         int32
+	HelperID  int64
+	RequestID string
+	GameID    int64
+	Day       sql.NullInt32
+	Nth       sql.NullInt32
+	Share     int64
+	Shown     bool
+	CreatedAt int64
+}
+
+func (q *Queries) InsertHelp(ctx context.Context, arg InsertHelpParams) error {
+	_, err := q.db.ExecContext(ctx, insertHelp,
+		arg.PotID,
+		arg.K,
+		arg.HelperID,
+		arg.RequestID,
+		arg.GameID,
+		arg.Day,
+		arg.Nth,
+		arg.Share,
+		arg.Shown,
+		arg.CreatedAt,
+	)
+	return err
+}
+
 const insertSlice = `-- name: InsertSlice :exec
 INSERT INTO redpacket_slice (game_id, slice, amount, reserved, spent) VALUES (?, ?, ?, 0, 0)
 `
@@ -500,6 +534,17 @@ type InsertSliceParams struct {
 func (q *Queries) InsertSlice(ctx context.Context, arg InsertSliceParams) error {
 	_, err := q.db.ExecContext(ctx, insertSlice, arg.GameID, arg.Slice, arg.Amount)
 	return err
+}
+
+const lastSlot = `-- name: LastSlot :one
+SELECT CAST(COALESCE(MAX(k), 0) AS SIGNED) AS k FROM pot_help WHERE pot_id = ?
+`
+
+func (q *Queries) LastSlot(ctx context.Context, potID int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, lastSlot, potID)
+	var k int64
+	err := row.Scan(&k)
+	return k, err
 }
 
 const lockOpenPot = `-- name: LockOpenPot :execrows
