@@ -180,4 +180,3 @@ func BenchmarkCloseDue(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "pots/s")
 }
-
