@@ -254,24 +254,7 @@ func TestEachViolationIsFound(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		client := dbtest.EmbeddedRedis(t)
 		e := (&house{db, client, newClock()}).engine(t, Options{})
-		// The keys that make some violations impossible are taken away.
-		for index, columns := range map[string]string{
-			"pot_help_helper": "pot_id, helper_id", "pot_help_nth": "helper_id, game_id, day, nth",
-		} {
-			drop := "DROP INDEX " + index
-			if !sqldb.Embedded(db) {
-				drop += " ON pot_help"
-			}
-			if _, err := db.ExecContext(t.Context(), drop); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { // the database is used again by other tests
-				wipe(t, db, client)
-				if _, err := db.ExecContext(context.Background(), "CREATE UNIQUE INDEX "+index+" ON pot_help ("+columns+")"); err != nil {
-					t.Error(err)
-				}
-			})
-		}
+		withoutKeys(t, db, client)
 		for _, tt := range planted {
 			t.Run(tt.rule, func(t *testing.T) {
 				wipe(t, db, client)
@@ -322,6 +305,30 @@ func TestEachViolationIsFound(t *testing.T) {
 			}
 		}
 	})
+}
+
+// withoutKeys takes away the keys that make some violations impossible, until the
+// test ends.
+func withoutKeys(t *testing.T, db *sql.DB, client redis.UniversalClient) {
+	t.Helper()
+	// The keys that make some violations impossible are taken away.
+	for index, columns := range map[string]string{
+		"pot_help_helper": "pot_id, helper_id", "pot_help_nth": "helper_id, game_id, day, nth",
+	} {
+		drop := "DROP INDEX " + index
+		if !sqldb.Embedded(db) {
+			drop += " ON pot_help"
+		}
+		if _, err := db.ExecContext(t.Context(), drop); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { // the database is used again by other tests
+			wipe(t, db, client)
+			if _, err := db.ExecContext(context.Background(), "CREATE UNIQUE INDEX "+index+" ON pot_help ("+columns+")"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // planted are ways to break each rule; $name stands for an id.

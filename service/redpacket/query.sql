@@ -114,6 +114,17 @@ SELECT h.pot_id, h.game_id, h.k, h.share, h.day, h.created_at, p.owner_id, p.sta
 FROM pot_help h JOIN pot p ON p.id = h.pot_id
 WHERE h.helper_id = ? ORDER BY h.created_at DESC, h.pot_id DESC LIMIT ?;
 
+-- The helps of a pot without its voids, the earliest slots first.
+-- name: RealHelps :many
+SELECT helper_id, created_at FROM pot_help WHERE pot_id = ? AND nth IS NOT NULL ORDER BY k LIMIT ?;
+
+-- Whose pots a group of members helps in a game, and how often.
+-- name: HelpedOwners :many
+SELECT h.helper_id, p.owner_id, COUNT(*) AS helps
+FROM pot_help h JOIN pot p ON p.id = h.pot_id
+WHERE h.helper_id IN (sqlc.slice(helpers)) AND h.game_id = sqlc.arg(game_id)
+GROUP BY h.helper_id, p.owner_id;
+
 -- name: GamesAfter :many
 SELECT id, rules, stopped_at, stopped_why, created_at FROM redpacket_game WHERE id > ? ORDER BY id LIMIT ?;
 

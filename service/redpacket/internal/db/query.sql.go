@@ -298,6 +298,59 @@ func (q *Queries) GamesAfter(ctx context.Context, arg GamesAfterParams) ([]Games
 	return items, nil
 }
 
+const helpedOwners = `-- name: HelpedOwners :many
+SELECT h.helper_id, p.owner_id, COUNT(*) AS helps
+FROM pot_help h JOIN pot p ON p.id = h.pot_id
+WHERE h.helper_id IN (/*SLICE:helpers*/?) AND h.game_id = ?
+GROUP BY h.helper_id, p.owner_id
+`
+
+type HelpedOwnersParams struct {
+	Helpers []int64
+	GameID  int64
+}
+
+type HelpedOwnersRow struct {
+	HelperID int64
+	OwnerID  int64
+	Helps    int64
+}
+
+// Whose pots a group of members helps in a game, and how often.
+func (q *Queries) HelpedOwners(ctx context.Context, arg HelpedOwnersParams) ([]HelpedOwnersRow, error) {
+	query := helpedOwners
+	var queryParams []interface{}
+	if len(arg.Helpers) > 0 {
+		for _, v := range arg.Helpers {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:helpers*/?", strings.Repeat(",?", len(arg.Helpers))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:helpers*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.GameID)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HelpedOwnersRow
+	for rows.Next() {
+		var i HelpedOwnersRow
+		if err := rows.Scan(&i.HelperID, &i.OwnerID, &i.Helps); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const helpsOfHelper = `-- name: HelpsOfHelper :many
 SELECT h.pot_id, h.game_id, h.k, h.share, h.day, h.created_at, p.owner_id, p.state, p.n, p.target, p.ends_at
 FROM pot_help h JOIN pot p ON p.id = h.pot_id
@@ -946,6 +999,44 @@ func (q *Queries) Progress(ctx context.Context, potID int64) (ProgressRow, error
 	var i ProgressRow
 	err := row.Scan(&i.Helps, &i.Collected)
 	return i, err
+}
+
+const realHelps = `-- name: RealHelps :many
+SELECT helper_id, created_at FROM pot_help WHERE pot_id = ? AND nth IS NOT NULL ORDER BY k LIMIT ?
+`
+
+type RealHelpsParams struct {
+	PotID int64
+	Limit int32
+}
+
+type RealHelpsRow struct {
+	HelperID  int64
+	CreatedAt int64
+}
+
+// The helps of a pot without its voids, the earliest slots first.
+func (q *Queries) RealHelps(ctx context.Context, arg RealHelpsParams) ([]RealHelpsRow, error) {
+	rows, err := q.db.QueryContext(ctx, realHelps, arg.PotID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RealHelpsRow
+	for rows.Next() {
+		var i RealHelpsRow
+		if err := rows.Scan(&i.HelperID, &i.CreatedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const reserveSlice = `-- name: ReserveSlice :execrows
