@@ -25,6 +25,7 @@ type commands struct {
 	Menu    menu    `cmd:"" help:"Publish the account's menu at WeChat."`
 
 	Operator operatorCommand `cmd:"" help:"People who work in the console."`
+	Proof    proof           `cmd:"" help:"Verify the proof of a pot."`
 }
 
 func main() {

@@ -21,34 +21,6 @@ const benchConnections = 64
 
 type helpFunc func(context.Context, HelpRequest) (Help, error)
 
-// scriptsOnly acknowledges what Redis said, at once and without any record.
-func (e *Engine) scriptsOnly(ctx context.Context, in HelpRequest) (Help, error) {
-	a, err := e.newAttempt(ctx, in)
-	if err != nil {
-		return Help{}, err
-	}
-	for range maxTries {
-		if _, err := e.takeNumber(ctx, a, a.day); err != nil {
-			return Help{}, err
-		}
-		said, err := e.redis.run(ctx, slotScript, a.pot.id.slotsKey(), int64(a.helper()), int64(a.day), string(a.Request), int64(a.now))
-		if err != nil {
-			return Help{}, err
-		}
-		d, err := readDecision(said)
-		if err != nil {
-			return Help{}, err
-		}
-		if d.code != "MISSING" {
-			return Help{Pot: in.Pot, K: d.k}, nil
-		}
-		if err := e.merge(ctx, a.pot); err != nil {
-			return Help{}, err
-		}
-	}
-	return Help{}, ErrBusy
-}
-
 // benchHouse is an engine on a database with room for every connection.
 func benchHouse(b *testing.B) (*house, *Engine) {
 	b.Helper()
@@ -125,7 +97,7 @@ func BenchmarkHelp(b *testing.B) {
 				var help helpFunc
 				switch peer {
 				case "scripts":
-					help = e.scriptsOnly
+					help = NewScriptsOnly(e).Help
 				case "durable":
 					help = e.Help
 				default:
