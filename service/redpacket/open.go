@@ -228,6 +228,7 @@ func (e *Engine) remember(o *opening) {
 		seed: o.seed, shares: sharesOf(o.seed, rules.Helps, o.target, rules.Split), opened: o.at, ends: o.ends(),
 	}
 	f.commitment = o.commitment()
+	f.fresh.Store(true)
 	e.pots.Set(o.id, f)
 }
 

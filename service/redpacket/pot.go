@@ -46,6 +46,9 @@ type facts struct {
 	// is true for ever unless SQL itself loses commits.
 	complete atomic.Pointer[State]
 	touched  atomic.Int64 // when a help last asked, in ms
+	// fresh says that this process has opened the pot and never merged it: the rows
+	// of that instant, none, are a read that may be merged like any other.
+	fresh atomic.Bool
 }
 
 func (f *facts) n() int { return len(f.shares) }

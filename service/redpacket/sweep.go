@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kaimenhong/model"
+	"kaimenhong/service/redpacket/internal/db"
 )
 
 // pickAmong bounds how far from the lowest free slot a help without Redis may land:
@@ -27,9 +28,12 @@ func (e *Engine) merge(ctx context.Context, pot *facts) error {
 		e.met.redis.WithLabelValues("merge").Inc()
 		ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
 		defer cancel()
-		rows, err := e.q.HelpsOfPot(ctx, int64(pot.id))
-		if err != nil {
-			return fmt.Errorf("read the helps of pot %s: %w", pot.id, err)
+		var rows []db.HelpsOfPotRow
+		if !pot.fresh.CompareAndSwap(true, false) {
+			var err error
+			if rows, err = e.q.HelpsOfPot(ctx, int64(pot.id)); err != nil {
+				return fmt.Errorf("read the helps of pot %s: %w", pot.id, err)
+			}
 		}
 		left := max(pot.ends.Time().Sub(e.now()), 0)
 		args := make([]any, 0, 3+3*len(rows))
@@ -37,7 +41,7 @@ func (e *Engine) merge(ctx context.Context, pot *facts) error {
 		for _, row := range rows {
 			args = append(args, int64(row.K), row.HelperID, strconv.Itoa(int(row.Day.Int32))+"|"+row.RequestID)
 		}
-		_, err = e.redis.run(ctx, mergeScript, pot.id.slotsKey(), args...)
+		_, err := e.redis.run(ctx, mergeScript, pot.id.slotsKey(), args...)
 		return err
 	})
 }
