@@ -128,16 +128,16 @@ func (p *Platform) interpret(m *push, plain []byte) ([]Bubble, string, error) {
 		return nil, "", errors.New("ToUserName and FromUserName are not those of the message, turned round")
 	}
 	if r.CreateTime == "" {
-		return nil, "", errors.New("CreateTime is missing")
+		return nil, "", errors.New("the reply has no CreateTime")
 	}
 	b := Bubble{From: "account", Channel: "passive", Kind: r.MsgType}
 	switch r.MsgType {
 	case "text":
 		if strings.TrimSpace(r.Content) == "" {
-			return nil, "", errors.New("Content is empty")
+			return nil, "", errors.New("the reply has an empty Content")
 		}
 		if len(r.Content) > maxReplyText {
-			return nil, "", fmt.Errorf("Content has %d bytes, at most %d", len(r.Content), maxReplyText)
+			return nil, "", fmt.Errorf("the Content has %d bytes, at most %d", len(r.Content), maxReplyText)
 		}
 		b = textBubble("passive", r.Content)
 	case "image":
