@@ -1,6 +1,6 @@
 import { createApp } from 'vue'
 import App from './App.vue'
-import { start } from './store.js'
+import { start } from './live.js'
 import './styles.css'
 
 createApp(App).mount('#app')
