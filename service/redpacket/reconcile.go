@@ -8,7 +8,7 @@ import (
 )
 
 // Reconcile is the nightly comparison: every invariant of SQL, then what Redis still
-// holds of the pots given against their rows. What Redis holds wrongly is mended on
+// holds of the pots in this process' memory. What Redis holds wrongly is mended on
 // the way and reported, for it should not happen; a slot without a row is written
 // first, as Sweep does. An empty report means that all is well.
 func (e *Engine) Reconcile(ctx context.Context) ([]Violation, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kaimenhong/model"
+	"kaimenhong/model/dbtest"
 )
 
 func TestAPotIsFilledOnceAndItsSplitCanBeVerified(t *testing.T) {
@@ -299,4 +300,20 @@ func TestTheGameGoesOnWithoutRedis(t *testing.T) {
 		settle(t, e)
 		sound(t, e)
 	})
+}
+
+func TestAnOpenPotIsSmallInRedis(t *testing.T) {
+	h := &house{dbtest.SQLite(t), dbtest.Redis(t), newClock()}
+	e := h.engine(t, Options{})
+	pot := open(t, e, h.game(t, e, nil), 1)
+	for i := range 3 {
+		if _, err := helpAs(t, e, pot.Pot, 1_000_000_000_000_000_000+i, fmt.Sprintf("6f1c2f0e-9a53-4a5e-8d2b-0000000000%02d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size, err := h.redis.MemoryUsage(t.Context(), pot.Pot.slotsKey()).Result()
+	if err != nil || size > 700 {
+		t.Errorf("an open pot with 3 helps takes %d bytes, %v, want at most 700", size, err)
+	}
+	t.Logf("%d bytes", size)
 }
