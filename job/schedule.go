@@ -12,6 +12,7 @@ type Work struct {
 	Members memberWork
 	Points  pointsWork
 	Account accountWork
+	Mall    mallWork
 }
 
 type outboxWork interface {
@@ -40,6 +41,10 @@ type accountWork interface {
 	Prune(ctx context.Context, limit int) (int, error)
 }
 
+type mallWork interface {
+	FulfilDue(ctx context.Context) (int, error)
+}
+
 // slice is how many rows one step of a nightly job takes at a time.
 const slice = 500
 
@@ -54,6 +59,7 @@ func Schedule(w Work) []Job {
 		{Name: "outbox-forget", Spec: "0 20 4 * * *", Limit: 10 * time.Minute, Run: untilNone(w.Outbox.Forget)},
 		{Name: "inbox-deliver", Spec: "* * * * * *", Limit: time.Minute, Everywhere: true, Run: w.Inbox.DeliverDue},
 		{Name: "inbox-forget", Spec: "0 10 4 * * *", Limit: 10 * time.Minute, Run: w.Inbox.Forget},
+		{Name: "mall-fulfil", Spec: "*/2 * * * * *", Limit: 5 * time.Minute, Everywhere: true, Run: counted(w.Mall.FulfilDue)},
 		{Name: "points-settle", Spec: "0 5 0 * * *", Limit: 2 * time.Hour, Run: counted(w.Points.SettleDue)},
 		{Name: "points-remind", Spec: "0 0 10 * * *", Limit: time.Hour, Run: counted(w.Points.RemindDue)},
 		{Name: "points-void-overdue", Spec: "30 */5 * * * *", Limit: 4 * time.Minute, Run: counted(w.Points.VoidOverdue)},

@@ -18,7 +18,7 @@ import (
 const (
 	callTime = 20 * time.Second // one call's deadline
 	lease    = time.Minute      // longer than a call: after it, the caller is dead and the outcome unknown
-	firstGap = 15 * time.Second // between two tries, doubled each time
+	firstGap = 2 * time.Second  // between two tries, doubled each time
 	longGap  = time.Hour
 )
 

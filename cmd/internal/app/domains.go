@@ -17,6 +17,7 @@ import (
 	"kaimenhong/service/carrier"
 	"kaimenhong/service/chat"
 	"kaimenhong/service/inbox"
+	"kaimenhong/service/mall"
 	"kaimenhong/service/member"
 	"kaimenhong/service/outbox"
 	"kaimenhong/service/points"
@@ -43,6 +44,7 @@ type domains struct {
 	account *account.Service
 	members *member.Members
 	points  *points.Ledger
+	mall    *mall.Mall
 	rules   *chat.Rules
 	chat    *chat.Chat
 	inbox   *inbox.Inbox
@@ -130,7 +132,16 @@ func (d *domains) people(g ground) (err error) {
 type phoneBook struct{ *member.Members }
 
 // value builds what points and money are spent on.
-func (d *domains) value(ground) error { return nil }
+func (d *domains) value(g ground) (err error) {
+	d.mall, err = mall.New(mall.Deps{
+		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Sealer: g.sealer,
+		Spender: d.points, Holder: d.points, Outbox: d.outbox, Carrier: delivery{d.carrier, d.account},
+	})
+	if err != nil {
+		return fmt.Errorf("mall: %w", err)
+	}
+	return nil
+}
 
 // conversation builds the chat and the inbox in front of it.
 func (d *domains) conversation(g ground) error {
@@ -165,7 +176,7 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 
 // work is the domains behind the schedule.
 func (d *domains) work() job.Work {
-	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Account: d.account}
+	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Account: d.account, Mall: d.mall}
 }
 
 // chatOptions words the settings for the chat.

@@ -8,6 +8,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/service/mall"
 	"kaimenhong/service/member"
 	"kaimenhong/service/points"
 	"kaimenhong/service/wechat"
@@ -20,6 +21,7 @@ func (d *domains) promises(g ground) error {
 	d.outbox.Handle(member.TopicMerged, nothing)
 	d.outbox.Handle(member.TopicClosed, nothing)
 	d.outbox.Handle(points.TopicExpiring, told(d.expiring))
+	d.outbox.Handle(mall.TopicFailed, told(d.notRedeemed))
 	return nil
 }
 
@@ -71,6 +73,16 @@ func (d *domains) unbound(ctx context.Context, e member.Event) error {
 
 func (d *domains) expiring(ctx context.Context, e points.Expiring) error {
 	return d.tell(ctx, e.Member, fmt.Sprintf("您有 %d 积分将在 %s 到期，回复“积分兑换”看看能换什么。", e.Points, e.ExpiresAt.Time().Format("1月2日")))
+}
+
+// notRedeemed tells a member that a gift could not be handed over, why, and that the
+// points are his again.
+func (d *domains) notRedeemed(ctx context.Context, e mall.Told) error {
+	text := fmt.Sprintf("很抱歉，您兑换的“%s”没有办理成功", e.Title)
+	if e.Reason != "" {
+		text += "：" + e.Reason
+	}
+	return d.tell(ctx, e.Member, text+fmt.Sprintf("。%d 积分已退回您的账户，可以重新兑换或换别的礼品。", e.Points))
 }
 
 // tell sends a member a customer-service message, if WeChat lets us now. A member

@@ -1,0 +1,64 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	"kaimenhong/service/account"
+	"kaimenhong/service/carrier"
+	"kaimenhong/service/mall"
+)
+
+// delivery hands the mall's goods over at the carrier.
+type delivery struct {
+	carrier *carrier.Client
+	account *account.Service
+}
+
+// Deliver orders the goods under the request, which names them for ever, and forgets
+// what was known of the number once they are there, so that its owner sees them.
+func (d delivery) Deliver(ctx context.Context, goods mall.Goods, request model.RequestID, again bool) (mall.Outcome, error) {
+	var receipt carrier.Receipt
+	var err error
+	if goods.Credit > 0 {
+		receipt, err = d.carrier.TopUp(ctx, carrier.TopUp{Request: request, Phone: goods.Phone, Amount: goods.Credit, Again: again})
+	} else {
+		receipt, err = d.carrier.Order(ctx, carrier.Order{Request: request, Phone: goods.Phone, Offering: goods.Offering, Again: again})
+	}
+	out := outcome(receipt, err, again)
+	if out.State == mall.Fulfilled {
+		d.account.Forget(ctx, goods.Phone)
+	}
+	if err != nil {
+		return out, fmt.Errorf("deliver %s: %w", request, err)
+	}
+	return out, nil
+}
+
+// refusedByCarrier is what a member reads when the carrier ended an order without a
+// reason.
+const refusedByCarrier = "运营商未能办理成功"
+
+// outcome says what the carrier's answer means for the goods. Only what is certain is
+// an end; of whatever else happened nobody knows.
+func outcome(r carrier.Receipt, err error, again bool) mall.Outcome {
+	switch {
+	case err == nil && r.Progress == carrier.Completed:
+		return mall.Outcome{State: mall.Fulfilled, Number: r.ID}
+	case err == nil && r.Progress == carrier.Failed:
+		return mall.Outcome{State: mall.Failed, Number: r.ID, Reason: refusedByCarrier}
+	case err == nil:
+		return mall.Outcome{State: mall.Working, Number: r.ID}
+	case errors.Is(err, carrier.ErrUnknownOutcome):
+	case errors.Is(err, carrier.ErrRefused),
+		errors.Is(err, carrier.ErrInvalid),                // at every try, so it was never sent
+		errors.Is(err, carrier.ErrNoSubscriber) && !again: // an earlier try may still arrive
+		return mall.Outcome{State: mall.Failed, Reason: fault.Of(err).Text}
+	case errors.Is(err, carrier.ErrBusy), errors.Is(err, carrier.ErrUnavailable), errors.Is(err, carrier.ErrDenied):
+		return mall.Outcome{State: mall.Accepted} // surely not sent
+	}
+	return mall.Outcome{State: mall.Unknown}
+}
