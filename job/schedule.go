@@ -13,6 +13,7 @@ type Work struct {
 	Points  pointsWork
 	Account accountWork
 	Mall    mallWork
+	Push    pushWork
 }
 
 type outboxWork interface {
@@ -45,6 +46,11 @@ type mallWork interface {
 	FulfilDue(ctx context.Context) (int, error)
 }
 
+type pushWork interface {
+	Lose(ctx context.Context) (int, error)
+	Forget(ctx context.Context) (int, error)
+}
+
 // slice is how many rows one step of a nightly job takes at a time.
 const slice = 500
 
@@ -72,6 +78,8 @@ func Schedule(w Work) []Job {
 			n, err := w.Members.Purge(ctx, slice)
 			return int(n), err
 		})},
+		{Name: "push-lose", Spec: "45 * * * * *", Limit: 30 * time.Second, Run: counted(w.Push.Lose)},
+		{Name: "push-forget", Spec: "0 55 4 * * *", Limit: 10 * time.Minute, Run: untilNone(w.Push.Forget)},
 		{Name: "account-prune", Spec: "0 50 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Account.Prune))},
 	}
 }

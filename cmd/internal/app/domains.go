@@ -21,6 +21,7 @@ import (
 	"kaimenhong/service/member"
 	"kaimenhong/service/outbox"
 	"kaimenhong/service/points"
+	"kaimenhong/service/push"
 	"kaimenhong/service/sms"
 	"kaimenhong/service/wechat"
 )
@@ -45,6 +46,7 @@ type domains struct {
 	members *member.Members
 	points  *points.Ledger
 	mall    *mall.Mall
+	push    *push.Pusher
 	rules   *chat.Rules
 	chat    *chat.Chat
 	inbox   *inbox.Inbox
@@ -105,22 +107,27 @@ func newCarrier(cfg config.Config, now model.Clock, log *slog.Logger, reg promet
 	return client, nil
 }
 
-// people builds the members and their points. Points move when two members become
-// one, and a carrier's file names members by number: each needs the other.
+// people builds the members, their points and what may be sent to them. Both move
+// when two members become one, and both look members up: each needs the other.
 func (d *domains) people(g ground) (err error) {
 	gateway, err := sms.New(g.cfg.SMS.BaseURL, g.cfg.SMS.Token.Reveal(), g.now, g.reg, sms.Options{})
 	if err != nil {
 		return fmt.Errorf("sms: %w", err)
 	}
-	book := &phoneBook{}
+	book := &memberBook{}
 	d.points, err = points.New(g.stores.db, g.ids, g.now, g.log, g.reg, d.outbox, book, points.Options{})
 	if err != nil {
 		return fmt.Errorf("points: %w", err)
 	}
+	d.push = push.New(push.Needs{
+		SQL: g.stores.db, Redis: g.stores.redis, People: book, Consents: book, Sender: d.wechat, Templates: d.wechat,
+		IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
+	}, push.Options{})
+	d.background = append(d.background, d.push.Run)
 	d.members, err = member.New(member.Deps{
 		DB: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer, Outbox: d.outbox, SMS: gateway, Carrier: d.account,
 		IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
-	}, member.Options{}, d.points)
+	}, member.Options{}, d.points, d.push)
 	if err != nil {
 		return fmt.Errorf("member: %w", err)
 	}
@@ -128,8 +135,14 @@ func (d *domains) people(g ground) (err error) {
 	return nil
 }
 
-// phoneBook finds members by number for the ledger, which is built before them.
-type phoneBook struct{ *member.Members }
+// memberBook is the members for the ledger and the pusher, which are built before
+// them.
+type memberBook struct{ *member.Members }
+
+// AgreesToMarketing tells whether offers and campaigns may be sent to the member.
+func (b *memberBook) AgreesToMarketing(ctx context.Context, id model.MemberID) (bool, error) {
+	return b.Agrees(ctx, id, member.Marketing)
+}
 
 // value builds what points and money are spent on.
 func (d *domains) value(g ground) (err error) {
@@ -154,10 +167,24 @@ func (d *domains) conversation(g ground) error {
 		Members: d.members, Binding: d.members, Account: d.account, Bills: d.account, Points: d.points, Rules: d.rules, Seal: g.sealer,
 		DB: g.stores.db, Redis: g.stores.redis, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, opts)
-	d.inbox = inbox.New(g.stores.db, g.stores.redis, d.wechat, g.sealer, d.chat.Handle, g.now, g.log, g.reg, inbox.Options{})
+	d.inbox = inbox.New(g.stores.db, g.stores.redis, d.wechat, g.sealer, noted{d.chat, d.push}.Handle, g.now, g.log, g.reg, inbox.Options{})
 	d.background = append(d.background, d.rules.Run)
 	d.drain = append(d.drain, d.inbox.Drain)
 	return nil
+}
+
+// noted is the chat, after which the pusher learns what came in: by then the member
+// exists.
+type noted struct {
+	chat *chat.Chat
+	push *push.Pusher
+}
+
+// Handle answers a message or an event.
+func (n noted) Handle(ctx context.Context, in model.Inbound) (model.Content, error) {
+	content, err := n.chat.Handle(ctx, in)
+	n.push.Note(in)
+	return content, err
 }
 
 // handlers are the domains behind HTTP.
@@ -170,13 +197,13 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 	if err != nil {
 		return h, fmt.Errorf("wechat: %w", err)
 	}
-	h.WeChat, err = handler.NewWeChat(codec, d.inbox, d.chat, g.log, g.reg, handler.WeChatOptions{})
+	h.WeChat, err = handler.NewWeChat(codec, d.inbox, noted{d.chat, d.push}, g.log, g.reg, handler.WeChatOptions{})
 	return h, err
 }
 
 // work is the domains behind the schedule.
 func (d *domains) work() job.Work {
-	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Account: d.account, Mall: d.mall}
+	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Account: d.account, Mall: d.mall, Push: d.push}
 }
 
 // chatOptions words the settings for the chat.

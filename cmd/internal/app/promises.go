@@ -11,32 +11,37 @@ import (
 	"kaimenhong/service/mall"
 	"kaimenhong/service/member"
 	"kaimenhong/service/points"
-	"kaimenhong/service/wechat"
+	"kaimenhong/service/push"
 )
 
 // promises names who keeps the promises that domains make in the outbox.
 func (d *domains) promises(g ground) error {
 	d.outbox.Handle(member.TopicBound, d.bound(g))
-	d.outbox.Handle(member.TopicUnbound, told(d.unbound))
+	d.outbox.Handle(member.TopicUnbound, asked(d.unbound))
 	d.outbox.Handle(member.TopicMerged, nothing)
 	d.outbox.Handle(member.TopicClosed, nothing)
-	d.outbox.Handle(points.TopicExpiring, told(d.expiring))
-	d.outbox.Handle(mall.TopicFailed, told(d.notRedeemed))
+	d.outbox.Handle(points.TopicExpiring, asked(d.expiring))
+	d.outbox.Handle(mall.TopicFailed, asked(d.notRedeemed))
 	return nil
 }
 
 // nothing keeps a promise that nobody waits for yet: the row is the record.
 func nothing(context.Context, model.RequestID, []byte) error { return nil }
 
-// told reads the payload of a topic.
-func told[P any](keep func(ctx context.Context, payload P) error) func(context.Context, model.RequestID, []byte) error {
-	return func(ctx context.Context, _ model.RequestID, raw []byte) error {
+// asked reads the payload of a topic, for those who answer by the request.
+func asked[P any](keep func(ctx context.Context, request model.RequestID, payload P) error) func(context.Context, model.RequestID, []byte) error {
+	return func(ctx context.Context, request model.RequestID, raw []byte) error {
 		var payload P
 		if err := json.Unmarshal(raw, &payload); err != nil {
 			return errPayload.With(err)
 		}
-		return keep(ctx, payload)
+		return keep(ctx, request, payload)
 	}
+}
+
+// told does for those who need no request.
+func told[P any](keep func(ctx context.Context, payload P) error) func(context.Context, model.RequestID, []byte) error {
+	return asked(func(ctx context.Context, _ model.RequestID, payload P) error { return keep(ctx, payload) })
 }
 
 var errPayload = fault.New(fault.Invalid, "outbox.payload", "系统开小差了，请稍后再试")
@@ -58,7 +63,7 @@ func (d *domains) bound(g ground) func(context.Context, model.RequestID, []byte)
 }
 
 // unbound tells a member that a number is no longer his, unless he asked for it.
-func (d *domains) unbound(ctx context.Context, e member.Event) error {
+func (d *domains) unbound(ctx context.Context, request model.RequestID, e member.Event) error {
 	var text string
 	switch e.Reason {
 	case member.TakenOver:
@@ -68,35 +73,26 @@ func (d *domains) unbound(ctx context.Context, e member.Event) error {
 	default:
 		return nil
 	}
-	return d.tell(ctx, e.Member, text)
+	return d.tell(ctx, member.TopicUnbound, request, e.Member, text)
 }
 
-func (d *domains) expiring(ctx context.Context, e points.Expiring) error {
-	return d.tell(ctx, e.Member, fmt.Sprintf("您有 %d 积分将在 %s 到期，回复“积分兑换”看看能换什么。", e.Points, e.ExpiresAt.Time().Format("1月2日")))
+func (d *domains) expiring(ctx context.Context, request model.RequestID, e points.Expiring) error {
+	return d.tell(ctx, points.TopicExpiring, request, e.Member, fmt.Sprintf("您有 %d 积分将在 %s 到期，回复“积分兑换”看看能换什么。", e.Points, e.ExpiresAt.Time().Format("1月2日")))
 }
 
 // notRedeemed tells a member that a gift could not be handed over, why, and that the
 // points are his again.
-func (d *domains) notRedeemed(ctx context.Context, e mall.Told) error {
+func (d *domains) notRedeemed(ctx context.Context, request model.RequestID, e mall.Told) error {
 	text := fmt.Sprintf("很抱歉，您兑换的“%s”没有办理成功", e.Title)
 	if e.Reason != "" {
 		text += "：" + e.Reason
 	}
-	return d.tell(ctx, e.Member, text+fmt.Sprintf("。%d 积分已退回您的账户，可以重新兑换或换别的礼品。", e.Points))
+	return d.tell(ctx, mall.TopicFailed, request, e.Member, text+fmt.Sprintf("。%d 积分已退回您的账户，可以重新兑换或换别的礼品。", e.Points))
 }
 
-// tell sends a member a customer-service message, if WeChat lets us now. A member
-// who cannot be reached, or whose message may have been sent, is left alone.
-func (d *domains) tell(ctx context.Context, id model.MemberID, text string) error {
-	m, err := d.members.Get(ctx, id, model.OfficialAccount)
-	if err != nil || m.OpenID == "" {
-		return err
-	}
-	err = d.wechat.SendCustom(ctx, m.OpenID, model.Text(text))
-	for _, silent := range []error{wechat.ErrUnknown, wechat.ErrWindowShut, wechat.ErrWindowUsed, wechat.ErrNotFollowing, wechat.ErrOpenID} {
-		if errors.Is(err, silent) {
-			return nil
-		}
-	}
+// tell sends a member one service message for a topic and request. What nobody can
+// deliver is settled too: the row says why.
+func (d *domains) tell(ctx context.Context, topic string, request model.RequestID, id model.MemberID, text string) error {
+	_, err := d.push.Tell(ctx, id, push.Notice{Topic: topic, Request: request, Purpose: push.Transactional, Custom: model.Text(text)})
 	return err
 }
