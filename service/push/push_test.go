@@ -53,7 +53,9 @@ func (w *world) Touch(ctx context.Context, app model.App, _ model.OpenID) (model
 	return w.Get(ctx, alice, app)
 }
 
-func (w *world) AgreesToMarketing(context.Context, model.MemberID) (bool, error) { return w.agrees, nil }
+func (w *world) AgreesToMarketing(context.Context, model.MemberID) (bool, error) {
+	return w.agrees, nil
+}
 
 func (w *world) send(c push.Channel) error {
 	w.mu.Lock()
