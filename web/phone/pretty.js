@@ -54,7 +54,7 @@ const NAMES = {
 export const exchangeName = (x) => NAMES[x.name] ?? x.name
 
 const OUTCOMES = {
-  'nothing said': '收下，稍后再答', 'answer ignored': '收下', answered: '已应答', cut: '连接被切断', refused: '已拒绝',
+  'nothing said': '已收下，没有即时回复', 'answer ignored': '已收下', answered: '已应答', cut: '连接被切断', refused: '已拒绝',
   'text shown': '回复文字', 'news shown': '回复图文', 'image shown': '回复图片', 'transfer_customer_service shown': '转人工',
   'no answer: 5 s are over': '5 秒没有应答',
 }

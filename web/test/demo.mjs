@@ -52,6 +52,11 @@ export async function startDemo() {
   return {
     base,
     control: async (path) => (await fetch(`${base}/sandbox/control${path}`)).json(),
+    /** Calls WeChat's API as the application would; body is an object or a form. */
+    wechat: async (path, body) => {
+      const sent = body instanceof FormData ? body : JSON.stringify(body)
+      return (await fetch(`${base}/sandbox/wechat/cgi-bin/${path}`, { method: 'POST', body: sent })).json()
+    },
     stop: async () => {
       child.kill('SIGTERM')
       const late = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT)

@@ -2,12 +2,15 @@
 // step waits for what it is about; nothing waits for time to pass.
 
 import assert from 'node:assert/strict'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { missing, startBrowser, startDemo } from './demo.mjs'
 
 const SHOTS = process.env.SCREENSHOTS ? resolve(import.meta.dirname, '../../docs/screenshots') : ''
+// The sandbox's own, which open nothing else.
+const ACCOUNT = { grant_type: 'client_credential', appid: 'wx5a6d6862782d6f61', secret: 'sandbox-app-secret-0123456789abc' }
+const MINI = 'wx5a6d6862782d6d70'
 const skip = missing()
 let demo, browser, page
 
@@ -152,6 +155,37 @@ test('the phone page', { skip: skip || false }, async (t) => {
     await button('返回').click()
     await button('微信').click()
     await answers().last().waitFor()
+  })
+
+  await t.test('shows pictures, articles, cards, choices and notices that the account sends', async () => {
+    const { access_token: token } = await demo.wechat('stable_token', ACCOUNT)
+    const { openid } = await persona('low_balance')
+    const form = new FormData()
+    form.append('media', new Blob([await readFile(join(import.meta.dirname, 'dot.jpg'))], { type: 'image/jpeg' }), 'dot.jpg')
+    const { thumb_media_id: thumb } = await demo.wechat(`media/upload?access_token=${token}&type=thumb`, form)
+    for (const message of [
+      { msgtype: 'news', news: { articles: [{ title: '流量翻倍', description: '老用户也有份', url: 'https://example.cn/a', picurl: `/sandbox/control/media/${thumb}` }] } },
+      { msgtype: 'miniprogrampage', miniprogrampage: { title: '积分换好礼', appid: MINI, pagepath: 'pages/mall/index', thumb_media_id: thumb } },
+      { msgtype: 'msgmenu', msgmenu: { head_content: '有帮助吗', list: [{ id: '1', content: '有帮助' }], tail_content: '谢谢' } },
+    ]) assert.deepEqual(await demo.wechat(`message/custom/send?access_token=${token}`, { touser: openid, ...message }), { errcode: 0, errmsg: 'ok' })
+    const template = (await demo.control('/templates')).find((x) => x.title === '话费余额提醒')
+    const data = { phone_number1: { value: '138****8002' }, amount2: { value: '3.85元' }, thing3: { value: '余额不多了' } }
+    assert.equal((await demo.wechat(`message/template/send?access_token=${token}`, { touser: openid, template_id: template.id, data, miniprogram: { appid: MINI, pagepath: 'pages/topup/index' } })).errcode, 0)
+    await page.locator('.notice').getByText('3.85元').waitFor()
+    await page.locator('.row .news').click()
+    await page.getByRole('link', { name: '在新窗口打开' }).waitFor()
+    await button('关闭').click()
+    await page.locator('.row .mini').click()
+    await page.getByText('pages/mall/index').waitFor()
+    await button('返回聊天').click()
+    await answerTo(() => button('有帮助', page.locator('.choices')).click())
+    await page.locator('.row.own .said').getByText('有帮助').waitFor()
+  })
+
+  await t.test('counts what others have not read', async () => {
+    const said = { method: 'POST', body: JSON.stringify({ text: '帮助' }) }
+    await fetch(`${demo.base}/sandbox/control/personas/ordinary/messages`, said)
+    await page.getByRole('button', { name: /张北北/ }).locator('.badge').waitFor()
   })
 
   await t.test('writes what a stranger wrote as text, never as a page', async () => {
