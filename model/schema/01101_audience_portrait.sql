@@ -1,0 +1,37 @@
+-- +goose Up
+-- What is known of a member or a customer, narrow, for a segment reads all of it.
+-- Numbers below 0, words that are empty and codes of 0 are not known.
+CREATE TABLE audience_portrait (
+    member_id    BIGINT NOT NULL PRIMARY KEY,
+    bucket       INT NOT NULL,
+    sample       INT NOT NULL,
+    joined_at    BIGINT NOT NULL,
+    follows      BOOLEAN NOT NULL,
+    followed_at  BIGINT NOT NULL,
+    bound_at     BIGINT NOT NULL,
+    stage        INT NOT NULL,
+    staged_at    BIGINT NOT NULL,
+    gender       INT NOT NULL,
+    birth        INT NOT NULL,
+    since_day    INT NOT NULL,
+    prepaid      INT NOT NULL,
+    tier         INT NOT NULL,
+    arpu         BIGINT NOT NULL,
+    arpu1        BIGINT NOT NULL,
+    arpu2        BIGINT NOT NULL,
+    arpu3        BIGINT NOT NULL,
+    arpu_curve   INT NOT NULL,
+    data1        INT NOT NULL,
+    data2        INT NOT NULL,
+    data3        INT NOT NULL,
+    data_curve   INT NOT NULL,
+    festival_taps  INT NOT NULL,
+    festival_helps INT NOT NULL,
+    festival_spent BIGINT NOT NULL,
+    interests    BIGINT NOT NULL,
+    plan         VARCHAR(64) NOT NULL,
+    province     VARCHAR(64) NOT NULL,
+    city         VARCHAR(64) NOT NULL,
+    device       VARCHAR(64) NOT NULL,
+    origin_id    BIGINT NOT NULL
+);

@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE UNIQUE INDEX audience_customer_phone ON audience_customer (phone_index);

@@ -1,0 +1,197 @@
+-- Statements of the audience. Each is repeated as it is when its transaction lost
+-- a deadlock. Inserts of several rows and the conditions of segments are built in
+-- Go, with every value bound (rows.go, compile.go).
+
+-- name: Portrait :one
+SELECT * FROM audience_portrait WHERE member_id = sqlc.arg(member_id);
+
+-- name: PortraitsAfter :many
+SELECT * FROM audience_portrait WHERE member_id > sqlc.arg(member_id) ORDER BY member_id LIMIT ?;
+
+-- name: PortraitsOf :many
+SELECT * FROM audience_portrait WHERE member_id IN (sqlc.slice(ids));
+
+-- Takes the lock on a member's row; no row when he has none.
+-- name: LockPortrait :execrows
+UPDATE audience_portrait SET staged_at = staged_at WHERE member_id = sqlc.arg(member_id);
+
+-- name: LockPortraits :exec
+UPDATE audience_portrait SET staged_at = staged_at WHERE member_id IN (sqlc.slice(ids));
+
+-- name: SetStage :exec
+UPDATE audience_portrait SET stage = sqlc.arg(stage), staged_at = sqlc.arg(staged_at) WHERE member_id = sqlc.arg(member_id);
+
+-- name: DeletePortrait :exec
+DELETE FROM audience_portrait WHERE member_id = sqlc.arg(member_id);
+
+-- name: DeletePortraits :exec
+DELETE FROM audience_portrait WHERE member_id IN (sqlc.slice(ids));
+
+-- name: Customer :one
+SELECT * FROM audience_customer WHERE member_id = sqlc.arg(member_id);
+
+-- name: CustomerByPhone :one
+SELECT * FROM audience_customer WHERE phone_index = sqlc.arg(phone_index);
+
+-- name: CustomersByPhone :many
+SELECT member_id, phone_index, name FROM audience_customer WHERE phone_index IN (sqlc.slice(indexes));
+
+-- name: InsertCustomer :exec
+INSERT INTO audience_customer (member_id, phone_index, phone_sealed, name)
+VALUES (sqlc.arg(member_id), sqlc.arg(phone_index), sqlc.arg(phone_sealed), sqlc.arg(name));
+
+-- name: DeleteCustomer :exec
+DELETE FROM audience_customer WHERE member_id = sqlc.arg(member_id);
+
+-- name: RenameCustomer :exec
+UPDATE audience_customer SET name = sqlc.arg(name) WHERE member_id = sqlc.arg(member_id);
+
+-- name: Origin :one
+SELECT facts FROM audience_origin WHERE id = sqlc.arg(id);
+
+-- name: OriginByHash :one
+SELECT id FROM audience_origin WHERE hash = sqlc.arg(hash);
+
+-- name: InsertOrigin :exec
+INSERT INTO audience_origin (id, hash, facts) VALUES (sqlc.arg(id), sqlc.arg(hash), sqlc.arg(facts));
+
+-- name: DeedsOf :many
+SELECT * FROM audience_deed WHERE member_id IN (sqlc.slice(ids)) AND day >= sqlc.arg(day);
+
+-- name: DeleteDeeds :exec
+DELETE FROM audience_deed WHERE member_id = sqlc.arg(member_id);
+
+-- name: OldDeeds :many
+SELECT DISTINCT member_id FROM audience_deed WHERE kind = sqlc.arg(kind) AND day < sqlc.arg(day) ORDER BY member_id LIMIT ?;
+
+-- name: DropOldDeeds :execrows
+DELETE FROM audience_deed WHERE member_id IN (sqlc.slice(ids)) AND day < sqlc.arg(day);
+
+-- name: TagByName :one
+SELECT * FROM audience_tag WHERE name = sqlc.arg(name);
+
+-- name: InsertTag :exec
+INSERT INTO audience_tag (id, name, created_at) VALUES (sqlc.arg(id), sqlc.arg(name), sqlc.arg(created_at));
+
+-- name: Tags :many
+SELECT t.id, t.name, (SELECT COUNT(*) FROM audience_member_tag m WHERE m.tag_id = t.id) AS members
+FROM audience_tag t ORDER BY t.name LIMIT ?;
+
+-- name: TagsOf :many
+SELECT t.id, t.name, m.source, m.tagged_at FROM audience_member_tag m JOIN audience_tag t ON t.id = m.tag_id
+WHERE m.member_id = sqlc.arg(member_id) ORDER BY t.name LIMIT ?;
+
+-- name: Tagged :many
+SELECT member_id FROM audience_member_tag WHERE tag_id = sqlc.arg(tag_id) AND member_id IN (sqlc.slice(ids));
+
+-- name: Untag :execrows
+DELETE FROM audience_member_tag WHERE tag_id = sqlc.arg(tag_id) AND member_id IN (sqlc.slice(ids));
+
+-- name: CopyTags :exec
+INSERT INTO audience_member_tag (tag_id, member_id, source, tagged_at)
+SELECT f.tag_id, sqlc.arg(into_id), f.source, f.tagged_at
+FROM audience_member_tag f LEFT JOIN audience_member_tag i ON i.tag_id = f.tag_id AND i.member_id = sqlc.arg(into_id)
+WHERE f.member_id = sqlc.arg(from_id) AND i.tag_id IS NULL;
+
+-- name: DeleteTags :exec
+DELETE FROM audience_member_tag WHERE member_id = sqlc.arg(member_id);
+
+-- name: List :one
+SELECT * FROM audience_list WHERE id = sqlc.arg(id);
+
+-- name: ListByHash :one
+SELECT * FROM audience_list WHERE file_hash = sqlc.arg(file_hash);
+
+-- name: Lists :many
+SELECT * FROM audience_list ORDER BY id DESC LIMIT ?;
+
+-- name: InsertList :exec
+INSERT INTO audience_list (id, name, file_hash, size, created_at)
+VALUES (sqlc.arg(id), sqlc.arg(name), sqlc.arg(file_hash), sqlc.arg(size), sqlc.arg(created_at));
+
+-- name: ListsOf :many
+SELECT list_id FROM audience_list_member WHERE member_id = sqlc.arg(member_id) LIMIT ?;
+
+-- name: CopyLists :exec
+INSERT INTO audience_list_member (list_id, member_id)
+SELECT f.list_id, sqlc.arg(into_id)
+FROM audience_list_member f LEFT JOIN audience_list_member i ON i.list_id = f.list_id AND i.member_id = sqlc.arg(into_id)
+WHERE f.member_id = sqlc.arg(from_id) AND i.list_id IS NULL;
+
+-- name: DeleteFromLists :exec
+DELETE FROM audience_list_member WHERE member_id = sqlc.arg(member_id);
+
+-- name: Segment :one
+SELECT * FROM audience_segment WHERE id = sqlc.arg(id);
+
+-- name: Segments :many
+SELECT * FROM audience_segment WHERE id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
+
+-- name: InsertSegment :exec
+INSERT INTO audience_segment (id, name, tree, version, operator_id, created_at, updated_at)
+VALUES (sqlc.arg(id), sqlc.arg(name), sqlc.arg(tree), 1, sqlc.arg(operator_id), sqlc.arg(now), sqlc.arg(now));
+
+-- No row changes when somebody else changed it meanwhile.
+-- name: UpdateSegment :execrows
+UPDATE audience_segment SET name = sqlc.arg(name), tree = sqlc.arg(tree), version = version + 1,
+    operator_id = sqlc.arg(operator_id), updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND version = sqlc.arg(version);
+
+-- name: Frozen :one
+SELECT * FROM audience_frozen WHERE id = sqlc.arg(id);
+
+-- name: FrozenByRequest :one
+SELECT * FROM audience_frozen WHERE request_id = sqlc.arg(request_id);
+
+-- name: InsertFrozen :exec
+INSERT INTO audience_frozen (id, segment_id, request_id, tree, as_of, done_to, size, done_at)
+VALUES (sqlc.arg(id), sqlc.arg(segment_id), sqlc.arg(request_id), sqlc.arg(tree), sqlc.arg(as_of), 0, 0, 0);
+
+-- The checkpoint of a range; no row when another worker did the range.
+-- name: AdvanceFrozen :execrows
+UPDATE audience_frozen SET done_to = sqlc.arg(done_to), done_at = sqlc.arg(done_at)
+WHERE id = sqlc.arg(id) AND done_to = sqlc.arg(was) AND done_at = 0;
+
+-- name: AddFrozen :exec
+UPDATE audience_frozen SET size = size + sqlc.arg(n) WHERE id = sqlc.arg(id);
+
+-- name: RangeEnd :one
+SELECT member_id FROM audience_portrait WHERE member_id > sqlc.arg(member_id) ORDER BY member_id LIMIT 1 OFFSET ?;
+
+-- name: FrozenMembers :many
+SELECT member_id FROM audience_frozen_member WHERE frozen_id = sqlc.arg(frozen_id) AND member_id > sqlc.arg(after)
+ORDER BY member_id LIMIT ?;
+
+-- name: ImportByID :one
+SELECT * FROM audience_import WHERE id = sqlc.arg(id);
+
+-- name: ImportByHash :one
+SELECT * FROM audience_import WHERE file_hash = sqlc.arg(file_hash);
+
+-- name: InsertImport :exec
+INSERT INTO audience_import (id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at)
+VALUES (sqlc.arg(id), sqlc.arg(file_hash), sqlc.arg(name), sqlc.arg(mapping), sqlc.arg(as_of), sqlc.arg(operator_id), 0, 0, 0, 0, 0, 0, '', sqlc.arg(created_at), 0);
+
+-- name: LeaseImport :execrows
+UPDATE audience_import SET leased_until = sqlc.arg(leased_until), lease_token = sqlc.arg(token)
+WHERE id = sqlc.arg(id) AND done_at = 0 AND leased_until < sqlc.arg(now);
+
+-- name: ReleaseImport :exec
+UPDATE audience_import SET leased_until = 0 WHERE id = sqlc.arg(id) AND lease_token = sqlc.arg(token);
+
+-- The checkpoint of a batch, in its transaction: no row when the lease was lost.
+-- name: AdvanceImport :execrows
+UPDATE audience_import SET done_line = sqlc.arg(done_line), total = total + sqlc.arg(total), added = added + sqlc.arg(added),
+    changed = changed + sqlc.arg(changed), refused = refused + sqlc.arg(refused), leased_until = sqlc.arg(leased_until),
+    done_at = sqlc.arg(done_at)
+WHERE id = sqlc.arg(id) AND lease_token = sqlc.arg(token) AND done_line = sqlc.arg(was) AND done_at = 0;
+
+-- name: ImportErrors :many
+SELECT line, detail FROM audience_import_error WHERE import_id = sqlc.arg(import_id) AND line > sqlc.arg(after)
+ORDER BY line LIMIT ?;
+
+-- name: PortraitIDs :many
+SELECT member_id FROM audience_portrait WHERE member_id IN (sqlc.slice(ids));
+
+-- name: LastPortrait :one
+SELECT CAST(COALESCE(MAX(p.member_id), 0) AS SIGNED) AS last FROM audience_portrait p;

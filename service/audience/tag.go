@@ -1,0 +1,143 @@
+package audience
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"kaimenhong/model"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/audience/internal/db"
+)
+
+// Tag is a label that operators and rules put on members.
+type Tag struct {
+	ID      model.ID `json:"id"`
+	Name    string   `json:"name"`
+	Members int64    `json:"members"`
+}
+
+// The bounds of tags.
+const (
+	// MaxTagged is how many members one call of AddTag or RemoveTag takes.
+	MaxTagged = 5000
+	maxTags   = 1000
+	maxSource = 64 // bytes
+)
+
+// CreateTag makes a tag; one of that name is simply answered. Errors: ErrTag.
+func (a *Audience) CreateTag(ctx context.Context, name string) (model.ID, error) {
+	if !validWord(name) {
+		return 0, ErrTag
+	}
+	id := a.IDs.Next()
+	err := a.q.InsertTag(ctx, db.InsertTagParams{ID: int64(id), Name: name, CreatedAt: int64(a.nowMillis())})
+	if sqldb.Duplicate(err) {
+		found, err := a.q.TagByName(ctx, name)
+		if err != nil {
+			return 0, fmt.Errorf("find a tag: %w", err)
+		}
+		return model.ID(found.ID), nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("create a tag: %w", err)
+	}
+	return id, nil
+}
+
+// Tags lists every tag with how many members have it.
+func (a *Audience) Tags(ctx context.Context) ([]Tag, error) {
+	found, err := a.q.Tags(ctx, maxTags)
+	if err != nil {
+		return nil, fmt.Errorf("list tags: %w", err)
+	}
+	list := make([]Tag, 0, len(found))
+	for _, t := range found {
+		list = append(list, Tag{model.ID(t.ID), t.Name, t.Members})
+	}
+	return list, nil
+}
+
+// AddTag puts the tag on members and answers on how many it was not before. source
+// says who did: operator:42, rule:…. The tag is made when it is not there.
+// Errors: ErrTag, ErrTooMany.
+func (a *Audience) AddTag(ctx context.Context, name, source string, members []model.MemberID) (int, error) {
+	if len(members) > MaxTagged {
+		return 0, ErrTooMany
+	}
+	if source == "" || len(source) > maxSource || !visible(source) {
+		return 0, ErrTag.Saying("标签来源不正确")
+	}
+	tag, err := a.CreateTag(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	ids, added := distinct(members), 0
+	err = a.inTx(ctx, func(tx *sql.Tx) error {
+		added = 0
+		for part := range slices.Chunk(ids, insertBatch) {
+			have, err := a.q.WithTx(tx).Tagged(ctx, db.TaggedParams{TagID: int64(tag), Ids: part})
+			if err != nil {
+				return err
+			}
+			var args []any
+			for _, id := range part {
+				if !slices.Contains(have, id) {
+					args = append(args, int64(tag), id, source, int64(a.nowMillis()))
+					added++
+				}
+			}
+			if err := insertRows(ctx, tx, "audience_member_tag", 4, args); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("add a tag: %w", err)
+	}
+	return added, nil
+}
+
+// RemoveTag takes the tag off members and answers how many had it. Errors:
+// ErrTooMany, ErrTag when there is no such tag.
+func (a *Audience) RemoveTag(ctx context.Context, name string, members []model.MemberID) (int, error) {
+	if len(members) > MaxTagged {
+		return 0, ErrTooMany
+	}
+	tag, err := a.q.TagByName(ctx, name)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, ErrTag.Saying("没有标签“%s”", short(name))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find a tag: %w", err)
+	}
+	ids, removed := distinct(members), int64(0)
+	err = a.inTx(ctx, func(tx *sql.Tx) error {
+		removed = 0
+		for part := range slices.Chunk(ids, insertBatch) {
+			n, err := a.q.WithTx(tx).Untag(ctx, db.UntagParams{TagID: tag.ID, Ids: part})
+			if err != nil {
+				return err
+			}
+			removed += n
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("remove a tag: %w", err)
+	}
+	return int(removed), nil // at most MaxTagged
+}
+
+// distinct are the ids in order, each once.
+func distinct(members []model.MemberID) []int64 {
+	ids := make([]int64, len(members))
+	for i, m := range members {
+		ids[i] = int64(m)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
