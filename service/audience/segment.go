@@ -1,0 +1,265 @@
+package audience
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"unicode/utf8"
+
+	"kaimenhong/model"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/audience/internal/db"
+)
+
+// Segment is a saved rule.
+type Segment struct {
+	ID        model.ID     `json:"id"`
+	Name      string       `json:"name"`
+	Tree      Node         `json:"tree"`
+	Version   int64        `json:"version"` // UpdateSegment wants the one that was read
+	Operator  model.ID     `json:"operator"`
+	CreatedAt model.Millis `json:"createdAt"`
+	UpdatedAt model.Millis `json:"updatedAt"`
+}
+
+// Validate tells everything that is wrong with a tree, each in words that say what
+// to do; none when it can be evaluated. self is the segment that it will be saved
+// as, 0 for a new one. The error is the store's.
+func (a *Audience) Validate(ctx context.Context, tree Node, self model.ID) ([]Problem, error) {
+	_, found, err := a.resolve(ctx, &tree, self, model.DayOf(a.Now()))
+	return found, err
+}
+
+// ready is resolve for whoever evaluates the tree: ErrSegment when he cannot.
+func (a *Audience) ready(ctx context.Context, tree *Node, self model.ID, today model.Day) (expr, error) {
+	e, found, err := a.resolve(ctx, tree, self, today)
+	if err == nil && len(found) > 0 {
+		err = problems(found)
+	}
+	return e, err
+}
+
+// encode checks what is to be saved.
+func (a *Audience) encode(ctx context.Context, name string, tree *Node, self model.ID) (string, error) {
+	if !validWord(name) {
+		return "", ErrSegmentName
+	}
+	if _, err := a.ready(ctx, tree, self, model.DayOf(a.Now())); err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(tree)
+	if err != nil {
+		return "", ErrSegment.With(err)
+	}
+	if len(text) > maxTree {
+		return "", ErrSegment.Saying("人群条件过长，请拆成几个人群再引用")
+	}
+	return string(text), nil
+}
+
+// CreateSegment saves a new one. Errors: ErrSegmentName, ErrSegment, ErrSegmentTaken.
+func (a *Audience) CreateSegment(ctx context.Context, operator model.ID, name string, tree Node) (Segment, error) {
+	text, err := a.encode(ctx, name, &tree, 0)
+	if err != nil {
+		return Segment{}, err
+	}
+	id := a.IDs.Next()
+	err = a.q.InsertSegment(ctx, db.InsertSegmentParams{
+		ID: int64(id), Name: name, Tree: text, OperatorID: int64(operator), Now: int64(a.nowMillis()),
+	})
+	if sqldb.Duplicate(err) {
+		return Segment{}, ErrSegmentTaken
+	}
+	if err != nil {
+		return Segment{}, fmt.Errorf("save a segment: %w", err)
+	}
+	return a.Segment(ctx, id)
+}
+
+// UpdateSegment saves a new version over the one that was read. What was frozen
+// before stays as it was.
+// Errors: as of CreateSegment, ErrSegmentOld.
+func (a *Audience) UpdateSegment(ctx context.Context, operator model.ID, s Segment) (Segment, error) {
+	text, err := a.encode(ctx, s.Name, &s.Tree, s.ID)
+	if err != nil {
+		return Segment{}, err
+	}
+	if _, err := a.Segment(ctx, s.ID); err != nil {
+		return Segment{}, err
+	}
+	n, err := a.q.UpdateSegment(ctx, db.UpdateSegmentParams{
+		ID: int64(s.ID), Name: s.Name, Tree: text, Version: s.Version, OperatorID: int64(operator), Now: int64(a.nowMillis()),
+	})
+	switch {
+	case sqldb.Duplicate(err):
+		return Segment{}, ErrSegmentTaken
+	case err != nil:
+		return Segment{}, fmt.Errorf("save a segment: %w", err)
+	case n == 0:
+		return Segment{}, ErrSegmentOld
+	}
+	return a.Segment(ctx, s.ID)
+}
+
+// Segment reads one. Errors: ErrNoSegment.
+func (a *Audience) Segment(ctx context.Context, id model.ID) (Segment, error) {
+	found, err := a.q.Segment(ctx, int64(id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Segment{}, ErrNoSegment
+	}
+	if err != nil {
+		return Segment{}, fmt.Errorf("read a segment: %w", err)
+	}
+	return decode(found)
+}
+
+func decode(found db.AudienceSegment) (Segment, error) {
+	s := Segment{
+		ID: model.ID(found.ID), Name: found.Name, Version: found.Version, Operator: model.ID(found.OperatorID),
+		CreatedAt: model.Millis(found.CreatedAt), UpdatedAt: model.Millis(found.UpdatedAt),
+	}
+	var err error
+	if s.Tree, err = ParseTree([]byte(found.Tree)); err != nil {
+		return s, fmt.Errorf("segment %s: %w", s.ID, err)
+	}
+	return s, nil
+}
+
+// MaxPage is how many rows a list answers at most.
+const MaxPage = 200
+
+// Segments lists the newest first, before an id (0: from the start), at most
+// MaxPage.
+func (a *Audience) Segments(ctx context.Context, before model.ID, limit int) ([]Segment, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	found, err := a.q.Segments(ctx, db.SegmentsParams{Before: int64(before), Limit: page(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("list segments: %w", err)
+	}
+	list := make([]Segment, 0, len(found))
+	for _, f := range found {
+		s, err := decode(f)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+func page(limit int) int32 { return int32(min(max(limit, 1), MaxPage)) }
+
+// Count is how many people the tree selects, exactly, in one statement.
+// Errors: ErrSegment.
+func (a *Audience) Count(ctx context.Context, tree Node) (int64, error) {
+	e, err := a.ready(ctx, &tree, 0, model.DayOf(a.Now()))
+	if err != nil {
+		return 0, err
+	}
+	a.segments.WithLabelValues("count").Inc()
+	return a.number(ctx, query(&e, false, "COUNT(*)", ""))
+}
+
+func (a *Audience) number(ctx context.Context, s *statement) (int64, error) {
+	var n int64
+	if err := a.DB.QueryRowContext(ctx, s.text.String(), s.args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count a segment: %w", err)
+	}
+	return n, nil
+}
+
+// Estimate is a count that may be off.
+type Estimate struct {
+	Count int64  `json:"count"`
+	Low   int64  `json:"low"` // the truth is within Low…High in 95 cases of 100
+	High  int64  `json:"high"`
+	Exact bool   `json:"exact"` // few people: nothing is estimated
+	Text  string `json:"text"`  // 约12.3万人
+}
+
+// fewSampled is how many rows of one thousandth make it worth while to estimate.
+const fewSampled = 20
+
+// Estimate is a count from a stable random sample of about Options.SampleRows
+// people, for a preview while typing. Errors: ErrSegment.
+func (a *Audience) Estimate(ctx context.Context, tree Node) (Estimate, error) {
+	e, err := a.ready(ctx, &tree, 0, model.DayOf(a.Now()))
+	if err != nil {
+		return Estimate{}, err
+	}
+	a.segments.WithLabelValues("estimate").Inc()
+	var thousandth int64
+	if err := a.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM audience_portrait WHERE sample = 0").Scan(&thousandth); err != nil {
+		return Estimate{}, fmt.Errorf("size the sample: %w", err)
+	}
+	if thousandth < fewSampled {
+		n, err := a.number(ctx, query(&e, false, "COUNT(*)", ""))
+		return Estimate{Count: n, Low: n, High: n, Exact: true, Text: fmt.Sprintf("%d人", n)}, err
+	}
+	parts := min(max(int64(a.opts.SampleRows)/thousandth, 1), samples)
+	hits, err := a.number(ctx, query(&e, true, "COUNT(*)", "p.sample < ? AND ", parts))
+	if err != nil {
+		return Estimate{}, err
+	}
+	return estimated(hits, float64(parts)/samples), nil
+}
+
+// estimated widens the hits of a part f of all to all, with the interval of a
+// Poisson count (Byar's approximation, which holds for few and no hits too).
+func estimated(hits int64, f float64) Estimate {
+	x := float64(hits)
+	low := 0.0
+	if hits > 0 {
+		low = x * math.Pow(1-1/(9*x)-1.96/(3*math.Sqrt(x)), 3)
+	}
+	y := x + 1
+	high := y * math.Pow(1-1/(9*y)+1.96/(3*math.Sqrt(y)), 3)
+	n := int64(math.Round(x / f))
+	e := Estimate{Count: n, Low: max(hits, int64(low/f)), High: int64(math.Ceil(high / f)), Text: fmt.Sprintf("约%d人", n)}
+	if n >= 10_000 {
+		e.Text = fmt.Sprintf("约%.1f万人", float64(n)/10_000)
+	}
+	return e
+}
+
+// Sample is the first n people in the order of their sample number, at most
+// MaxPage: the same ones each time. Errors: ErrSegment.
+func (a *Audience) Sample(ctx context.Context, tree Node, n int) ([]model.MemberID, error) {
+	e, err := a.ready(ctx, &tree, 0, model.DayOf(a.Now()))
+	if err != nil {
+		return nil, err
+	}
+	a.segments.WithLabelValues("sample").Inc()
+	s := query(&e, true, "p.member_id", "")
+	s.add(" ORDER BY p.sample, p.member_id LIMIT ?", page(n))
+	return a.members(ctx, s)
+}
+
+func (a *Audience) members(ctx context.Context, s *statement) ([]model.MemberID, error) {
+	rows, err := a.DB.QueryContext(ctx, s.text.String(), s.args...)
+	if err != nil {
+		return nil, fmt.Errorf("select the members of a segment: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var found []model.MemberID
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("read a member of a segment: %w", err)
+		}
+		found = append(found, model.MemberID(id))
+	}
+	return found, rows.Err()
+}
+
+// validWord tells whether s is a name or value that a person can read and the
+// tables can hold: 1 to 20 characters, none of them invisible.
+func validWord(s string) bool {
+	n := utf8.RuneCountInString(s)
+	return n >= 1 && n <= maxWord && visible(s)
+}
