@@ -1,0 +1,240 @@
+package audience
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/audience/internal/db"
+)
+
+// The faults of an import.
+var (
+	ErrNoImport  = fault.New(fault.NotFound, "audience.no_import", "没有这次导入")
+	ErrImporting = fault.New(fault.Conflict, "audience.importing", "这个文件正在导入，请稍后查看进度")
+	ErrAsOf      = fault.New(fault.Invalid, "audience.as_of", "数据日期不能晚于现在")
+)
+
+// Upload is a file of the carrier's as it comes.
+type Upload struct {
+	Name     string // at most 100 characters
+	Operator model.ID
+	AsOf     model.Millis // of the facts; 0 stands for now
+	Mapping  Mapping      // nil: by the headings alone
+	File     io.Reader    // CSV (UTF-8 or GB18030) or XLSX, at most 512 MB
+}
+
+// Import is how far a file is. Once DoneAt is set it never changes.
+type Import struct {
+	ID        model.ID     `json:"id"`
+	Name      string       `json:"name"`
+	Operator  model.ID     `json:"operator"`
+	AsOf      model.Millis `json:"asOf"`
+	Line      int64        `json:"line"`    // the last line that is saved
+	Total     int64        `json:"total"`   // lines with content
+	Added     int64        `json:"added"`   // customers that were not known
+	Changed   int64        `json:"changed"` // customers and members that were
+	Refused   int64        `json:"refused"` // lines with a mistake
+	CreatedAt model.Millis `json:"createdAt"`
+	DoneAt    model.Millis `json:"doneAt"`
+}
+
+// LineError is one line that was refused, and why, for the operator.
+type LineError struct {
+	Line int64  `json:"line"`
+	Text string `json:"text"`
+}
+
+// The bounds of reports.
+const (
+	// MaxDryErrors is how many mistakes a dry run tells.
+	MaxDryErrors = 100
+	// MaxImportErrors is how many mistakes of one import are kept; all are counted.
+	MaxImportErrors = 10_000
+	maxDetail       = 80 // characters
+	maxFileName     = 100
+)
+
+// DryRun is what an import would do. Nothing is saved.
+type DryRun struct {
+	Headings []string    `json:"headings"`
+	Mapping  Mapping     `json:"mapping"` // as given, or as the headings suggest
+	Total    int64       `json:"total"`
+	Added    int64       `json:"added"`
+	Changed  int64       `json:"changed"`
+	Refused  int64       `json:"refused"`
+	Errors   []LineError `json:"errors"` // the first MaxDryErrors
+}
+
+// DryRun reads the whole file and tells what an import would do. A number that
+// occurs twice counts as added each time. Errors: as of Import.
+func (a *Audience) DryRun(ctx context.Context, u Upload) (DryRun, error) {
+	f, _, err := spool(u.File)
+	if err != nil {
+		return DryRun{}, err
+	}
+	defer func() { _ = f.Close() }()
+	s, err := openSheet(f)
+	if err != nil {
+		return DryRun{}, err
+	}
+	defer s.close()
+	p, err := newParser(a, s, u.Mapping, 0)
+	if err != nil {
+		return DryRun{Headings: s.heads, Mapping: suggest(s.heads), Errors: []LineError{}}, err
+	}
+	out := DryRun{Headings: s.heads, Mapping: p.mapping, Errors: []LineError{}}
+	for last := false; !last; {
+		var b *batch
+		if b, err = p.batch(); err != nil {
+			return out, err
+		}
+		last = b.last
+		out.Total += b.total
+		out.Refused += b.refused
+		out.Errors = append(out.Errors, b.errors[:min(len(b.errors), MaxDryErrors-len(out.Errors))]...)
+		known, err := a.customers(ctx, a.q, b.lines)
+		if err != nil {
+			return out, err
+		}
+		for _, l := range b.lines {
+			if _, ok := known[l.index]; ok {
+				out.Changed++
+			} else {
+				out.Added++
+			}
+		}
+	}
+	return out, nil
+}
+
+// Import saves the file in batches, each with its checkpoint in one transaction.
+// The same file with the same mapping is imported once, for ever: handed in again
+// it goes on where a killed import stopped, or answers what it did.
+//
+// Errors: ErrFileSize, ErrFileFormat, ErrFileBomb, ErrMapping, ErrAsOf before
+// anything is saved; ErrImporting; the store's, after which it can be handed in
+// again.
+func (a *Audience) Import(ctx context.Context, u Upload) (Import, error) {
+	f, hash, err := spool(u.File)
+	if err != nil {
+		return Import{}, err
+	}
+	defer func() { _ = f.Close() }()
+	s, err := openSheet(f)
+	if err != nil {
+		return Import{}, err
+	}
+	defer s.close()
+	p, err := newParser(a, s, u.Mapping, 0)
+	if err != nil {
+		return Import{}, err
+	}
+	standing, err := a.beginImport(ctx, u, hash, p.mapping)
+	if err != nil || standing.DoneAt != 0 {
+		return imported(standing), err
+	}
+	token := rand.Text()
+	now := a.nowMillis()
+	n, err := a.q.LeaseImport(ctx, db.LeaseImportParams{
+		ID: standing.ID, Token: token, Now: int64(now), LeasedUntil: int64(now.Add(a.opts.ImportLease)),
+	})
+	if err != nil {
+		return Import{}, fmt.Errorf("lease an import: %w", err)
+	}
+	if n == 0 {
+		return imported(standing), ErrImporting
+	}
+	defer a.release(context.WithoutCancel(ctx), standing.ID, token)
+	// What a killed import saved meanwhile is read after the lease is held.
+	if standing, err = a.q.ImportByID(ctx, standing.ID); err != nil {
+		return Import{}, fmt.Errorf("read an import: %w", err)
+	}
+	p.after = standing.DoneLine
+	w := &writer{a: a, p: p, id: standing.ID, token: token, done: standing.DoneLine, refused: standing.Refused,
+		source: source{model.ID(standing.ID), model.Millis(standing.AsOf)}, over: map[int64]int64{}}
+	if err := w.run(ctx); err != nil {
+		return Import{}, fmt.Errorf("import %d: %w", standing.ID, err)
+	}
+	return a.ImportStatus(ctx, model.ID(standing.ID))
+}
+
+// release lets the next one go on at once; when it fails, the lease ends by itself.
+func (a *Audience) release(ctx context.Context, id int64, token string) {
+	if err := a.q.ReleaseImport(ctx, db.ReleaseImportParams{ID: id, Token: token}); err != nil {
+		a.Log.WarnContext(ctx, "audience import lease not released", "import", id, "error", err)
+	}
+}
+
+// beginImport finds or makes the row of the file with its mapping.
+func (a *Audience) beginImport(ctx context.Context, u Upload, hash string, mapping Mapping) (db.AudienceImport, error) {
+	now := a.nowMillis()
+	if u.AsOf < 0 || u.AsOf > now {
+		return db.AudienceImport{}, ErrAsOf
+	}
+	if u.AsOf == 0 {
+		u.AsOf = now
+	}
+	text, err := json.Marshal(mapping) // keys in order
+	if err != nil {
+		return db.AudienceImport{}, err
+	}
+	sum := sha256.Sum256([]byte(hash + string(text)))
+	key := hex.EncodeToString(sum[:])
+	found, err := a.q.ImportByHash(ctx, key)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return found, err
+	}
+	name := []rune(strings.ToValidUTF8(u.Name, ""))
+	err = a.q.InsertImport(ctx, db.InsertImportParams{
+		ID: int64(a.IDs.Next()), FileHash: key, Name: string(name[:min(len(name), maxFileName)]), Mapping: string(text), AsOf: int64(u.AsOf),
+		OperatorID: int64(u.Operator), CreatedAt: int64(now),
+	})
+	if err != nil && !sqldb.Duplicate(err) {
+		return found, fmt.Errorf("begin an import: %w", err)
+	}
+	return a.q.ImportByHash(ctx, key)
+}
+
+func imported(f db.AudienceImport) Import {
+	return Import{
+		ID: model.ID(f.ID), Name: f.Name, Operator: model.ID(f.OperatorID), AsOf: model.Millis(f.AsOf), Line: f.DoneLine, Total: f.Total,
+		Added: f.Added, Changed: f.Changed, Refused: f.Refused, CreatedAt: model.Millis(f.CreatedAt), DoneAt: model.Millis(f.DoneAt),
+	}
+}
+
+// ImportStatus reads how far an import is. Errors: ErrNoImport.
+func (a *Audience) ImportStatus(ctx context.Context, id model.ID) (Import, error) {
+	f, err := a.q.ImportByID(ctx, int64(id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Import{}, ErrNoImport
+	}
+	if err != nil {
+		return Import{}, fmt.Errorf("read an import: %w", err)
+	}
+	return imported(f), nil
+}
+
+// ImportErrors are the refused lines after one (0: from the first), at most limit
+// and MaxPage.
+func (a *Audience) ImportErrors(ctx context.Context, id model.ID, after int64, limit int) ([]LineError, error) {
+	found, err := a.q.ImportErrors(ctx, db.ImportErrorsParams{ImportID: int64(id), After: after, Limit: page(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("read the errors of an import: %w", err)
+	}
+	list := make([]LineError, 0, len(found))
+	for _, e := range found {
+		list = append(list, LineError{e.Line, e.Detail})
+	}
+	return list, nil
+}

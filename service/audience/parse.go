@@ -1,0 +1,171 @@
+package audience
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"kaimenhong/model/fault"
+)
+
+// parser turns lines of a file into batches.
+type parser struct {
+	a       *Audience
+	s       *sheet
+	mapping Mapping
+	columns []*field // by column; nil is passed over
+	facts   []string // the attributes that the file tells, derived ones too
+	after   int64    // lines up to this one are saved already
+	seen    int
+}
+
+// checkedLine is a line with all that costs time done: its index, its seal and the
+// id that it gets if its number is not known.
+type checkedLine struct {
+	line
+	cells  []string // for whoever is known already
+	index  string
+	sealed string
+}
+
+// batch is what one transaction saves.
+type batch struct {
+	lines   []checkedLine
+	errors  []LineError
+	total   int64
+	refused int64
+	to      int64 // the last line that it covers
+	last    bool
+}
+
+// suggest maps the headings that are understood.
+func suggest(heads []string) Mapping {
+	m := Mapping{}
+	for _, h := range heads {
+		for i := range fields {
+			if slices.ContainsFunc(fields[i].titles, func(t string) bool { return strings.EqualFold(t, h) }) {
+				m[h] = fields[i].key
+			}
+		}
+	}
+	return m
+}
+
+func newParser(a *Audience, s *sheet, mapping Mapping, after int64) (*parser, error) {
+	if mapping == nil {
+		mapping = suggest(s.heads)
+	}
+	p := &parser{a: a, s: s, mapping: mapping, columns: make([]*field, len(s.heads)), after: after}
+	used := map[string]string{}
+	for i, h := range s.heads {
+		key, ok := mapping[h]
+		if !ok {
+			continue
+		}
+		f := fieldByKey(key)
+		if f == nil {
+			return nil, ErrMapping.Saying("没有字段“%s”，请从字段列表中选择", short(key))
+		}
+		if other, twice := used[key]; twice {
+			return nil, ErrMapping.Saying("“%s”和“%s”两列都对应“%s”，请去掉一列", short(other), short(h), f.titles[0])
+		}
+		used[key], p.columns[i] = h, f
+		if key != fieldPhone && key != fieldName {
+			p.facts = append(p.facts, derived(key)...)
+		}
+	}
+	for h := range mapping {
+		if !slices.Contains(s.heads, h) {
+			return nil, ErrMapping.Saying("文件里没有“%s”这一列，请核对表头", short(h))
+		}
+	}
+	if used[fieldPhone] == "" {
+		return nil, ErrMapping.Saying("没有指明哪一列是手机号，请补上")
+	}
+	slices.Sort(p.facts)
+	p.facts = slices.Compact(p.facts)
+	return p, nil
+}
+
+// batch reads the next lines, Options.ImportBatch of them at most.
+func (p *parser) batch() (*batch, error) {
+	b := &batch{to: p.after}
+	for b.total < int64(p.a.opts.ImportBatch) {
+		cells, err := p.s.read()
+		if errors.Is(err, io.EOF) {
+			b.last = true
+			return b, nil
+		}
+		bad := fault.Of(err)
+		if err != nil && bad.Code != errLine.Code {
+			return nil, err
+		}
+		if p.seen++; p.seen > p.a.opts.ImportRows {
+			return nil, ErrFileSize.Saying("文件超过%d行，请拆成几个文件", p.a.opts.ImportRows)
+		}
+		if p.s.line <= p.after || err == nil && empty(cells) {
+			continue
+		}
+		b.total++
+		b.to = p.s.line
+		if err != nil {
+			b.refuse(p.s.line, bad.Text)
+			continue
+		}
+		l, text := p.line(cells)
+		if text != "" {
+			b.refuse(p.s.line, text)
+			continue
+		}
+		b.lines = append(b.lines, l)
+	}
+	return b, nil
+}
+
+func (b *batch) refuse(line int64, text string) {
+	b.refused++
+	if r := []rune(text); len(r) > maxDetail {
+		text = string(r[:maxDetail-1]) + "…"
+	}
+	b.errors = append(b.errors, LineError{line, text})
+}
+
+// line checks one line; the text says what is wrong with it.
+func (p *parser) line(cells []string) (checkedLine, string) {
+	id := int64(p.a.IDs.Next())
+	l := checkedLine{line: line{number: p.s.line, row: blank(id)}, cells: make([]string, len(p.columns))}
+	if len(cells) > maxColumns {
+		return l, fmt.Sprintf("列数过多：最多%d列", maxColumns)
+	}
+	for i, f := range p.columns {
+		if f == nil || i >= len(cells) {
+			continue
+		}
+		if len(cells[i]) > maxCell || !utf8.ValidString(cells[i]) {
+			return l, fmt.Sprintf("%s：内容过长或不是文字", f.titles[0])
+		}
+		l.cells[i] = strings.Clone(strings.TrimSpace(cells[i]))
+	}
+	if err := p.apply(&l.line, l.cells); err != nil {
+		return l, err.Error()
+	}
+	l.index, l.sealed = p.a.phoneIndex(l.phone), p.a.sealPhone(l.phone, id)
+	return l, ""
+}
+
+// apply says what the cells say, over what the line's row has.
+func (p *parser) apply(l *line, cells []string) error {
+	for i, f := range p.columns {
+		if f == nil {
+			continue
+		}
+		if err := f.set(l, cells[i]); err != nil {
+			return fmt.Errorf("%s：%w", f.titles[0], err)
+		}
+	}
+	derive(&l.row)
+	return nil
+}
