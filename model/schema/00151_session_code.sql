@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE UNIQUE INDEX session_code ON session (code_hash);

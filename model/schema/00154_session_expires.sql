@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX session_expires ON session (expires_at);
