@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX idempotency_member ON idempotency (member_id);
