@@ -10,7 +10,7 @@
 // soon as Redis tells them, and within Options.Fresh when it does not. After Erase
 // nothing of the number is left in SQL or in this process.
 //
-// Tables: account_snapshot, sealed. Keys: none is stored; the channel
+// Tables: account_snapshot, account_usage_day, sealed. Keys: none is stored; the channel
 // account:forget carries blind indexes of numbers. No number is a key anywhere.
 package account
 

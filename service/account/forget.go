@@ -41,8 +41,16 @@ func (s *Service) Erase(ctx context.Context, phone model.Phone) error {
 	if phone.IsZero() {
 		return nil
 	}
-	if _, err := s.queries.EraseSnapshots(ctx, s.index(phone)); err != nil {
+	return s.eraseRows(ctx, s.index(phone))
+}
+
+// eraseRows deletes what SQL keeps of a number.
+func (s *Service) eraseRows(ctx context.Context, key string) error {
+	if _, err := s.queries.EraseSnapshots(ctx, key); err != nil {
 		return fmt.Errorf("erase account snapshots: %w", err)
+	}
+	if _, err := s.queries.EraseDays(ctx, key); err != nil {
+		return fmt.Errorf("erase days of usage: %w", err)
 	}
 	return nil
 }

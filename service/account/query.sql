@@ -28,3 +28,26 @@ WHERE saved_at < sqlc.arg(saved_before) LIMIT ?;
 -- name: DeleteOldSnapshot :execrows
 DELETE FROM account_snapshot
 WHERE phone_key = sqlc.arg(phone_key) AND kind = sqlc.arg(kind) AND saved_at < sqlc.arg(saved_before);
+
+-- Replaces a day's sample unless a newer one stands.
+-- name: ReplaceDay :execrows
+UPDATE account_usage_day SET sealed = sqlc.arg(sealed), sampled_at = sqlc.arg(sampled_at)
+WHERE phone_key = sqlc.arg(phone_key) AND day = sqlc.arg(day) AND sampled_at <= sqlc.arg(not_after);
+
+-- A duplicate says that a newer one stands.
+-- name: InsertDay :exec
+INSERT INTO account_usage_day (phone_key, day, sealed, sampled_at)
+VALUES (sqlc.arg(phone_key), sqlc.arg(day), sqlc.arg(sealed), sqlc.arg(sampled_at));
+
+-- name: Days :many
+SELECT day, sealed, sampled_at FROM account_usage_day
+WHERE phone_key = sqlc.arg(phone_key) AND day >= sqlc.arg(since) ORDER BY day LIMIT ?;
+
+-- name: EraseDays :execrows
+DELETE FROM account_usage_day WHERE phone_key = sqlc.arg(phone_key);
+
+-- name: OldDays :many
+SELECT phone_key, day FROM account_usage_day WHERE day < sqlc.arg(before) LIMIT ?;
+
+-- name: DeleteDay :execrows
+DELETE FROM account_usage_day WHERE phone_key = sqlc.arg(phone_key) AND day = sqlc.arg(day);

@@ -131,8 +131,13 @@ func (w *writer) store(ctx context.Context, s save) error {
 	if err != nil {
 		return err
 	}
+	if usage, ok := s.value.(*model.Usage); ok {
+		if err := w.sampleDay(ctx, s.key, *usage); err != nil {
+			return err
+		}
+	}
 	if w.service.epochs.of(s.key) != s.epoch { // Erase may have run between the look and the write
-		if _, err := q.EraseSnapshots(ctx, s.key); err != nil {
+		if err := w.service.eraseRows(ctx, s.key); err != nil {
 			return err
 		}
 		return errErased
@@ -164,11 +169,16 @@ func (s *Service) snapshot(ctx context.Context, key, kind string) ([]byte, bool)
 	return plain, true
 }
 
-// Prune deletes last known values that are too old to be shown, at most limit
-// rows, and returns how many. A job calls it once a day until it returns 0.
+// Prune deletes last known values and days that are too old to be shown, at most
+// limit rows of each, and returns how many. A job calls it once a day until it
+// returns 0.
 func (s *Service) Prune(ctx context.Context, limit int) (int, error) {
 	before := int64(model.At(s.now().Add(-s.opts.MaxStale)))
-	done := 0
+	done, err := s.pruneDays(ctx, limit)
+	if err != nil {
+		return done, err
+	}
+	limit += done
 	for done < limit {
 		rows, err := s.queries.OldSnapshots(ctx, db.OldSnapshotsParams{SavedBefore: before, Limit: int32(min(pruneBatch, limit-done))})
 		if err != nil || len(rows) == 0 {

@@ -9,6 +9,63 @@ import (
 	"context"
 )
 
+const days = `-- name: Days :many
+SELECT day, sealed, sampled_at FROM account_usage_day
+WHERE phone_key = ? AND day >= ? ORDER BY day LIMIT ?
+`
+
+type DaysParams struct {
+	PhoneKey string
+	Since    int32
+	Limit    int32
+}
+
+type DaysRow struct {
+	Day       int32
+	Sealed    string
+	SampledAt int64
+}
+
+func (q *Queries) Days(ctx context.Context, arg DaysParams) ([]DaysRow, error) {
+	rows, err := q.db.QueryContext(ctx, days, arg.PhoneKey, arg.Since, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DaysRow
+	for rows.Next() {
+		var i DaysRow
+		if err := rows.Scan(&i.Day, &i.Sealed, &i.SampledAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deleteDay = `-- name: DeleteDay :execrows
+DELETE FROM account_usage_day WHERE phone_key = ? AND day = ?
+`
+
+type DeleteDayParams struct {
+	PhoneKey string
+	Day      int32
+}
+
+func (q *Queries) DeleteDay(ctx context.Context, arg DeleteDayParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteDay, arg.PhoneKey, arg.Day)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const deleteOldSnapshot = `-- name: DeleteOldSnapshot :execrows
 DELETE FROM account_snapshot
 WHERE phone_key = ? AND kind = ? AND saved_at < ?
@@ -28,6 +85,18 @@ func (q *Queries) DeleteOldSnapshot(ctx context.Context, arg DeleteOldSnapshotPa
 	return result.RowsAffected()
 }
 
+const eraseDays = `-- name: EraseDays :execrows
+DELETE FROM account_usage_day WHERE phone_key = ?
+`
+
+func (q *Queries) EraseDays(ctx context.Context, phoneKey string) (int64, error) {
+	result, err := q.db.ExecContext(ctx, eraseDays, phoneKey)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const eraseSnapshots = `-- name: EraseSnapshots :execrows
 DELETE FROM account_snapshot WHERE phone_key = ?
 `
@@ -39,6 +108,29 @@ func (q *Queries) EraseSnapshots(ctx context.Context, phoneKey string) (int64, e
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const insertDay = `-- name: InsertDay :exec
+INSERT INTO account_usage_day (phone_key, day, sealed, sampled_at)
+VALUES (?, ?, ?, ?)
+`
+
+type InsertDayParams struct {
+	PhoneKey  string
+	Day       int32
+	Sealed    string
+	SampledAt int64
+}
+
+// A duplicate says that a newer one stands.
+func (q *Queries) InsertDay(ctx context.Context, arg InsertDayParams) error {
+	_, err := q.db.ExecContext(ctx, insertDay,
+		arg.PhoneKey,
+		arg.Day,
+		arg.Sealed,
+		arg.SampledAt,
+	)
+	return err
 }
 
 const insertSnapshot = `-- name: InsertSnapshot :exec
@@ -64,6 +156,43 @@ func (q *Queries) InsertSnapshot(ctx context.Context, arg InsertSnapshotParams) 
 		arg.SavedAt,
 	)
 	return err
+}
+
+const oldDays = `-- name: OldDays :many
+SELECT phone_key, day FROM account_usage_day WHERE day < ? LIMIT ?
+`
+
+type OldDaysParams struct {
+	Before int32
+	Limit  int32
+}
+
+type OldDaysRow struct {
+	PhoneKey string
+	Day      int32
+}
+
+func (q *Queries) OldDays(ctx context.Context, arg OldDaysParams) ([]OldDaysRow, error) {
+	rows, err := q.db.QueryContext(ctx, oldDays, arg.Before, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OldDaysRow
+	for rows.Next() {
+		var i OldDaysRow
+		if err := rows.Scan(&i.PhoneKey, &i.Day); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const oldSnapshots = `-- name: OldSnapshots :many
@@ -104,6 +233,34 @@ func (q *Queries) OldSnapshots(ctx context.Context, arg OldSnapshotsParams) ([]O
 		return nil, err
 	}
 	return items, nil
+}
+
+const replaceDay = `-- name: ReplaceDay :execrows
+UPDATE account_usage_day SET sealed = ?, sampled_at = ?
+WHERE phone_key = ? AND day = ? AND sampled_at <= ?
+`
+
+type ReplaceDayParams struct {
+	Sealed    string
+	SampledAt int64
+	PhoneKey  string
+	Day       int32
+	NotAfter  int64
+}
+
+// Replaces a day's sample unless a newer one stands.
+func (q *Queries) ReplaceDay(ctx context.Context, arg ReplaceDayParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, replaceDay,
+		arg.Sealed,
+		arg.SampledAt,
+		arg.PhoneKey,
+		arg.Day,
+		arg.NotAfter,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const replaceSnapshot = `-- name: ReplaceSnapshot :execrows
