@@ -312,3 +312,17 @@ func everyID(ctx context.Context, q *db.Queries, id model.MemberID) ([]int64, er
 	merged, err := q.MergedFrom(ctx, int64(id))
 	return append(merged, int64(id)), err
 }
+
+// BoundBy tells whether the request bound a number to the member, or had that done
+// by another copy of itself. Errors: ErrUnknown.
+func (m *Members) BoundBy(ctx context.Context, id model.MemberID, request model.RequestID) (bool, error) {
+	id, err := m.Resolve(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	done, err := recorded(ctx, m.q, id, request, actionBound)
+	if err != nil {
+		return false, fmt.Errorf("read binding: %w", err)
+	}
+	return done, nil
+}

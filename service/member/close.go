@@ -119,8 +119,9 @@ func (m *Members) exportLists(ctx context.Context, out *Export) error {
 // consents are deleted, histories lose what names a person; the row stays as a
 // pseudonym for the ledgers. Of numbers the keyed index stays in the history, so
 // that a reward for a first binding is not earned twice. He who writes again is a
-// stranger. A repeat changes nothing. Errors: ErrRequest, ErrUnknown for an id that
-// never was.
+// stranger. What other domains keep of him ends by their CloseTx, in the same
+// transaction. A repeat changes nothing. Errors: ErrRequest, ErrUnknown for an id
+// that never was, what a CloseTx says.
 func (m *Members) Close(ctx context.Context, id model.MemberID, request model.RequestID) error {
 	if !request.Valid() {
 		return ErrRequest
@@ -151,6 +152,13 @@ func (m *Members) Close(ctx context.Context, id model.MemberID, request model.Re
 		}
 		if err := m.shred(ctx, q, id); err != nil {
 			return err
+		}
+		for _, j := range m.joiners {
+			if c, ok := j.(closer); ok {
+				if err := c.CloseTx(ctx, tx, id); err != nil {
+					return err
+				}
+			}
 		}
 		return m.Outbox.AddTx(ctx, tx, TopicClosed, model.RequestID("close-"+id.String()), Event{Member: id, Reason: Closed, At: m.nowMillis()})
 	})

@@ -99,6 +99,11 @@ type (
 	joiner interface {
 		JoinTx(ctx context.Context, tx *sql.Tx, from, into model.MemberID) error
 	}
+	// closer ends what a joiner keeps of a member, within the transaction that closes
+	// his account. Not every joiner has something to end.
+	closer interface {
+		CloseTx(ctx context.Context, tx *sql.Tx, member model.MemberID) error
+	}
 )
 
 // Deps are what Members needs from outside; all are required.
@@ -153,7 +158,8 @@ type Members struct {
 }
 
 // New makes the domain. joiners are asked, in this order, to move what they keep
-// when two members become one.
+// when two members become one, and those that are closers to end it when a member
+// closes his account.
 func New(deps Deps, opts Options, joiners ...joiner) (*Members, error) {
 	opts.CacheSize = cmp.Or(opts.CacheSize, 50_000)
 	opts.CacheLifetime = cmp.Or(opts.CacheLifetime, 2*time.Second)
