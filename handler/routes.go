@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -15,8 +16,11 @@ import (
 
 // Handlers are the domains' handlers; Routes gives them their URLs.
 type Handlers struct {
-	Health Health
-	WeChat *WeChat
+	Health  Health
+	WeChat  *WeChat
+	Gate    Gate
+	Session Session
+	Me      Me
 
 	TrustedProxies []string
 	Log            *slog.Logger
@@ -46,5 +50,20 @@ func Routes(h Handlers) (*gin.Engine, error) {
 	// WeChat's server calls these; the codec verifies each call.
 	r.GET("/wechat/callback", h.WeChat.Echo)
 	r.POST("/wechat/callback", h.WeChat.Callback)
-	return r, nil
+
+	// The mini-program's API, and the page that describes it.
+	api := newAPI(r, h.Gate)
+	h.operations(api)
+	return r, docs(r, api)
+}
+
+// operations are those of the mini-program's API, under /api/v1. A write needs an
+// Idempotency-Key, and all but the public ones an access token.
+func (h Handlers) operations(api huma.API) {
+	register(api, operation{method: "POST", path: "/session", id: "openSession", summary: "登录", public: true, errors: []int{401}}, h.Session.Open)
+	register(api, operation{method: "POST", path: "/session/refresh", id: "refreshSession", summary: "刷新登录", public: true, errors: []int{401}}, h.Session.Refresh)
+	register(api, operation{method: "POST", path: "/session/phone", id: "bindPhone", summary: "一键绑定手机号"}, h.Session.BindPhone)
+	register(api, operation{method: "DELETE", path: "/session", id: "endSession", summary: "退出登录", ends: true}, h.Session.End)
+
+	register(api, operation{method: "GET", path: "/me", id: "getMe", summary: "首页：余额、余量、套餐、积分、未读"}, h.Me.Me)
 }

@@ -16,12 +16,15 @@ import (
 	"kaimenhong/service/account"
 	"kaimenhong/service/carrier"
 	"kaimenhong/service/chat"
+	"kaimenhong/service/home"
+	"kaimenhong/service/idempotency"
 	"kaimenhong/service/inbox"
 	"kaimenhong/service/mall"
 	"kaimenhong/service/member"
 	"kaimenhong/service/outbox"
 	"kaimenhong/service/points"
 	"kaimenhong/service/push"
+	"kaimenhong/service/session"
 	"kaimenhong/service/sms"
 	"kaimenhong/service/wechat"
 )
@@ -50,6 +53,9 @@ type domains struct {
 	rules   *chat.Rules
 	chat    *chat.Chat
 	inbox   *inbox.Inbox
+	session *session.Sessions
+	request *idempotency.Keeper
+	home    *home.Home
 	// background runs until the application closes; each returns when ctx ends.
 	background []func(ctx context.Context)
 	// drain waits for what was begun.
@@ -59,7 +65,7 @@ type domains struct {
 // newDomains builds every domain, each after those it calls.
 func newDomains(g ground) (*domains, error) {
 	d := &domains{}
-	for _, build := range []func(ground) error{d.outside, d.people, d.value, d.conversation, d.promises} {
+	for _, build := range []func(ground) error{d.outside, d.people, d.value, d.conversation, d.pages, d.promises} {
 		if err := build(g); err != nil {
 			return nil, err
 		}
@@ -115,6 +121,10 @@ func (d *domains) people(g ground) (err error) {
 		return fmt.Errorf("sms: %w", err)
 	}
 	book := &memberBook{}
+	if d.session, err = newSessions(g, d.wechat, book); err != nil {
+		return err
+	}
+	d.background = append(d.background, d.session.Run)
 	d.points, err = points.New(g.stores.db, g.ids, g.now, g.log, g.reg, d.outbox, book, points.Options{})
 	if err != nil {
 		return fmt.Errorf("points: %w", err)
@@ -127,7 +137,7 @@ func (d *domains) people(g ground) (err error) {
 	d.members, err = member.New(member.Deps{
 		DB: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer, Outbox: d.outbox, SMS: gateway, Carrier: d.account,
 		IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
-	}, member.Options{}, d.points, d.push)
+	}, member.Options{}, d.points, d.push, d.session)
 	if err != nil {
 		return fmt.Errorf("member: %w", err)
 	}
@@ -135,8 +145,8 @@ func (d *domains) people(g ground) (err error) {
 	return nil
 }
 
-// memberBook is the members for the ledger and the pusher, which are built before
-// them.
+// memberBook is the members for the ledger, the pusher and the sessions, which are
+// built before them.
 type memberBook struct{ *member.Members }
 
 // AgreesToMarketing tells whether offers and campaigns may be sent to the member.
@@ -198,6 +208,7 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 		return h, fmt.Errorf("wechat: %w", err)
 	}
 	h.WeChat, err = handler.NewWeChat(codec, d.inbox, noted{d.chat, d.push}, g.log, g.reg, handler.WeChatOptions{})
+	d.api(g, &h)
 	return h, err
 }
 
