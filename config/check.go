@@ -38,6 +38,10 @@ func (c Config) check() []error {
 	r.need(validURL(c.SMS.BaseURL), "sms.base_url", "is missing: the http or https URL of the SMS gateway")
 	r.need(validKeys(c.Security.PhoneKey.Reveal()), "security.phone_key", `is missing or broken: write 1:KEY with KEY from "openssl rand -base64 32"`)
 	r.need(decodedLen(c.Security.SessionKey.Reveal()) >= 32, "security.session_key", `is missing or short: write the output of "openssl rand -base64 32"`)
+	for _, w := range c.Chat.Welcomes {
+		source, text, ok := strings.Cut(w, "=")
+		r.need(ok && source != "" && text != "", "chat.welcomes", "each must be SOURCE=TEXT, the source being the scene of a code")
+	}
 	r.need(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", "must be debug, info, warn or error")
 	r.need(slices.Contains([]string{"json", "text"}, c.Log.Format), "log.format", "must be json or text")
 	r.need(c.Trace.Endpoint == "" || validURL(c.Trace.Endpoint), "trace.endpoint", "must be empty or an http or https URL")

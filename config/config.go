@@ -99,14 +99,15 @@ type Security struct {
 
 // Chat is what the account says of itself and where it leads on to.
 type Chat struct {
-	Name          string `koanf:"name"`           // of the account, in the welcome
-	AgentHours    string `koanf:"agent_hours"`    // 08:00-22:00, when 人工 is there
-	AgentDays     string `koanf:"agent_days"`     // 1-7, Monday is 1
-	Hotline       string `koanf:"hotline"`        // for when 人工 is not
-	TopUpPage     string `koanf:"top_up_page"`    // pages of the mini-program
-	MallPage      string `koanf:"mall_page"`      //
-	AccountPage   string `koanf:"account_page"`   //
-	RedpacketPage string `koanf:"redpacket_page"` //
+	Name          string   `koanf:"name"`           // of the account, in the welcome
+	Welcomes      []string `koanf:"welcomes"`       // by source: "store_tianhe=欢迎…"; the source is the scene of a code
+	AgentHours    string   `koanf:"agent_hours"`    // 08:00-22:00, when 人工 is there
+	AgentDays     string   `koanf:"agent_days"`     // 1-7, Monday is 1
+	Hotline       string   `koanf:"hotline"`        // for when 人工 is not
+	TopUpPage     string   `koanf:"top_up_page"`    // pages of the mini-program
+	MallPage      string   `koanf:"mall_page"`      //
+	AccountPage   string   `koanf:"account_page"`   //
+	RedpacketPage string   `koanf:"redpacket_page"` //
 }
 
 // Log is how the program speaks of itself.

@@ -29,6 +29,12 @@ func settings(base, data string) (config.Config, error) {
 	cfg.WeChat.BaseURL = base + "/sandbox/wechat"
 	cfg.Carrier.BaseURL, cfg.Carrier.Token = base+"/sandbox/carrier", carrierToken
 	cfg.SMS.BaseURL, cfg.SMS.Token = base+"/sandbox/sms", sandbox.DefaultSMSToken
+	cfg.Chat.Name = "开门红营业厅"
+	cfg.Chat.Welcomes = []string{
+		"store_tianhe=欢迎光临天河营业厅！店里排队时，话费和流量在这里就能查。",
+		"campaign_spring=开门红来啦！和家人一起凑满众筹红包，回复“红包”看看怎么玩。",
+		"sim_card=新卡到手，欢迎！绑定号码后，余额和流量随时问我。",
+	}
 	phone, err := key(filepath.Join(data, "phone.key"))
 	if err != nil {
 		return cfg, err

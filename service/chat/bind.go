@@ -36,10 +36,10 @@ func (c *Chat) digits(ctx context.Context, t *turn) (model.Content, bool, error)
 		content, err := c.confirm(ctx, t, number)
 		return content, true, err
 	case t.before.Binding == awaitCode && len(number) >= 4 && len(number) <= 8:
-		return model.Text("验证码是短信里的 6 位数字，请再核对一下后发给我。没收到就再发一次手机号。"), true, nil
+		return model.Text("验证码是短信里的6位数字，请再核对一下后发给我。没收到就再发一次手机号。"), true, nil
 	case len(number) >= 7:
 		c.count(Bind, unknown)
-		return model.Text("这个号码不像手机号：手机号是 1 开头的 11 位数字。核对后再发给我就行，发送“菜单”可以看全部服务。"), true, nil
+		return model.Text("这个号码不像手机号：手机号是1开头的 11位数字。核对后再发给我就行，发送“菜单”可以看全部服务。"), true, nil
 	case ordinal(number) > 0 || len(number) <= codeDigits:
 		c.count("", unknown)
 		return c.choose(t, "这个数字我没对上号，您想办哪一项？", menuChoices), true, nil
@@ -75,12 +75,12 @@ func (c *Chat) bind(ctx context.Context, t *turn) (model.Content, error) {
 	}
 	t.after.Binding = awaitPhone
 	if longNumber(t.said.runes) {
-		return model.Text("这个号码不像手机号：手机号是 1 开头的 11 位数字。请核对后直接发给我。"), nil
+		return model.Text("这个号码不像手机号：手机号是1开头的 11位数字。请核对后直接发给我。"), nil
 	}
 	if t.member.Bound() {
-		return model.Text(fmt.Sprintf("您现在绑定的是 %s。要换绑，请直接发送新的 11 位手机号；不换就回复“取消”。", t.member.Phone.Masked())), nil
+		return model.Text(fmt.Sprintf("您现在绑定的是 %s。要换绑，请直接发送新的11位手机号；不换就回复“取消”。", t.member.Phone.Masked())), nil
 	}
-	return model.Text("请直接发送您的 11 位手机号，我马上发一条验证码短信给您。"), nil
+	return model.Text("请直接发送您的11位手机号，我马上发一条验证码短信给您。"), nil
 }
 
 // longNumber tells that somebody tried to write a phone number.
@@ -125,7 +125,7 @@ func (c *Chat) sendCode(ctx context.Context, t *turn, phone model.Phone) (model.
 		return model.Text(text), nil
 	}
 	t.after.Binding = awaitCode
-	text := "验证码短信已发到 " + phone.Masked() + "，5 分钟内有效，请把 6 位数字发给我。"
+	text := "验证码短信已发到 " + phone.Masked() + "，5分钟内有效，请把6位数字发给我。"
 	if t.member.Bound() {
 		text += "\n确认后会从 " + t.member.Phone.Masked() + " 换绑过来。"
 	}
@@ -135,7 +135,7 @@ func (c *Chat) sendCode(ctx context.Context, t *turn, phone model.Phone) (model.
 // confirm ends a binding and answers what was asked before it.
 func (c *Chat) confirm(ctx context.Context, t *turn, code string) (model.Content, error) {
 	if len(code) != codeDigits {
-		return model.Text("验证码是短信里的 6 位数字，请再核对一下后发给我。"), nil
+		return model.Text("验证码是短信里的6位数字，请再核对一下后发给我。"), nil
 	}
 	phone, err := c.Binding.Confirm(ctx, t.member.ID, code, t.in.Key)
 	if err != nil {

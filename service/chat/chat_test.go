@@ -37,7 +37,7 @@ type world struct {
 	reading chan struct{} // when set, every read waits for a second one
 }
 
-var errCode = fault.New(fault.Invalid, "binding.code", "验证码不对，还可以再试 4 次")
+var errCode = fault.New(fault.Invalid, "binding.code", "验证码不对，还可以再试 4次")
 
 func (w *world) Touch(context.Context, model.App, model.OpenID) (model.Member, error) {
 	w.mu.Lock()
@@ -194,13 +194,13 @@ var plainOptions = chat.Options{PlainText: true}
 func TestNumbersAreAnswered(t *testing.T) {
 	k := newTalk(t, newWorld(t), dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions)
 	for _, tt := range []struct{ says, want string }{
-		{"查话费", "话费余额 45.30元，没有欠费。\n去充值"},
+		{"查话费", "话费余额 45.30元。\n查流量"},
 		{"cxll", "流量还剩 14.5GB（共 35GB），通话还剩 120分钟（共 500分钟），短信还剩 30条（共 100条）。\n最先到期：夜间流量包还有 2GB，11月20日到期。\n查套餐"},
-		{"我是什么套餐", "每月 129元：5G畅享套餐。\n包含 国内流量 30GB、国内通话 500分钟。\n另有 夜间流量包（10元，11月20日到期）\n看看更合适的套餐"},
-		{"查积分", "可用积分 1200 分。\n其中 300 分 12月31日到期，记得先用。\n另有 50 分待生效。\n积分兑换"},
-		{"上个月账单", "10月账单 128.50元，已经结清。\n　套餐月费 129元\n　优惠 -0.50元\n其他月份：9月 110元\n查话费"},
-		{"九月份的账单", "9月账单 110元，还要缴 5元，请在11月25日前缴。\n其他月份：10月 128.50元\n去缴费"},
-		{"3月账单", "没有查到3月的账单，能查到的有：10月 128.50元，9月 110元\n查更早的"},
+		{"我是什么套餐", "每月 129元，5G畅享套餐。\n包含 国内流量 30GB、国内通话 500分钟。\n另有 夜间流量包（10元，11月20日到期）\n看看更合适的套餐"},
+		{"查积分", "可用积分 1200分。\n其中 300分 12月31日到期，记得先用。\n另有 50分待生效。\n积分兑换"},
+		{"上个月账单", "10月账单 128.50元，已经结清。\n　套餐月费 129元\n　优惠 -0.50元\n其他月份：\n　9月 110元\n查话费"},
+		{"九月份的账单", "9月账单 110元，还要缴 5元，请在11月25日前缴。\n其他月份：\n　10月 128.50元\n去缴费"},
+		{"3月账单", "没有查到3月的账单，能查到的有：\n　10月 128.50元\n　9月 110元\n查更早的"},
 	} {
 		if got := k.says(t, tt.says); got != tt.want {
 			t.Errorf("%q is answered\n%s\nwant\n%s", tt.says, got, tt.want)
@@ -217,8 +217,8 @@ func TestAStrangerBindsAndGetsTheAnswerHeCameFor(t *testing.T) {
 			{"查话费", "先绑定手机号才能查话费"},
 			{"12345678901", "这个号码不像手机号"},
 			{"１３９ ２２２２ ３３３３", "验证码短信已发到 139****3333"},
-			{"12345", "6 位数字"},
-			{"000000", "验证码不对，还可以再试 4 次"},
+			{"12345", "6位数字"},
+			{"000000", "验证码不对，还可以再试 4次"},
 			{"人工", ""},
 			{"123456", "绑定成功：139****3333。\n\n话费余额 45.30元"},
 		} {

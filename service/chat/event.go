@@ -49,7 +49,7 @@ func (c *Chat) greet(ctx context.Context, in model.Inbound, member model.Member)
 		content = c.choose(t, "您绑定的是 "+member.Phone.Masked()+"，想办哪一项？", menuChoices)
 	} else {
 		t.after = thread{Binding: awaitPhone}
-		content = model.Text("直接发送您的 11 位手机号，收到验证码后发给我，就能随时查话费、查流量。\n" + c.tap("先看看有什么服务", names[MainMenu]))
+		content = model.Text("直接发送您的11位手机号，收到验证码后发给我，就能随时查话费、查流量。\n" + c.tap("先看看有什么服务", names[MainMenu]))
 	}
 	content.Text = text + "\n\n" + content.Text
 	c.remember(ctx, t)

@@ -95,7 +95,7 @@ func (c *Chat) help(t *turn) model.Content {
 	content := c.choose(t, "直接说就行，例如“话费还剩多少”“这个月流量用了多少”；也可以", menuChoices)
 	if !t.member.Bound() {
 		t.after.Binding = awaitPhone
-		content.Text += "\n先绑定手机号更方便：直接发送您的 11 位手机号。"
+		content.Text += "\n先绑定手机号更方便：直接发送您的11位手机号。"
 	}
 	return content
 }
@@ -124,7 +124,7 @@ func (c *Chat) notRead(ctx context.Context, in model.Inbound) (model.Content, er
 		model.InImage: "图片我还看不懂", model.InVoice: "这段语音我没听清", model.InVideo: "视频我还看不懂",
 		model.InShortVideo: "视频我还看不懂", model.InLocation: "位置收到了，不过我还用不上", model.InLink: "链接我打不开",
 	}[in.Kind]
-	content := c.choose(t, what+"，请用文字说，或者", menuChoices)
+	content := model.Text(what + "，请用文字说，或者看看" + c.tap("帮助", names[Help]) + "、找" + c.tap("人工", names[Human]) + "。")
 	if t.before.Topic == awaitFeedback {
 		t.after = t.before
 		content = model.Text(what + "。请把意见写成一条文字消息，不想写了回复“取消”。")
@@ -145,7 +145,7 @@ func (c *Chat) private(t *turn, i Intent) model.Content {
 // askPhone answers a question of somebody without a number, and remembers it.
 func (c *Chat) askPhone(t *turn, want Intent) model.Content {
 	t.after.Binding, t.after.Want = awaitPhone, want
-	return model.Text("先绑定手机号才能" + names[want] + "，一分钟就好：直接发送您的 11 位手机号，收到短信验证码后发给我，马上告诉您结果。")
+	return model.Text("先绑定手机号才能" + names[want] + "，一分钟就好：直接发送您的11位手机号，收到短信验证码后发给我，马上告诉您结果。")
 }
 
 // transfer hands over to people while they are there.
@@ -154,7 +154,7 @@ func (c *Chat) transfer(t *turn) model.Content {
 		return model.Content{Kind: model.TransferContent}
 	}
 	t.after.Topic = awaitFeedback
-	return model.Text("人工客服在" + c.opts.Hours.String() + "为您服务，现在不在线。\n您可以把问题写在下一条消息里，我会记下来，上班后优先处理；不留言就回复“取消”。")
+	return model.Text("人工客服在" + c.opts.Hours.String() + " 为您服务，现在不在线。\n您可以把问题写在下一条消息里，我会记下来，上班后优先处理；不留言就回复“取消”。")
 }
 
 // open tells whether people are there.

@@ -68,16 +68,15 @@ func (c *Chat) read(ctx context.Context, t *turn, i Intent) (string, error) {
 	return text, nil
 }
 
-// asOf says how old a number is: nothing while it is fresh.
-func (c *Chat) asOf(at model.Millis, stale bool) (before, after string) {
-	now := c.Now()
-	if stale {
-		return "运营商系统暂时没有应答，这是" + c.clock(at) + "的数字：\n", ""
+// asOf says how old a number is, after it: nothing while it is fresh.
+func (c *Chat) asOf(at model.Millis, stale bool) string {
+	switch {
+	case stale:
+		return "，截至 " + c.clock(at) + "。运营商系统暂时没有应答，稍后可以再查"
+	case at > 0 && c.Now().Sub(at.Time()) > c.opts.Fresh:
+		return "，截至 " + c.clock(at)
 	}
-	if at > 0 && now.Sub(at.Time()) > c.opts.Fresh {
-		return "", "（截至 " + c.clock(at) + "）"
-	}
-	return "", ""
+	return ""
 }
 
 // clock writes 20:31 of today, 11月20日 20:31 of another day.
@@ -99,17 +98,18 @@ func (c *Chat) day(at model.Millis) string {
 // soon is how far ahead an expiry is worth a word.
 const soon = 60 * 24 * time.Hour
 
+// lowBalance is what is worth a top-up: less than a call or two.
+const lowBalance model.Fen = 20_00
+
 func (c *Chat) balance(ctx context.Context, phone model.Phone) (string, error) {
 	b, err := c.Account.Balance(ctx, phone)
 	if err != nil {
 		return "", err
 	}
-	before, after := c.asOf(b.AsOf, b.Stale)
-	text := before
+	after := c.asOf(b.AsOf, b.Stale)
+	text := "话费余额 " + b.Available.Yuan() + after + "。"
 	if b.Arrears > 0 {
-		text += "您已欠费 " + b.Arrears.Yuan() + "，可用余额 " + max(b.Available, 0).Yuan() + after + "。"
-	} else {
-		text += "话费余额 " + b.Available.Yuan() + "，没有欠费" + after + "。"
+		text = "您已欠费 " + b.Arrears.Yuan() + "，可用余额 " + max(b.Available, 0).Yuan() + after + "。"
 	}
 	if b.Reserved > 0 {
 		text += "另有 " + b.Reserved.Yuan() + " 被冻结。"
@@ -117,11 +117,13 @@ func (c *Chat) balance(ctx context.Context, phone model.Phone) (string, error) {
 	if left := b.ExpiresAt.Time().Sub(c.Now()); b.ExpiresAt > 0 && left < soon {
 		text += "\n号码有效期到 " + c.day(b.ExpiresAt) + "，到期前充值会自动延长。"
 	}
-	label := "去充值"
-	if b.Arrears > 0 {
-		label = "去缴费，缴清后自动恢复"
+	switch {
+	case b.Arrears > 0:
+		return text + c.next(TopUp, "去缴费，缴清后自动恢复"), nil
+	case b.Available < lowBalance:
+		return text + c.next(TopUp, "去充值"), nil
 	}
-	return text + c.next(TopUp, label), nil
+	return text + c.next(Usage, "查流量"), nil
 }
 
 func (c *Chat) usage(ctx context.Context, phone model.Phone) (string, error) {
@@ -129,7 +131,7 @@ func (c *Chat) usage(ctx context.Context, phone model.Phone) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	before, after := c.asOf(u.AsOf, u.Stale)
+	after := c.asOf(u.AsOf, u.Stale)
 	var parts []string
 	short := false
 	for _, kind := range []model.AllowanceKind{model.Data, model.Voice, model.SMS} {
@@ -143,9 +145,9 @@ func (c *Chat) usage(ctx context.Context, phone model.Phone) (string, error) {
 		}
 	}
 	if len(parts) == 0 {
-		return before + "您的号码现在没有可用的流量和通话包" + after + "。" + c.next(TopUp, "买流量包"), nil
+		return "您的号码现在没有可用的流量和通话包" + after + "。" + c.next(TopUp, "买流量包"), nil
 	}
-	text := before + strings.Join(parts, "，") + after + "。" + c.expiring(u.Allowances)
+	text := strings.Join(parts, "，") + after + "。" + c.expiring(u.Allowances)
 	if short {
 		return text + "\n流量不多了，" + strings.TrimPrefix(c.next(TopUp, "买个流量包"), "\n"), nil
 	}
@@ -177,6 +179,9 @@ func (c *Chat) expiring(all []model.Allowance) string {
 		return ""
 	}
 	first := slices.MinFunc(left, func(a, b model.Allowance) int { return cmp.Compare(a.ValidUntil, b.ValidUntil) })
+	if sum, _, _ := c.sum(all, first.Kind); sum.Left == first.Left {
+		return fmt.Sprintf("\n%s%s到期。", plain(first.Name), c.day(first.ValidUntil)) // its amount stands above
+	}
 	return fmt.Sprintf("\n最先到期：%s还有 %s，%s到期。", plain(first.Name), amount(first.Kind, first.Left), c.day(first.ValidUntil))
 }
 
@@ -209,11 +214,11 @@ func (c *Chat) plan(ctx context.Context, phone model.Phone) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	before, after := c.asOf(p.AsOf, p.Stale)
+	after := c.asOf(p.AsOf, p.Stale)
 	if p.Main.Name == "" {
-		return before + "没有查到主套餐" + after + "。" + c.next(News, "看看有什么套餐"), nil
+		return "没有查到主套餐" + after + "。" + c.next(News, "看看有什么套餐"), nil
 	}
-	text := fmt.Sprintf("%s每月 %s：%s%s。", before, p.Main.Fee.Yuan(), plain(p.Main.Name), after)
+	text := fmt.Sprintf("每月 %s，%s%s。", p.Main.Fee.Yuan(), plain(p.Main.Name), after)
 	if n := min(len(p.Main.Details), maxListed); n > 0 {
 		details := make([]string, n)
 		for i := range details {
@@ -226,7 +231,7 @@ func (c *Chat) plan(ctx context.Context, phone model.Phone) (string, error) {
 	}
 	for i, pack := range p.Packs {
 		if i == maxListed {
-			text += fmt.Sprintf("\n等 %d 个加装包", len(p.Packs))
+			text += fmt.Sprintf("\n等 %d个加装包", len(p.Packs))
 			break
 		}
 		text += "\n另有 " + plain(pack.Name) + "（" + pack.Fee.Yuan()
@@ -246,12 +251,12 @@ func (c *Chat) points(ctx context.Context, member model.Member) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	text := fmt.Sprintf("可用积分 %d 分。", p.Available)
+	text := fmt.Sprintf("可用积分 %d分。", p.Available)
 	if p.Expiring > 0 && p.ExpiresAt > 0 {
-		text += fmt.Sprintf("\n其中 %d 分 %s到期，记得先用。", p.Expiring, c.day(p.ExpiresAt))
+		text += fmt.Sprintf("\n其中 %d分 %s到期，记得先用。", p.Expiring, c.day(p.ExpiresAt))
 	}
 	if p.Pending > 0 {
-		text += fmt.Sprintf("\n另有 %d 分待生效。", p.Pending)
+		text += fmt.Sprintf("\n另有 %d分待生效。", p.Pending)
 	}
 	return text + c.next(Redeem, "积分兑换"), nil
 }

@@ -17,19 +17,19 @@ func (c *Chat) bill(ctx context.Context, t *turn) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	before, after := c.asOf(bills.AsOf, bills.Stale)
+	after := c.asOf(bills.AsOf, bills.Stale)
 	if len(bills.Bills) == 0 {
-		return before + "还没有已经出账的账单" + after + "。" + c.next(Balance, "查话费"), nil
+		return "还没有已经出账的账单" + after + "。" + c.next(Balance, "查话费"), nil
 	}
 	at := 0
 	if month := monthIn(t.said.runes, c.Now()); month != "" {
 		at = slices.IndexFunc(bills.Bills, func(b model.Bill) bool { return b.Month == month })
 		if at < 0 {
-			return before + "没有查到" + c.monthName(month) + "的账单" + after + "，能查到的有：" + c.otherBills(bills.Bills, -1) + c.next(Services, "查更早的"), nil
+			return "没有查到" + c.monthName(month) + "的账单" + after + "，能查到的有：" + c.otherBills(bills.Bills, -1) + c.next(Services, "查更早的"), nil
 		}
 	}
 	b := bills.Bills[at]
-	text := fmt.Sprintf("%s%s账单 %s，", before, c.monthName(b.Month), b.Total.Yuan())
+	text := fmt.Sprintf("%s账单 %s，", c.monthName(b.Month), b.Total.Yuan())
 	if b.Due > 0 {
 		text += "还要缴 " + b.Due.Yuan()
 		if b.DueAt > 0 {
@@ -41,7 +41,7 @@ func (c *Chat) bill(ctx context.Context, t *turn) (string, error) {
 	text += after + "。"
 	for i, item := range b.Items {
 		if i == maxListed {
-			text += fmt.Sprintf("\n　等 %d 项", len(b.Items))
+			text += fmt.Sprintf("\n　等 %d项", len(b.Items))
 			break
 		}
 		text += "\n　" + plain(item.Name) + " " + item.Amount.Yuan()
@@ -63,7 +63,7 @@ func (c *Chat) otherBills(bills []model.Bill, skip int) string {
 			list = append(list, c.monthName(b.Month)+" "+b.Total.Yuan())
 		}
 	}
-	return strings.Join(list, "，")
+	return "\n　" + strings.Join(list, "\n　")
 }
 
 // monthName writes 2026-10 as 10月, with the year when it is another one.

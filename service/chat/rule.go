@@ -149,7 +149,7 @@ func (r *Rules) matchKey(key string, now model.Millis) (model.Content, bool) {
 // with what is wrong, ErrRuleFull.
 func (r *Rules) Add(ctx context.Context, rule Rule, request model.RequestID) (Rule, error) {
 	if !request.Valid() {
-		return Rule{}, ErrRule.Saying("请求号应为 1 到 %d 个可见字符", model.MaxRequestID)
+		return Rule{}, ErrRule.Saying("请求号应为 1 到 %d个可见字符", model.MaxRequestID)
 	}
 	if err := rule.check(); err != nil {
 		return Rule{}, err

@@ -27,7 +27,7 @@ func (r Rule) check() error {
 	}
 	switch {
 	case !utf8.ValidString(r.Pattern) || utf8.RuneCountInString(r.Pattern) > maxPattern:
-		return ErrRule.Saying("关键词最多 %d 个字", maxPattern)
+		return ErrRule.Saying("关键词最多 %d个字", maxPattern)
 	case len(fold(r.Pattern).runes) == 0:
 		return ErrRule.Saying("关键词里至少要有一个字、字母、数字或表情")
 	case r.Priority < -maxPriority || r.Priority > maxPriority:
@@ -55,7 +55,7 @@ func checkContent(c model.Content) error {
 	case model.CardContent:
 		switch {
 		case c.Title == "" || !short(c.Title, maxTitle):
-			return ErrRule.Saying("小程序卡片的标题应为 1 到 %d 个字", maxTitle)
+			return ErrRule.Saying("小程序卡片的标题应为 1 到 %d个字", maxTitle)
 		case c.AppID == "" || !within(c.AppID, maxMediaID) || c.Page == "" || !within(c.Page, maxURL):
 			return ErrRule.Saying("小程序卡片要有 appid 和页面路径")
 		case c.ThumbID == "" || !within(c.ThumbID, maxMediaID):
@@ -75,9 +75,9 @@ func checkNews(articles []model.Article) error {
 	a := articles[0]
 	switch {
 	case a.Title == "" || !short(a.Title, maxTitle):
-		return ErrRule.Saying("文章标题应为 1 到 %d 个字", maxTitle)
+		return ErrRule.Saying("文章标题应为 1 到 %d个字", maxTitle)
 	case !short(a.Description, maxDescription):
-		return ErrRule.Saying("文章描述最多 %d 个字", maxDescription)
+		return ErrRule.Saying("文章描述最多 %d个字", maxDescription)
 	case !webAddress(a.URL), a.PictureURL != "" && !webAddress(a.PictureURL):
 		return ErrRule.Saying("文章链接应以 http:// 或 https:// 开头，最多 %d 字节", maxURL)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -227,11 +228,15 @@ func chatOptions(cfg config.Config) (chat.Options, error) {
 	page := func(path string) chat.Link {
 		return chat.Link{AppID: cfg.WeChat.MiniAppID, Page: path, URL: "https://mp.weixin.qq.com"}
 	}
-	opts := chat.Options{Name: cfg.Chat.Name, Carrier: chat.Carrier("china_" + cfg.Carrier.Brand), Hours: hours}
+	opts := chat.Options{Name: cfg.Chat.Name, Carrier: chat.Carrier("china_" + cfg.Carrier.Brand), Hours: hours, Welcome: map[string]string{}}
+	for _, w := range cfg.Chat.Welcomes {
+		source, text, _ := strings.Cut(w, "=")
+		opts.Welcome[source] = text
+	}
 	if cfg.WeChat.MiniAppID != "" {
 		opts.Links = map[chat.Intent]chat.Link{
 			chat.TopUp: page(cfg.Chat.TopUpPage), chat.Redeem: page(cfg.Chat.MallPage), chat.Points: page(cfg.Chat.AccountPage),
-			chat.Deals: page(cfg.Chat.MallPage), chat.News: page(cfg.Chat.AccountPage),
+			chat.Deals: page(cfg.Chat.MallPage), chat.News: page(cfg.Chat.AccountPage), chat.Services: page(cfg.Chat.AccountPage),
 		}
 	}
 	return opts, nil
