@@ -1,24 +1,107 @@
 // Package payout brings prizes to those who won them.
 //
-// Invariant: a pot has one payout, for ever; it is made in the transaction that says
-// the pot has won.
+// A payout is made in the transaction that says that a pot has won. A Payer takes it
+// from there: points go through the ledger in one transaction; credit and data are
+// attempts at the carrier under one bill number for ever, whose number, goods and
+// hash are committed before the first byte is sent.
 //
-// Tables: payout. No other package touches them.
+// Invariants: a pot has one payout, for ever; at most one attempt of a payout may
+// still succeed or has succeeded; an attempt that may have reached the carrier is
+// asked about before it is sent again, under the same number; a new number is taken
+// only after the carrier said that the old one failed; paid and released are final.
+//
+//	created → (held → approved) → paying → paid
+//	                                     → failed → approved | released
+//	                                     → frozen → (a person) paid | failed
+//	attempt: ready → submitting → processing | unknown | succeeded | failed | frozen
+//
+// A prize of another kind (a WeChat transfer, which its owner confirms) is one more
+// courier and one more answer, Working, until he does.
+//
+// Tables: payout, payout_attempt, payout_review. No other package touches them.
 package payout
 
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	"kaimenhong/service/payout/internal/db"
 )
 
 // State is where a payout is on its way.
 type State string
 
-// Created is booked, nothing has been sent.
-const Created State = "created"
+// The states; Paid and Released are final.
+const (
+	Created  State = "created"  // booked, nothing was begun
+	Held     State = "held"     // waits for a person: its pot looks suspicious
+	Approved State = "approved" // a person let it go on
+	Paying   State = "paying"   // an attempt is under way
+	Paid     State = "paid"
+	Failed   State = "failed"   // refused for good, waits for a person
+	Frozen   State = "frozen"   // the carrier contradicts us, waits for a person
+	Released State = "released" // given up; the budget has it back
+)
+
+// What is said of payouts.
+var (
+	ErrUnknownPayout = fault.New(fault.NotFound, "payout.unknown", "没有找到这份奖品")
+	ErrState         = fault.New(fault.Conflict, "payout.state", "这份奖品的状态已变化，请刷新后再试")
+	ErrDecision      = fault.New(fault.Invalid, "payout.decision", "审核意见不完整")
+)
+
+// TopicSettled is the promise to tell a winner what became of his prize; its payload
+// is a Settled.
+const TopicSettled = "payout.settled"
+
+// Settled is a payout that reached its end.
+type Settled struct {
+	Pot      model.ID        `json:"pot"`
+	Game     model.ID        `json:"game"`
+	Member   model.MemberID  `json:"member"`
+	Kind     model.PrizeKind `json:"kind"`
+	Quantity int64           `json:"quantity"`
+	State    State           `json:"state"` // Paid or Released
+}
+
+// Payout is a prize on its way.
+type Payout struct {
+	Pot       model.ID
+	Game      model.ID
+	Member    model.MemberID
+	Kind      model.PrizeKind
+	Value     model.Fen
+	Quantity  int64
+	State     State
+	Why       string // it waits, for people who review it
+	CreatedAt model.Millis
+	UpdatedAt model.Millis
+}
+
+func payoutOf(r db.Payout) Payout {
+	return Payout{
+		Pot: model.ID(r.PotID), Game: model.ID(r.GameID), Member: model.MemberID(r.MemberID), Kind: model.PrizeKind(r.Kind),
+		Value: model.Fen(r.Value), Quantity: r.Quantity, State: State(r.State), Why: r.HeldWhy,
+		CreatedAt: model.Millis(r.CreatedAt), UpdatedAt: model.Millis(r.UpdatedAt),
+	}
+}
+
+func payoutsOf(rows []db.Payout) []Payout {
+	out := make([]Payout, len(rows))
+	for i, r := range rows {
+		out[i] = payoutOf(r)
+	}
+	return out
+}
+
+// Prize is what the payout carries, as it was won.
+func (p Payout) Prize() model.Prize {
+	return model.Prize{Pot: p.Pot, Game: p.Game, Member: p.Member, Kind: p.Kind, Value: p.Value, Quantity: p.Quantity, At: p.CreatedAt}
+}
 
 // Book is the list of payouts.
 type Book struct{}
@@ -46,4 +129,43 @@ func (b *Book) CreateTx(ctx context.Context, tx *sql.Tx, prizes []model.Prize) e
 		return fmt.Errorf("book %d prizes: %w", len(prizes), err)
 	}
 	return nil
+}
+
+// Payout returns the payout of a pot. Errors: ErrUnknownPayout.
+func (p *Payer) Payout(ctx context.Context, pot model.ID) (Payout, error) {
+	row, err := p.q.Payout(ctx, int64(pot))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Payout{}, ErrUnknownPayout
+	}
+	if err != nil {
+		return Payout{}, fmt.Errorf("read payout %s: %w", pot, err)
+	}
+	return payoutOf(row), nil
+}
+
+// maxPots bounds the pots of one question.
+const maxPots = 200
+
+// OfPots returns the payouts of at most 200 pots, by pot; those that have none are
+// left out.
+func (p *Payer) OfPots(ctx context.Context, pots []model.ID) (map[model.ID]Payout, error) {
+	if len(pots) == 0 {
+		return map[model.ID]Payout{}, nil
+	}
+	if len(pots) > maxPots {
+		return nil, fmt.Errorf("%d pots in one question, at most %d", len(pots), maxPots)
+	}
+	raw := make([]int64, len(pots))
+	for i, id := range pots {
+		raw[i] = int64(id)
+	}
+	rows, err := p.q.PayoutsByPot(ctx, raw)
+	if err != nil {
+		return nil, fmt.Errorf("read payouts: %w", err)
+	}
+	out := make(map[model.ID]Payout, len(rows))
+	for _, r := range rows {
+		out[model.ID(r.PotID)] = payoutOf(r)
+	}
+	return out, nil
 }

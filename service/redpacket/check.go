@@ -56,7 +56,10 @@ var rules = []rule{
 		ON p.game_id = s.game_id AND p.slice = s.slice WHERE s.reserved <> COALESCE(p.held, 0)`},
 	{"budget.spent", `SELECT s.game_id, s.slice FROM redpacket_slice s LEFT JOIN
 		(SELECT game_id, slice, SUM(won) AS won FROM pot GROUP BY game_id, slice) p
-		ON p.game_id = s.game_id AND p.slice = s.slice WHERE s.spent <> COALESCE(p.won, 0)`},
+		ON p.game_id = s.game_id AND p.slice = s.slice LEFT JOIN
+		(SELECT game_id, slice, SUM(amount) AS back FROM pot_release GROUP BY game_id, slice) r
+		ON r.game_id = s.game_id AND r.slice = s.slice WHERE s.spent <> COALESCE(p.won, 0) - COALESCE(r.back, 0)`},
+	{"release.won", `SELECT r.pot_id, r.amount FROM pot_release r LEFT JOIN pot p ON p.id = r.pot_id WHERE p.id IS NULL OR p.won <> r.amount`},
 }
 
 // Check looks for the violation of every invariant, by SQL alone; an empty list means

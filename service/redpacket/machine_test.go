@@ -252,7 +252,7 @@ func TestTheGameIsTheOneOnPaper(t *testing.T) {
 }
 
 func wipe(t rapid.TB, db *sql.DB, client redis.UniversalClient) {
-	for _, table := range []string{"pot_help", "pot", "payout", "redpacket_slice", "redpacket_game"} {
+	for _, table := range []string{"pot_help", "pot_release", "pot", "payout", "redpacket_slice", "redpacket_game"} {
 		if _, err := db.ExecContext(context.Background(), "DELETE FROM "+table); err != nil {
 			t.Fatal(err)
 		}
@@ -361,6 +361,7 @@ var planted = []struct{ rule, sql string }{
 	{"budget.whole", "UPDATE redpacket_slice SET amount = amount + 1 WHERE game_id = $game AND slice = 0"},
 	{"budget.reserved", "UPDATE redpacket_slice SET reserved = reserved + 1 WHERE game_id = $game AND slice = 0"},
 	{"budget.spent", "UPDATE redpacket_slice SET spent = spent + 1 WHERE game_id = $game AND slice = 0"},
+	{"release.won", "INSERT INTO pot_release (pot_id, game_id, slice, amount, released_at) VALUES ($open, $game, 0, 1, 1)"},
 	{"proof.commitment", "UPDATE pot SET target = target + 1 WHERE id = $open"},
 	{"proof.seed", "UPDATE pot SET seed_sealed = 'AAAA' WHERE id = $open"},
 	{"proof.share", "UPDATE pot_help SET share = share + 1 WHERE pot_id = $open AND k = 1"},

@@ -83,6 +83,9 @@ type Rules struct {
 	Prize       PrizeRule    `json:"prize"`
 	Unfilled    Unfilled     `json:"unfilled"`
 	Budget      model.Fen    `json:"budget"`
+	// ReleaseFailed gives the budget back when a prize cannot be handed over; without
+	// it a person decides.
+	ReleaseFailed bool `json:"releaseFailed"`
 
 	// What the sharing rules are about. Everything but the zero value is refused or
 	// needs a confirmation; the fields exist so that a plan that breaks a rule is

@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX payout_due ON payout (state, next_at);

@@ -1,0 +1,114 @@
+package payout
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"kaimenhong/model"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/payout/internal/db"
+)
+
+// Verdict is what a person decides about a payout that waits for him.
+type Verdict string
+
+// The verdicts.
+const (
+	// Pay lets a held payout go on, and tries a failed one again under a new number.
+	Pay Verdict = "pay"
+	// GiveUp ends a held or failed payout; the budget has it back.
+	GiveUp Verdict = "give_up"
+	// WasPaid and WasNot settle a frozen payout, or one that has been unknown for
+	// long, by what the carrier's people said. WasNot makes it a failed one.
+	WasPaid Verdict = "was_paid"
+	WasNot  Verdict = "was_not"
+)
+
+// Decision is a verdict, who answers for it, and why.
+type Decision struct {
+	Verdict Verdict
+	By      string // the operator's id
+	Why     string
+}
+
+const (
+	maxBy  = 64
+	maxWhy = 255
+)
+
+// maxList bounds one page.
+const maxList = 200
+
+// Waiting lists payouts in a state, by pot from the one after the given; at most
+// 200. Held, Failed and Frozen ones wait for a person.
+func (p *Payer) Waiting(ctx context.Context, state State, after model.ID, limit int) ([]Payout, error) {
+	rows, err := p.q.InState(ctx, db.InStateParams{State: string(state), After: int64(after), Limit: int32(min(max(limit, 1), maxList))})
+	if err != nil {
+		return nil, fmt.Errorf("list payouts: %w", err)
+	}
+	return payoutsOf(rows), nil
+}
+
+// Review carries out a decision and records it. Errors: ErrUnknownPayout,
+// ErrDecision, and ErrState when the payout is in no state for it.
+func (p *Payer) Review(ctx context.Context, pot model.ID, d Decision) error {
+	if d.By == "" || len(d.By) > maxBy || d.Why == "" || len(d.Why) > maxWhy {
+		return ErrDecision
+	}
+	v, err := p.Payout(ctx, pot)
+	if err != nil {
+		return err
+	}
+	to, err := d.leads(v.State)
+	if err != nil {
+		return err
+	}
+	err = sqldb.InTx(ctx, p.SQL, func(tx *sql.Tx) error {
+		q, now := db.New(tx), p.millis()
+		if v.State == Paying || v.State == Frozen {
+			change := db.DecideAttemptParams{
+				State: string(succeeded), Active: sql.NullInt32{Int32: 1, Valid: true}, NextAt: never, Why: "payout.decided", Now: now, PotID: int64(pot),
+			}
+			if to == Failed {
+				change.State, change.Active = string(failed), sql.NullInt32{}
+			}
+			n, err := q.DecideAttempt(ctx, change)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return ErrState // it is being asked about right now
+			}
+		}
+		if err := p.moveTx(ctx, tx, v, to, d.Why); err != nil {
+			return err
+		}
+		return q.AddReview(ctx, db.AddReviewParams{
+			ID: int64(p.IDs.Next()), PotID: int64(pot), Decision: string(d.Verdict), DecidedBy: d.By, Why: d.Why, DecidedAt: now,
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("review payout %s: %w", pot, err)
+	}
+	return nil
+}
+
+// leads says where the verdict leads from a state.
+func (d Decision) leads(from State) (State, error) {
+	waits := from == Held || from == Failed
+	open := from == Frozen || from == Paying
+	switch {
+	case d.Verdict == Pay && waits:
+		return Approved, nil
+	case d.Verdict == GiveUp && waits:
+		return Released, nil
+	case d.Verdict == WasPaid && open:
+		return Paid, nil
+	case d.Verdict == WasNot && open:
+		return Failed, nil
+	case d.Verdict != Pay && d.Verdict != GiveUp && d.Verdict != WasPaid && d.Verdict != WasNot:
+		return "", ErrDecision
+	}
+	return "", ErrState
+}
