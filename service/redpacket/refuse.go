@@ -37,6 +37,11 @@ func (e *Engine) limited(ctx context.Context, a *attempt) (Help, error) {
 	if own != nil {
 		return a.answer(*own)
 	}
+	// Full and ended are true for ever, a full day only until midnight: who was told
+	// the first is not told the second when he asks again.
+	if help, err := e.refuse(ctx, a); !errors.Is(err, errAgain) {
+		return help, err
+	}
 	if held < a.game.Rules.HelpsPerDay {
 		return Help{}, errAgain
 	}
