@@ -15,5 +15,5 @@ export default defineConfig({
     rolldownOptions: { input: { phone: resolve(import.meta.dirname, 'phone/index.html') } },
   },
   // `npm run dev` beside `go run ./cmd/demo`: the page changes as it is written.
-  server: { proxy: { '/sandbox': 'http://127.0.0.1:8080' } },
+  server: { proxy: { '/sandbox': 'http://127.0.0.1:8080', '/api': 'http://127.0.0.1:8080' } },
 })

@@ -1,0 +1,152 @@
+// The application's API as the mini-program calls it, for one person. What WeChat's
+// own client would do (wx.login, getPhoneNumber, the subscribe pop-up) is asked of
+// the sandbox. Tokens live as long as the tab, apart for each person.
+
+const BASE = '/api/v1'
+const CLIENT = '/sandbox/control/personas'
+const DEADLINE = 12_000 // ms, of one try
+const KEPT = 'kaimenhong.mini.'
+
+/** What went wrong, in words that can be shown; code is stable. */
+export class Problem extends Error {
+  constructor(detail, { code = '', status = 0, fields = [] } = {}) {
+    super(detail)
+    Object.assign(this, { code, status, fields })
+  }
+}
+
+const unreachable = () => new Problem('网络不太好，请稍后再试', { code: 'offline' })
+
+/** A name for one intent; a repeat of it carries the same. */
+export function newKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, '0')).join('')
+}
+
+async function ask(url, { method = 'GET', body, headers = {} } = {}) {
+  let answer
+  try {
+    answer = await fetch(url, {
+      method,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: body === undefined ? headers : { ...headers, 'Content-Type': 'application/json' },
+      signal: AbortSignal.timeout(DEADLINE),
+    })
+  } catch {
+    throw unreachable()
+  }
+  if (answer.status === 204) return null
+  const value = await answer.json().catch(() => null)
+  if (answer.ok) return value
+  const why = value?.detail || value?.error || '系统开小差了，请稍后再试'
+  throw new Problem(why, { code: value?.code, status: answer.status, fields: value?.fields })
+}
+
+function kept(persona) {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT + persona))
+  } catch {
+    return null
+  }
+}
+
+function keep(persona, tokens) {
+  try {
+    if (tokens) sessionStorage.setItem(KEPT + persona, JSON.stringify(tokens))
+    else sessionStorage.removeItem(KEPT + persona)
+  } catch {
+    // Without storage the person signs in again after a reload.
+  }
+}
+
+const connections = new Map()
+
+/** The connection of one person; the same one each time. */
+export function connect(persona) {
+  if (!connections.has(persona)) connections.set(persona, new Connection(persona))
+  return connections.get(persona)
+}
+
+class Connection {
+  constructor(persona) {
+    this.persona = persona
+    this.tokens = kept(persona)
+    this.signing = null
+  }
+
+  get(path) {
+    return this.call('GET', path)
+  }
+
+  /** A write is sent again under its key when nobody knows whether it arrived. */
+  async write(method, path, body, key = newKey()) {
+    try {
+      return await this.call(method, path, body, key)
+    } catch (problem) {
+      if (problem.code !== 'offline' && problem.status !== 503) throw problem
+      return this.call(method, path, body, key)
+    }
+  }
+
+  async call(method, path, body, key) {
+    const access = await this.access()
+    try {
+      return await this.send(access, method, path, body, key)
+    } catch (problem) {
+      if (problem.status !== 401) throw problem
+      if (this.tokens?.accessToken === access) this.tokens.accessToken = '' // it is no longer good
+      return this.send(await this.access(), method, path, body, key)
+    }
+  }
+
+  send(access, method, path, body, key) {
+    const headers = { Authorization: `Bearer ${access}` }
+    if (key) headers['Idempotency-Key'] = key
+    return ask(BASE + path, { method, body, headers })
+  }
+
+  /** A token that is good: the one there, a refreshed one, or that of a new login. */
+  async access() {
+    if (this.tokens?.accessToken) return this.tokens.accessToken
+    this.signing ??= this.sign().finally(() => (this.signing = null))
+    return (await this.signing).accessToken
+  }
+
+  async sign() {
+    const refreshToken = this.tokens?.refreshToken
+    if (refreshToken) {
+      try {
+        return this.hold(await ask(`${BASE}/session/refresh`, this.opening({ refreshToken })))
+      } catch (problem) {
+        if (problem.code === 'offline' || problem.status >= 500) throw problem
+      }
+    }
+    const { code } = await this.client('login-code')
+    return this.hold(await ask(`${BASE}/session`, this.opening({ code })))
+  }
+
+  opening(body) {
+    return { method: 'POST', body, headers: { 'Idempotency-Key': newKey() } }
+  }
+
+  hold(tokens) {
+    this.tokens = tokens
+    keep(this.persona, tokens)
+    return tokens
+  }
+
+  /** Forgets the session, as after the account was closed. */
+  forget() {
+    this.tokens = null
+    keep(this.persona, null)
+  }
+
+  /** What WeChat's own client does for the person. */
+  client(act, body = {}) {
+    return ask(`${CLIENT}/${encodeURIComponent(this.persona)}/${act}`, { method: 'POST', body })
+  }
+
+  /** The templates that a subscribe pop-up can ask for. */
+  templates() {
+    return ask('/sandbox/control/templates')
+  }
+}

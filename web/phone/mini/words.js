@@ -1,0 +1,35 @@
+// How the mini-program writes numbers, amounts and days, in Beijing time.
+
+const part = (options) => new Intl.DateTimeFormat('zh-CN', { timeZone: 'Asia/Shanghai', hourCycle: 'h23', ...options })
+const DAY = part({ year: 'numeric', month: 'long', day: 'numeric' })
+const MOMENT = part({ month: 'long', day: 'numeric', hour: '2-digit', minute: '2-digit' })
+
+export const day = (at) => DAY.format(new Date(at))
+export const moment = (at) => MOMENT.format(new Date(at))
+export const number = (n) => new Intl.NumberFormat('zh-CN').format(n)
+export const yuan = (fen) => `${fen < 0 ? '-' : ''}${(Math.abs(fen) / 100).toFixed(2)}`
+/** Money without needless zeros: 5, 0.5, 12.34. */
+export const shortYuan = (fen) => String(fen / 100)
+export const signed = (n) => (n > 0 ? `+${number(n)}` : number(n))
+
+/** An amount of an allowance in parts, {value, unit}. */
+export function quantity(n, unit) {
+  if (unit === 'second') return { value: number(Math.floor(n / 60)), unit: '分钟' }
+  if (unit === 'message') return { value: number(n), unit: '条' }
+  if (n >= 2 ** 30) return { value: String(Number((n / 2 ** 30).toFixed(2))), unit: 'GB' }
+  return { value: number(Math.round(n / 2 ** 20)), unit: 'MB' }
+}
+export const said = (n, unit) => {
+  const q = quantity(n, unit)
+  return `${q.value}${q.unit}`
+}
+
+/** How long something still lasts, in words. */
+export function left(ms) {
+  const minutes = Math.ceil(ms / 60_000)
+  if (minutes <= 0) return '已结束'
+  if (minutes < 60) return `${minutes} 分钟`
+  const hours = Math.floor(minutes / 60)
+  if (hours < 48) return `${hours} 小时 ${minutes % 60} 分`
+  return `${Math.floor(hours / 24)} 天 ${hours % 24} 小时`
+}
