@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE UNIQUE INDEX notice_request ON notice (topic, request_id);

@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX notice_age ON notice (created_at);
