@@ -21,6 +21,10 @@ type Handlers struct {
 	Gate    Gate
 	Session Session
 	Me      Me
+	Account Account
+	Points  Points
+	Mall    Mall
+	Rights  Rights
 
 	TrustedProxies []string
 	Log            *slog.Logger
@@ -66,4 +70,27 @@ func (h Handlers) operations(api huma.API) {
 	register(api, operation{method: "DELETE", path: "/session", id: "endSession", summary: "退出登录", ends: true}, h.Session.End)
 
 	register(api, operation{method: "GET", path: "/me", id: "getMe", summary: "首页：余额、余量、套餐、积分、未读"}, h.Me.Me)
+	register(api, operation{method: "GET", path: "/me/bills", id: "listBills", summary: "账单", errors: []int{409}}, h.Account.Bills)
+	register(api, operation{method: "GET", path: "/me/usage", id: "getUsage", summary: "每日用量", errors: []int{409}}, h.Account.Usage)
+	register(api, operation{method: "GET", path: "/me/services", id: "listServices", summary: "已订套餐与业务", errors: []int{409}}, h.Account.Services)
+	register(api, operation{method: "GET", path: "/me/export", id: "exportMe", summary: "导出我的全部数据"}, h.Rights.Export)
+	register(api, operation{method: "DELETE", path: "/me", id: "closeMe", summary: "注销账户", ends: true}, h.Rights.Close)
+	register(api, operation{method: "GET", path: "/notices", id: "listNotices", summary: "消息"}, h.Rights.ListNotices)
+	register(api, operation{method: "POST", path: "/notices/read", id: "readNotices", summary: "标记已读"}, h.Rights.MarkRead)
+
+	register(api, operation{method: "GET", path: "/points", id: "getPoints", summary: "积分余额"}, h.Points.Balance)
+	register(api, operation{method: "GET", path: "/points/entries", id: "listPointsEntries", summary: "积分明细"}, h.Points.Entries)
+	register(api, operation{method: "GET", path: "/points/lots", id: "listPointsLots", summary: "积分批次与有效期"}, h.Points.Lots)
+	register(api, operation{method: "POST", path: "/points/sign-in", id: "signIn", summary: "签到"}, h.Points.SignIn)
+
+	register(api, operation{method: "GET", path: "/gifts", id: "listGifts", summary: "礼品"}, h.Mall.Gifts)
+	register(api, operation{method: "GET", path: "/gifts/{id}", id: "getGift", summary: "礼品详情", errors: []int{404}}, h.Mall.Gift)
+	register(api, operation{method: "POST", path: "/redemptions", id: "redeem", summary: "兑换", status: http.StatusCreated, errors: []int{404}}, h.Mall.Redeem)
+	register(api, operation{method: "GET", path: "/redemptions", id: "listRedemptions", summary: "我的兑换"}, h.Mall.List)
+	register(api, operation{method: "GET", path: "/redemptions/{id}", id: "getRedemption", summary: "兑换详情", errors: []int{404}}, h.Mall.Get)
+	register(api, operation{method: "POST", path: "/redemptions/{id}/cancel", id: "cancelRedemption", summary: "取消兑换", errors: []int{404}}, h.Mall.Cancel)
+
+	register(api, operation{method: "GET", path: "/consents", id: "getConsents", summary: "授权情况"}, h.Rights.Read)
+	register(api, operation{method: "PUT", path: "/consents", id: "putConsents", summary: "答复授权"}, h.Rights.Decide)
+	register(api, operation{method: "POST", path: "/subscriptions", id: "subscribe", summary: "上报订阅消息授权"}, h.Rights.Subscribe)
 }

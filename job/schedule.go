@@ -14,6 +14,13 @@ type Work struct {
 	Account accountWork
 	Mall    mallWork
 	Push    pushWork
+	Session purger
+	Request purger
+	Notice  purger
+}
+
+type purger interface {
+	Purge(ctx context.Context, limit int) (int, error)
 }
 
 type outboxWork interface {
@@ -80,6 +87,9 @@ func Schedule(w Work) []Job {
 		})},
 		{Name: "push-lose", Spec: "45 * * * * *", Limit: 30 * time.Second, Run: counted(w.Push.Lose)},
 		{Name: "push-forget", Spec: "0 55 4 * * *", Limit: 10 * time.Minute, Run: untilNone(w.Push.Forget)},
+		{Name: "session-purge", Spec: "0 35 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Session.Purge))},
+		{Name: "idempotency-purge", Spec: "0 25 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Request.Purge))},
+		{Name: "notice-purge", Spec: "0 40 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Notice.Purge))},
 		{Name: "account-prune", Spec: "0 50 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Account.Prune))},
 	}
 }

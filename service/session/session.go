@@ -9,8 +9,8 @@
 //     and lives 15 minutes; it is checked without a store;
 //   - a refresh token is good once: a second use, other than the repeat of the same
 //     request, ends the session and with it every token of its family;
-//   - once a session has ended no token of it is taken: at once by the process that
-//     ended it, within Options.Poll by the others (see ended.go);
+//   - once a session has ended no token of it is taken: at once by the process in
+//     which he signed out, within Options.Poll by the others (see ended.go);
 //   - tokens are kept as hashes, codes too.
 //
 // Tables: session, session_refresh. No other package touches them. Redis keys: none.

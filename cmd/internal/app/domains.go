@@ -22,6 +22,7 @@ import (
 	"kaimenhong/service/inbox"
 	"kaimenhong/service/mall"
 	"kaimenhong/service/member"
+	"kaimenhong/service/notice"
 	"kaimenhong/service/outbox"
 	"kaimenhong/service/points"
 	"kaimenhong/service/push"
@@ -57,6 +58,7 @@ type domains struct {
 	session *session.Sessions
 	request *idempotency.Keeper
 	home    *home.Home
+	notice  *notice.Notices
 	// background runs until the application closes; each returns when ctx ends.
 	background []func(ctx context.Context)
 	// drain waits for what was begun.
@@ -126,6 +128,9 @@ func (d *domains) people(g ground) (err error) {
 		return err
 	}
 	d.background = append(d.background, d.session.Run)
+	if d.notice, err = notice.New(g.stores.db, g.ids, g.now, notice.Options{}); err != nil {
+		return fmt.Errorf("notice: %w", err)
+	}
 	d.points, err = points.New(g.stores.db, g.ids, g.now, g.log, g.reg, d.outbox, book, points.Options{})
 	if err != nil {
 		return fmt.Errorf("points: %w", err)
@@ -138,7 +143,7 @@ func (d *domains) people(g ground) (err error) {
 	d.members, err = member.New(member.Deps{
 		DB: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer, Outbox: d.outbox, SMS: gateway, Carrier: d.account,
 		IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
-	}, member.Options{}, d.points, d.push, d.session)
+	}, member.Options{}, d.points, d.push, d.session, d.notice)
 	if err != nil {
 		return fmt.Errorf("member: %w", err)
 	}
@@ -215,7 +220,7 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 
 // work is the domains behind the schedule.
 func (d *domains) work() job.Work {
-	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Account: d.account, Mall: d.mall, Push: d.push}
+	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Account: d.account, Mall: d.mall, Push: d.push, Session: d.session, Request: d.request, Notice: d.notice}
 }
 
 // chatOptions words the settings for the chat.

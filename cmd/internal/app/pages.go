@@ -9,6 +9,8 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/service/home"
 	"kaimenhong/service/idempotency"
+	"kaimenhong/service/mall"
+	"kaimenhong/service/member"
 	"kaimenhong/service/session"
 	"kaimenhong/service/wechat"
 )
@@ -31,8 +33,8 @@ func (d *domains) pages(g ground) (err error) {
 		return fmt.Errorf("idempotency: %w", err)
 	}
 	d.home, err = home.New(home.Deps{
-		People: d.members, Account: d.account, Records: d.account, Points: d.points, Notices: noNotices{}, Members: d.members,
-		Log: g.log, Metrics: g.reg,
+		People: d.members, Account: d.account, Records: d.account, Points: d.points, Notices: d.notice, Members: d.members,
+		Export: d.sections(), Log: g.log, Metrics: g.reg,
 	}, home.Options{})
 	if err != nil {
 		return fmt.Errorf("home: %w", err)
@@ -40,14 +42,66 @@ func (d *domains) pages(g ground) (err error) {
 	return nil
 }
 
-// noNotices: nothing writes to a member's list of notices yet.
-type noNotices struct{}
-
-func (noNotices) Unread(context.Context, model.MemberID) (int, error) { return 0, nil }
-
 // api is the domains behind the mini-program's API.
 func (d *domains) api(g ground, h *handler.Handlers) {
 	h.Gate = handler.Gate{Sessions: d.session, Requests: d.request, Log: g.log}
 	h.Session = handler.Session{Sessions: d.session, Phones: d.session}
 	h.Me = handler.Me{Screens: d.home}
+	h.Account = handler.Account{Book: d.home}
+	h.Points = handler.Points{Ledger: d.points, Signer: d.points}
+	h.Mall = handler.Mall{Shelf: d.mall, Redemptions: d.mall, Counter: counter{d.members, d.mall}}
+	h.Rights = handler.Rights{Consents: d.members, Granter: d.push, Self: d.home, Notices: d.notice}
+}
+
+// counter redeems for the mini-program: the gift goes to the member's own number.
+type counter struct {
+	members *member.Members
+	mall    *mall.Mall
+}
+
+func (c counter) Redeem(ctx context.Context, id model.MemberID, gift model.ID, to mall.Address, request model.RequestID) (mall.Redemption, error) {
+	who, err := c.members.Get(ctx, id, model.MiniProgram)
+	if err != nil {
+		return mall.Redemption{}, err
+	}
+	return c.mall.Redeem(ctx, mall.Order{Member: who.ID, Gift: gift, Phone: who.Phone, Address: to, Request: request})
+}
+
+// maxExport bounds the redemptions of an export.
+const maxExport = 1000
+
+// sections are what the domains keep of a member, for his export.
+func (d *domains) sections() []home.Section {
+	return []home.Section{
+		{Name: "member", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.members.Export(ctx, id) }},
+		{Name: "sessions", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.session.Export(ctx, id) }},
+		{Name: "notices", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.notice.Export(ctx, id) }},
+		{Name: "points", Read: func(ctx context.Context, id model.MemberID) (any, error) {
+			e, err := d.points.Export(ctx, id)
+			return handler.ExportPoints(e), err
+		}},
+		{Name: "redemptions", Read: d.exportRedemptions},
+		{Name: "messageRights", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.push.Rights(ctx, id) }},
+	}
+}
+
+func (d *domains) exportRedemptions(ctx context.Context, id model.MemberID) (any, error) {
+	var all []mall.Redemption
+	cursor := ""
+	for len(all) < maxExport {
+		page, next, err := d.mall.Redemptions(ctx, id, cursor, 100)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, page...); next == "" {
+			break
+		}
+		cursor = next
+	}
+	return handler.ExportRedemptions(all), nil
+}
+
+// closed forgets what a member was answered once his account is closed.
+func (d *domains) closed(ctx context.Context, e member.Event) error {
+	return d.request.Forget(ctx, e.Member)
 }

@@ -19,7 +19,7 @@ func (d *domains) promises(g ground) error {
 	d.outbox.Handle(member.TopicBound, d.bound(g))
 	d.outbox.Handle(member.TopicUnbound, asked(d.unbound))
 	d.outbox.Handle(member.TopicMerged, nothing)
-	d.outbox.Handle(member.TopicClosed, nothing)
+	d.outbox.Handle(member.TopicClosed, told(d.closed))
 	d.outbox.Handle(points.TopicExpiring, asked(d.expiring))
 	d.outbox.Handle(mall.TopicFailed, asked(d.notRedeemed))
 	return nil
@@ -90,9 +90,12 @@ func (d *domains) notRedeemed(ctx context.Context, request model.RequestID, e ma
 	return d.tell(ctx, mall.TopicFailed, request, e.Member, text+fmt.Sprintf("。%d 积分已退回您的账户，可以重新兑换或换别的礼品。", e.Points))
 }
 
-// tell sends a member one service message for a topic and request. What nobody can
-// deliver is settled too: the row says why.
+// tell puts a notice into the member's list and sends him one service message for a
+// topic and request. What nobody can deliver is settled too: the row says why.
 func (d *domains) tell(ctx context.Context, topic string, request model.RequestID, id model.MemberID, text string) error {
+	if err := d.notice.Add(ctx, id, topic, request, text); err != nil {
+		return err
+	}
 	_, err := d.push.Tell(ctx, id, push.Notice{Topic: topic, Request: request, Purpose: push.Transactional, Custom: model.Text(text)})
 	return err
 }

@@ -1,0 +1,162 @@
+package handler
+
+import (
+	"context"
+
+	"kaimenhong/model"
+	"kaimenhong/service/mall"
+)
+
+type giftShelf interface {
+	Gifts(ctx context.Context, cursor string, limit int) ([]mall.Gift, string, error)
+	Gift(ctx context.Context, id model.ID) (mall.Gift, error)
+}
+
+type redemptions interface {
+	Redemptions(ctx context.Context, member model.MemberID, cursor string, limit int) ([]mall.Redemption, string, error)
+	Redemption(ctx context.Context, member model.MemberID, id model.ID) (mall.Redemption, error)
+	Cancel(ctx context.Context, member model.MemberID, id model.ID) (mall.Redemption, error)
+}
+
+// redeemer redeems for a member whose number and tier it finds out.
+type redeemer interface {
+	Redeem(ctx context.Context, member model.MemberID, gift model.ID, to mall.Address, request model.RequestID) (mall.Redemption, error)
+}
+
+// Mall shows gifts and redeems them.
+type Mall struct {
+	Shelf       giftShelf
+	Redemptions redemptions
+	Counter     redeemer
+}
+
+type gift struct {
+	ID          model.ID     `json:"id"`
+	Category    string       `json:"category" doc:"分类"`
+	Kind        string       `json:"kind" enum:"carrier,coupon,card,physical" doc:"carrier：流量包或话费；coupon：券码；card：小程序；physical：实物"`
+	Title       string       `json:"title"`
+	Description string       `json:"description"`
+	PictureURL  string       `json:"pictureUrl,omitempty"`
+	Points      model.Points `json:"points" doc:"所需积分"`
+	PriceFen    model.Fen    `json:"priceFen" doc:"另需支付（分），0 为纯积分"`
+	Tier        int          `json:"tier" doc:"最低会员等级，0 为所有会员"`
+	LimitEach   int          `json:"limitEach" doc:"每人限兑次数，0 为不限"`
+	Left        int64        `json:"left" doc:"库存"`
+	StartsAt    instant      `json:"startsAt,omitempty" format:"date-time"`
+	EndsAt      instant      `json:"endsAt,omitempty" format:"date-time"`
+	Cancellable bool         `json:"cancellable" doc:"发放前可取消"`
+}
+
+func newGift(g mall.Gift) gift {
+	return gift{
+		g.ID, g.Category, string(g.Kind), g.Title, g.Description, g.Picture, g.Points, g.Fen, g.Tier, g.Each, max(0, g.Left),
+		when(g.StartsAt), when(g.EndsAt), g.Cancellable,
+	}
+}
+
+// Gifts lists what is on sale now.
+func (h Mall) Gifts(ctx context.Context, in *Page) (*listAnswer[gift], error) {
+	page, next, err := h.Shelf.Gifts(ctx, in.Cursor, in.Limit)
+	return listed(page, next, err, newGift)
+}
+
+type giftAnswer struct{ Body gift }
+
+// Gift is one gift; one that is not on sale is not there.
+func (h Mall) Gift(ctx context.Context, in *byID) (*giftAnswer, error) {
+	g, err := h.Shelf.Gift(ctx, in.ID)
+	if err == nil && !g.OnSale {
+		err = mall.ErrNoGift
+	}
+	return &giftAnswer{newGift(g)}, err
+}
+
+type redemption struct {
+	ID          model.ID     `json:"id"`
+	GiftID      model.ID     `json:"giftId"`
+	Kind        string       `json:"kind" enum:"carrier,coupon,card,physical"`
+	Title       string       `json:"title"`
+	Points      model.Points `json:"points"`
+	PriceFen    model.Fen    `json:"priceFen"`
+	Status      string       `json:"status" enum:"paying,accepted,submitting,working,unknown,shipped,fulfilled,failed,cancelled"`
+	Reason      string       `json:"reason,omitempty" doc:"失败或取消的原因，积分已退回"`
+	CouponCode  string       `json:"couponCode,omitempty"`
+	AppID       string       `json:"appId,omitempty" doc:"小程序卡片"`
+	PagePath    string       `json:"pagePath,omitempty"`
+	Address     *address     `json:"address,omitempty"`
+	Parcel      string       `json:"parcel,omitempty" doc:"快递公司和单号"`
+	Cancellable bool         `json:"cancellable" doc:"现在可以取消"`
+	CreatedAt   instant      `json:"createdAt" format:"date-time"`
+	UpdatedAt   instant      `json:"updatedAt" format:"date-time"`
+}
+
+type address struct {
+	Name  string `json:"name" minLength:"1" maxLength:"32" doc:"收货人"`
+	Phone string `json:"phone" minLength:"1" maxLength:"32" doc:"联系电话"`
+	Text  string `json:"text" minLength:"1" maxLength:"200" doc:"详细地址"`
+}
+
+func newRedemption(r mall.Redemption) redemption {
+	out := redemption{
+		ID: r.ID, GiftID: r.Gift, Kind: string(r.Kind), Title: r.Title, Points: r.Points, PriceFen: r.Fen, Status: string(r.State), Reason: r.Reason,
+		CouponCode: r.Code, AppID: r.Spec.AppID, PagePath: r.Spec.Page, Parcel: r.Parcel, Cancellable: r.Cancellable,
+		CreatedAt: when(r.CreatedAt), UpdatedAt: when(r.UpdatedAt),
+	}
+	if r.Address != (mall.Address{}) {
+		out.Address = &address{r.Address.Name, r.Address.Phone, r.Address.Text}
+	}
+	return out
+}
+
+type redemptionAnswer struct{ Body redemption }
+
+func oneRedemption(r mall.Redemption, err error) (*redemptionAnswer, error) {
+	return &redemptionAnswer{newRedemption(r)}, err
+}
+
+type redeemInput struct {
+	Write
+	Body struct {
+		GiftID  model.ID `json:"giftId"`
+		Address *address `json:"address,omitempty" doc:"实物礼品必填"`
+	}
+}
+
+// Redeem takes the points and promises the gift.
+func (h Mall) Redeem(ctx context.Context, in *redeemInput) (*redemptionAnswer, error) {
+	var to mall.Address
+	if a := in.Body.Address; a != nil {
+		to = mall.Address{Name: a.Name, Phone: a.Phone, Text: a.Text}
+	}
+	return oneRedemption(h.Counter.Redeem(ctx, memberOf(ctx), in.Body.GiftID, to, in.request()))
+}
+
+// List lists the member's redemptions, newest first.
+func (h Mall) List(ctx context.Context, in *Page) (*listAnswer[redemption], error) {
+	page, next, err := h.Redemptions.Redemptions(ctx, memberOf(ctx), in.Cursor, in.Limit)
+	return listed(page, next, err, newRedemption)
+}
+
+// Get is one of the member's redemptions; somebody else's is not there.
+func (h Mall) Get(ctx context.Context, in *byID) (*redemptionAnswer, error) {
+	return oneRedemption(h.Redemptions.Redemption(ctx, memberOf(ctx), in.ID))
+}
+
+type cancelInput struct {
+	Write
+	ID model.ID `path:"id"`
+}
+
+// Cancel takes a redemption back where the gift allows it.
+func (h Mall) Cancel(ctx context.Context, in *cancelInput) (*redemptionAnswer, error) {
+	return oneRedemption(h.Redemptions.Cancel(ctx, memberOf(ctx), in.ID))
+}
+
+// ExportRedemptions words the mall's part of an export.
+func ExportRedemptions(all []mall.Redemption) any {
+	out := make([]redemption, 0, len(all))
+	for _, r := range all {
+		out = append(out, newRedemption(r))
+	}
+	return out
+}
