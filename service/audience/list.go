@@ -1,0 +1,155 @@
+package audience
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"slices"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/audience/internal/db"
+)
+
+// ErrListName is answered for a list without a name that a person can read.
+var ErrListName = fault.New(fault.Invalid, "audience.list_name", "名单名称应为1到20个字")
+
+// MaxList is how many lines an uploaded list has at most.
+const MaxList = 200_000
+
+// List is an uploaded list of numbers.
+type List struct {
+	ID        model.ID     `json:"id"`
+	Name      string       `json:"name"`
+	Size      int64        `json:"size"` // people who are known by their number
+	CreatedAt model.Millis `json:"createdAt"`
+}
+
+// ListUpload is what became of an upload.
+type ListUpload struct {
+	List
+	Unknown int64       `json:"unknown"` // numbers of nobody whom we know: import them first
+	Refused int64       `json:"refused"` // lines with a mistake
+	Errors  []LineError `json:"errors"`  // the first MaxDryErrors
+}
+
+// UploadList saves a CSV or XLSX file with a column 手机号 as a list, all of it in
+// one transaction. The same file is the same list, under its first name. A customer
+// on it who becomes a member stays on it.
+// Errors: ErrListName, ErrFileSize, ErrFileFormat, ErrFileBomb, ErrMapping.
+func (a *Audience) UploadList(ctx context.Context, name string, r io.Reader) (ListUpload, error) {
+	out := ListUpload{Errors: []LineError{}}
+	if !validWord(name) {
+		return out, ErrListName
+	}
+	f, hash, err := spool(r)
+	if err != nil {
+		return out, err
+	}
+	defer func() { _ = f.Close() }()
+	s, err := openSheet(f)
+	if err != nil {
+		return out, err
+	}
+	defer s.close()
+	ids, err := a.listed(ctx, s, &out)
+	if err != nil {
+		return out, err
+	}
+	id, now := int64(a.IDs.Next()), int64(a.nowMillis())
+	args := make([]any, 0, 2*len(ids))
+	for _, member := range ids {
+		args = append(args, id, member)
+	}
+	err = sqldb.InTx(ctx, a.DB, func(tx *sql.Tx) error {
+		list := db.InsertListParams{ID: id, Name: name, FileHash: hash, Size: int64(len(ids)), CreatedAt: now}
+		if err := a.q.WithTx(tx).InsertList(ctx, list); err != nil {
+			return err
+		}
+		return insertRows(ctx, tx, "audience_list_member", 2, args)
+	})
+	if err != nil && !sqldb.Duplicate(err) {
+		return out, fmt.Errorf("save a list: %w", err)
+	}
+	saved, err := a.q.ListByHash(ctx, hash)
+	if err != nil {
+		return out, fmt.Errorf("read a list: %w", err)
+	}
+	out.List = listOf(saved)
+	return out, nil
+}
+
+// listed reads the numbers and finds whose they are, in order and each once.
+func (a *Audience) listed(ctx context.Context, s *sheet, out *ListUpload) ([]int64, error) {
+	mapping := Mapping{}
+	for heading, key := range suggest(s.heads) {
+		if key == fieldPhone {
+			mapping[heading] = key
+		}
+	}
+	p, err := newParser(a, s, mapping, 0)
+	if err != nil {
+		return nil, err
+	}
+	var ids []int64
+	total := int64(0)
+	for last := false; !last; {
+		b, err := p.batch()
+		if err != nil {
+			return nil, err
+		}
+		if total += b.total; total > MaxList {
+			return nil, ErrFileSize.Saying("名单超过%d行，请拆成几个名单", MaxList)
+		}
+		known, err := a.customers(ctx, a.q, b.lines)
+		if err != nil {
+			return nil, err
+		}
+		for i := range b.lines {
+			if c, ok := known[b.lines[i].index]; ok {
+				ids = append(ids, c.MemberID)
+			} else {
+				out.Unknown++
+			}
+		}
+		last = b.last
+		out.Refused += b.refused
+		out.Errors = append(out.Errors, b.errors[:min(len(b.errors), MaxDryErrors-len(out.Errors))]...)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+func listOf(l db.AudienceList) List {
+	return List{ID: model.ID(l.ID), Name: l.Name, Size: l.Size, CreatedAt: model.Millis(l.CreatedAt)}
+}
+
+// Lists are the newest lists, at most MaxPage.
+func (a *Audience) Lists(ctx context.Context, limit int) ([]List, error) {
+	found, err := a.q.Lists(ctx, page(limit))
+	if err != nil {
+		return nil, fmt.Errorf("list lists: %w", err)
+	}
+	lists := make([]List, 0, len(found))
+	for _, l := range found {
+		lists = append(lists, listOf(l))
+	}
+	return lists, nil
+}
+
+// FieldInfo is what a console needs to offer a field for a column.
+type FieldInfo struct {
+	Key    string   `json:"key"`
+	Titles []string `json:"titles"` // headings that are understood by themselves
+}
+
+// Fields are what the columns of a file may be mapped to.
+func Fields() []FieldInfo {
+	list := make([]FieldInfo, 0, len(fields))
+	for i := range fields {
+		list = append(list, FieldInfo{fields[i].key, fields[i].titles})
+	}
+	return list
+}
