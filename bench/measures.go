@@ -4,4 +4,5 @@ package main
 var measures = []measure{
 	{"help.durable", measureHelp},
 	{"callback.edge", measureEdge},
+	{"audience", measureAudience},
 }

@@ -163,6 +163,9 @@ func (a *Audience) Import(ctx context.Context, u Upload) (Import, error) {
 	p.after = standing.DoneLine
 	w := &writer{a: a, p: p, id: standing.ID, token: token, done: standing.DoneLine, refused: standing.Refused,
 		source: source{model.ID(standing.ID), model.Millis(standing.AsOf)}, over: map[int64]int64{}}
+	if w.loads, err = sqldb.Loads(ctx, a.DB); err != nil {
+		return Import{}, err
+	}
 	if err := w.run(ctx); err != nil {
 		return Import{}, fmt.Errorf("import %d: %w", standing.ID, err)
 	}

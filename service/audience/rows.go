@@ -15,33 +15,63 @@ import (
 
 // insertBatch bounds one INSERT; with 32 columns it stays below SQLite's 32,766
 // parameters.
-const insertBatch = 500
+const insertBatch = 1000
 
-// insertRows inserts whole rows, columns in the order of the table.
+// insertRows inserts whole rows, columns in the order of the table. Full batches
+// share one prepared statement, so that the server reads its text once.
 func insertRows(ctx context.Context, tx *sql.Tx, table string, columns int, args []any) error {
-	for part := range slices.Chunk(args, insertBatch*columns) {
-		one := "(" + strings.TrimSuffix(strings.Repeat("?,", columns), ",") + ")"
-		values := strings.TrimSuffix(strings.Repeat(one+",", len(part)/columns), ",")
-		if _, err := tx.ExecContext(ctx, "INSERT INTO "+table+" VALUES "+values, part...); err != nil {
+	full := len(args) / (insertBatch * columns) * insertBatch * columns
+	if full > 0 {
+		if err := insertFull(ctx, tx, table, columns, args[:full]); err != nil {
 			return fmt.Errorf("insert into %s: %w", table, err)
 		}
 	}
+	if full == len(args) {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, insertText(table, columns, (len(args)-full)/columns), args[full:]...); err != nil {
+		return fmt.Errorf("insert into %s: %w", table, err)
+	}
 	return nil
+}
+
+func insertFull(ctx context.Context, tx *sql.Tx, table string, columns int, args []any) error {
+	statement, err := tx.PrepareContext(ctx, insertText(table, columns, insertBatch))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = statement.Close() }()
+	for part := range slices.Chunk(args, insertBatch*columns) {
+		if _, err := statement.ExecContext(ctx, part...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func insertText(table string, columns, rows int) string {
+	one := "(" + strings.TrimSuffix(strings.Repeat("?,", columns), ",") + ")"
+	return "INSERT INTO " + table + " VALUES " + strings.TrimSuffix(strings.Repeat(one+",", rows), ",")
 }
 
 // portraitColumns is how many columns audience_portrait has.
 const portraitColumns = 32
 
 func insertPortraits(ctx context.Context, tx *sql.Tx, rows []row) error {
+	return insertRows(ctx, tx, "audience_portrait", portraitColumns, portraitArgs(rows))
+}
+
+func portraitArgs(rows []row) []any {
 	args := make([]any, 0, portraitColumns*len(rows))
 	for i := range rows {
 		r := &rows[i]
-		args = append(args, r.MemberID, r.Bucket, r.Sample, r.JoinedAt, r.Follows, r.FollowedAt, r.BoundAt, r.Stage, r.StagedAt,
-			r.Gender, r.Birth, r.SinceDay, r.Prepaid, r.Tier, r.Arpu, r.Arpu1, r.Arpu2, r.Arpu3, r.ArpuCurve,
-			r.Data1, r.Data2, r.Data3, r.DataCurve, r.FestivalTaps, r.FestivalHelps, r.FestivalSpent, r.Interests,
+		// int64 as the drivers have it: other integers are converted by reflection.
+		args = append(args, r.MemberID, int64(r.Bucket), int64(r.Sample), r.JoinedAt, r.Follows, r.FollowedAt, r.BoundAt, int64(r.Stage), r.StagedAt,
+			int64(r.Gender), int64(r.Birth), int64(r.SinceDay), int64(r.Prepaid), int64(r.Tier), r.Arpu, r.Arpu1, r.Arpu2, r.Arpu3, int64(r.ArpuCurve),
+			int64(r.Data1), int64(r.Data2), int64(r.Data3), int64(r.DataCurve), int64(r.FestivalTaps), int64(r.FestivalHelps), r.FestivalSpent, r.Interests,
 			r.Plan, r.Province, r.City, r.Device, r.OriginID)
 	}
-	return insertRows(ctx, tx, "audience_portrait", portraitColumns, args)
+	return args
 }
 
 // blank is a person of whom nothing is known.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/audience/internal/db"
 )
 
@@ -20,6 +21,10 @@ type writer struct {
 	refused int64
 	source  source
 	over    map[int64]int64 // origin before → origin with this file's facts; committed
+	// allNew tells that the last batch met no number that was known. The next one
+	// is then inserted without a look; the unique index says when that was wrong.
+	allNew bool
+	loads  bool // the database takes rows by LOAD DATA
 }
 
 // errMoved says that a number changed hands between being found and being locked.
@@ -28,8 +33,8 @@ var errMoved = errors.New("a customer moved meanwhile")
 // errLease says that another worker goes on with the import.
 var errLease = errors.New("the import's lease was lost")
 
-// ahead is how many batches are read while one is saved.
-const ahead = 2
+// ahead is how many batches wait, read, while one is saved.
+const ahead = 1
 
 // run reads and checks lines in one goroutine and saves batches in another.
 func (w *writer) run(ctx context.Context) error {
@@ -84,9 +89,12 @@ func (w *writer) save(ctx context.Context, b *batch) error {
 		err = w.a.inTx(ctx, func(tx *sql.Tx) (err error) {
 			over = map[int64]int64{}
 			added, changed, err = w.saveTx(ctx, tx, b, over)
+			if sqldb.Duplicate(err) || errors.Is(err, sqldb.ErrSkipped) {
+				w.allNew = false
+			}
 			return err
 		})
-		if !errors.Is(err, errMoved) {
+		if !errors.Is(err, errMoved) && !errors.Is(err, sqldb.ErrSkipped) {
 			break
 		}
 	}
@@ -96,7 +104,7 @@ func (w *writer) save(ctx context.Context, b *batch) error {
 	for before, after := range over {
 		w.over[before] = after
 	}
-	w.done, w.refused = max(w.done, b.to), w.refused+b.refused
+	w.done, w.refused, w.allNew = max(w.done, b.to), w.refused+b.refused, changed == 0
 	for result, n := range map[string]int64{"added": added, "changed": changed, "refused": b.refused} {
 		w.a.imported.WithLabelValues(result).Add(float64(n))
 	}
@@ -109,9 +117,11 @@ func (w *writer) saveTx(ctx context.Context, tx *sql.Tx, b *batch, over map[int6
 		ID: w.id, Token: w.token, Was: w.done, DoneLine: max(w.done, b.to), Total: b.total, Refused: b.refused,
 		LeasedUntil: int64(now.Add(w.a.opts.ImportLease)),
 	}
-	known, err := w.a.customers(ctx, q, b.lines)
-	if err != nil {
-		return 0, 0, err
+	known := map[string]db.CustomersByPhoneRow{}
+	if !w.allNew {
+		if known, err = w.a.customers(ctx, q, b.lines); err != nil {
+			return 0, 0, err
+		}
 	}
 	old, fresh, names, err := w.merge(ctx, q, b, known, over)
 	if err != nil {
@@ -296,10 +306,14 @@ func (w *writer) insertTx(ctx context.Context, tx *sql.Tx, fresh []checkedLine) 
 		rows[i] = l.row
 		args = append(args, l.row.MemberID, l.index, l.sealed, l.name)
 	}
-	if err := insertPortraits(ctx, tx, rows); err != nil {
+	insert := insertRows
+	if w.loads {
+		insert = sqldb.LoadTx
+	}
+	if err := insert(ctx, tx, "audience_portrait", portraitColumns, portraitArgs(rows)); err != nil {
 		return err
 	}
-	return insertRows(ctx, tx, "audience_customer", 4, args)
+	return insert(ctx, tx, "audience_customer", 4, args)
 }
 
 // has tells whether the file has the field.
