@@ -37,6 +37,7 @@ type line struct {
 	phone  model.Phone
 	name   string
 	row    row
+	book   bool // of a workbook, which stores 92.5% as 0.925 and days as numbers
 }
 
 var fields = []field{
@@ -142,6 +143,9 @@ func ratioField(key string, names []string, at func(*row) *int32) field {
 		if err != nil {
 			return fmt.Errorf("%w，应为百分数，如92.5%%", err)
 		}
+		if l.book && n > 0 && n < 2_00 && !strings.HasSuffix(s, "%") {
+			return fmt.Errorf("“%s”可能是百分比格式的单元格，请把这一列改为文本，如92.5%%", short(s))
+		}
 		*at(&l.row) = int32(n)
 		return nil
 	}}
@@ -206,8 +210,13 @@ func hundredths(s string, highest int64) (int64, error) {
 	return int64(n), nil
 }
 
-// digits are the numbers of a date: 2001-02-03, 2001/2/3, 20010203, 2001年2月3日.
+// digits are the numbers of a date: 2001-02-03, 2001/2/3, 20010203, 2001年2月3日,
+// or the day as a workbook counts it, 36925, from 1899-12-30 on.
 func digits(s string) []int {
+	if n, err := strconv.Atoi(s); err == nil && len(s) == 5 && n > 0 {
+		t := time.Date(1899, 12, 30, 0, 0, 0, 0, model.Shanghai).AddDate(0, 0, n)
+		return []int{t.Year(), int(t.Month()), t.Day()}
+	}
 	if len(s) == 8 && strings.Trim(s, "0123456789") == "" {
 		s = s[:4] + "-" + s[4:6] + "-" + s[6:]
 	}

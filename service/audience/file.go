@@ -72,6 +72,7 @@ type sheet struct {
 	close func()
 	line  int64 // of what read answered last, from 1
 	heads []string
+	book  bool // a workbook
 }
 
 // openSheet finds out what the file is and reads its heading.
@@ -145,6 +146,7 @@ func (s *sheet) workbook(f *os.File) error {
 		_ = book.Close()
 		return ErrFileFormat.With(err)
 	}
+	s.book = true
 	s.close = func() {
 		_ = rows.Close()
 		_ = book.Close()

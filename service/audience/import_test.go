@@ -201,7 +201,11 @@ func bombOf(t *testing.T, parts, size int) string {
 func TestWorkbooksAndOldEncodingsAreRead(t *testing.T) {
 	a := open(t, dbtest.SQLite(t), audience.Options{})
 	book := excelize.NewFile()
-	for i, line := range [][]any{{"手机号", "姓名", "套餐", "上月ARPU", "兴趣"}, {"13800000001", "李四", "大王卡", 66.5, "视频、游戏"}, {}, {"13800000002", "=1+1", "大王卡", 1, ""}} {
+	for i, line := range [][]any{
+		{"手机号", "姓名", "套餐", "上月ARPU", "兴趣", "入网日期", "上月流量使用率"},
+		{13800000001, "李四", "大王卡", 66.5, "视频、游戏", 43525, "92.5%"}, {}, // 43525 is 2019-03-01
+		{"13800000002", "=1+1", "大王卡", 1, "", "", ""}, {"13800000005", "王五", "大王卡", 1, "", "", 0.92},
+	} {
 		if err := book.SetSheetRow("Sheet1", fmt.Sprintf("A%d", i+1), &line); err != nil {
 			t.Fatal(err)
 		}
@@ -211,8 +215,11 @@ func TestWorkbooksAndOldEncodingsAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := a.Import(t.Context(), audience.Upload{File: &b})
-	if err != nil || got.Added != 1 || got.Refused != 1 || got.Total != 2 {
-		t.Errorf("a workbook = %+v, %v, want one customer and one formula refused", got, err)
+	if err != nil || got.Added != 1 || got.Refused != 2 || got.Total != 3 {
+		t.Errorf("a workbook = %+v, %v, want one customer, a formula and a fraction refused", got, err)
+	}
+	if n, err := a.Count(t.Context(), tree(t, `{"and":[{"attribute":"tenure","op":"between","value":[92,92]},{"attribute":"data1","op":"eq","value":9250}]}`)); n != 1 || err != nil {
+		t.Errorf("of 92 months and 92.5%% = %d, %v, want 1", n, err)
 	}
 	old, err := simplifiedchinese.GB18030.NewEncoder().String("手机号,套餐\n13800000003,大王卡\n")
 	if err != nil {

@@ -136,7 +136,7 @@ func (b *batch) refuse(line int64, text string) {
 // line checks one line; the text says what is wrong with it.
 func (p *parser) line(cells []string) (checkedLine, string) {
 	id := int64(p.a.IDs.Next())
-	l := checkedLine{line: line{number: p.s.line, row: blank(id)}, cells: make([]string, len(p.columns))}
+	l := checkedLine{line: line{number: p.s.line, row: blank(id), book: p.s.book}, cells: make([]string, len(p.columns))}
 	if len(cells) > maxColumns {
 		return l, fmt.Sprintf("列数过多：最多%d列", maxColumns)
 	}

@@ -30,9 +30,6 @@ type writer struct {
 // errMoved says that a number changed hands between being found and being locked.
 var errMoved = errors.New("a customer moved meanwhile")
 
-// errLease says that another worker goes on with the import.
-var errLease = errors.New("the import's lease was lost")
-
 // ahead is how many batches wait, read, while one is saved.
 const ahead = 1
 
@@ -147,7 +144,7 @@ func (w *writer) saveTx(ctx context.Context, tx *sql.Tx, b *batch, over map[int6
 	}
 	n, err := q.AdvanceImport(ctx, advance)
 	if err == nil && n == 0 {
-		err = errLease
+		err = ErrImporting // another worker has taken the lease over
 	}
 	return added, changed, err
 }

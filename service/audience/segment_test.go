@@ -34,7 +34,7 @@ func TestAWrongTreeIsToldWhereAndWhatToDo(t *testing.T) {
 		{`{"attribute":"arpu","op":"gte","value":null}`, "", "整数（单位：分）"},
 		{`{"attribute":"arpu","op":"gte"}`, "", "整数（单位：分）"},
 		{`{"attribute":"arpu","op":"between","value":[9,3]}`, "", "下限不大于上限"},
-		{`{"attribute":"arpu","op":"in","value":[]}`, "", "1到100个值"},
+		{`{"attribute":"arpu","op":"in","value":[]}`, "", "1到50个值"},
 		{`{"attribute":"gender","op":"eq","value":"x"}`, "", "请从男、女中选择"},
 		{`{"attribute":"follows","op":"eq","value":1}`, "", "true或false"},
 		{`{"attribute":"plan","op":"eq","value":""}`, "", "1到20个字"},

@@ -59,7 +59,7 @@ const (
 	maxTree  = 60_000 // bytes of JSON, as the column has them
 	maxDepth = 8
 	maxNodes = 200
-	maxIn    = 100 // values of one list
+	maxIn    = 50 // values of one list; 200 nodes stay below SQLite's 32,766 parameters
 	maxTimes = 1_000_000
 	// Retention is for how many days it is kept what a member did.
 	Retention = 400
