@@ -93,9 +93,13 @@ func (s *shelf[T]) get(ctx context.Context, phone model.Phone) (T, error) {
 // fetch asks the carrier and falls back on the last known value.
 func (s *shelf[T]) fetch(ctx context.Context, key string, phone model.Phone) (T, error) {
 	epoch := s.service.epochs.of(key)
-	loading, cancel := context.WithTimeout(ctx, s.service.opts.Load)
-	value, err := s.load(loading, phone)
-	cancel()
+	var value T
+	err := model.Guarded(func() (err error) { // singleflight would end the process
+		loading, cancel := context.WithTimeout(ctx, s.service.opts.Load)
+		defer cancel()
+		value, err = s.load(loading, phone)
+		return err
+	})
 	switch {
 	case err == nil:
 		s.loaded.Inc()

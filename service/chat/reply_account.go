@@ -28,7 +28,11 @@ func (c *Chat) readAll(ctx context.Context, t *turn, intents []Intent) (model.Co
 	group, within := errgroup.WithContext(bounded)
 	for n, i := range intents {
 		group.Go(func() error {
-			text, err := c.read(within, t, i)
+			var text string
+			err := model.Guarded(func() (err error) {
+				text, err = c.read(within, t, i)
+				return err
+			})
 			if err != nil && errors.Is(bounded.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
 				text, err = "查询用时太久，请过几分钟再发送“"+names[i]+"”。", nil
 			}

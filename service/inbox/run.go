@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -149,18 +150,26 @@ func (b *Inbox) finish(ctx context.Context, c *call, content model.Content) {
 func (b *Inbox) safely(ctx context.Context, in model.Inbound, run func(context.Context) (model.Content, error)) (content model.Content) {
 	defer func() {
 		if p := recover(); p != nil {
-			b.metrics.panics.Inc()
-			b.log.ErrorContext(ctx, "panic", "kind", in.Kind, "openid", in.OpenID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			content = model.Content{}
+			content = b.panicked(ctx, in, p, debug.Stack())
 		}
 	}()
 	content, err := run(ctx)
+	var p *model.Panic
+	if errors.As(err, &p) {
+		return b.panicked(ctx, in, p.Value, p.Stack)
+	}
 	if err != nil {
 		f := fault.Of(err)
 		b.log.WarnContext(ctx, "message failed", "kind", in.Kind, "openid", in.OpenID, "code", f.Code, "error", err)
 		content = model.Text(f.Text)
 	}
 	return sendable(content)
+}
+
+func (b *Inbox) panicked(ctx context.Context, in model.Inbound, p any, stack []byte) model.Content {
+	b.metrics.panics.Inc()
+	b.log.ErrorContext(ctx, "panic", "kind", in.Kind, "openid", in.OpenID, "panic", fmt.Sprint(p), "stack", string(stack))
+	return model.Content{}
 }
 
 // sendable is the content as WeChat takes it: no empty text, none that is too long.
