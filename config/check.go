@@ -34,7 +34,7 @@ func (c Config) check() []error {
 	r.need(validURL(c.Carrier.BaseURL), "carrier.base_url", "is missing: the http or https URL of the carrier's TM Forum API")
 	r.need(c.Carrier.Token != "", "carrier.token", "is missing: the bearer token of the carrier's API")
 	r.need(slices.Contains([]string{"mobile", "unicom", "telecom"}, c.Carrier.Brand), "carrier.brand", "must be mobile, unicom or telecom")
-	r.need(c.Carrier.Timeout >= 100*time.Millisecond && c.Carrier.Timeout <= 4*time.Second, "carrier.timeout", "must lie between 100ms and 4s, for a chat is answered within 4.5s")
+	r.need(c.Carrier.Timeout >= 100*time.Millisecond && c.Carrier.Timeout <= 10*time.Second, "carrier.timeout", "must lie between 100ms and 10s, for nobody waits longer for his answer")
 	r.need(validURL(c.SMS.BaseURL), "sms.base_url", "is missing: the http or https URL of the SMS gateway")
 	r.need(validKeys(c.Security.PhoneKey.Reveal()), "security.phone_key", `is missing or broken: write 1:KEY with KEY from "openssl rand -base64 32"`)
 	r.need(decodedLen(c.Security.SessionKey.Reveal()) >= 32, "security.session_key", `is missing or short: write the output of "openssl rand -base64 32"`)

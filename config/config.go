@@ -82,7 +82,7 @@ type Carrier struct {
 	BaseURL string        `koanf:"base_url"`
 	Token   Secret        `koanf:"token"`
 	Brand   string        `koanf:"brand"`   // whose short codes subscribers know: mobile, unicom, telecom
-	Timeout time.Duration `koanf:"timeout"` // of one call
+	Timeout time.Duration `koanf:"timeout"` // of one call; what is late for a chat follows by customer-service message
 }
 
 // SMS is the gateway for verification codes.
@@ -127,7 +127,7 @@ func Default() Config {
 	return Config{
 		HTTP:    HTTP{Addr: ":8080", ShutdownTimeout: 10 * time.Second},
 		WeChat:  WeChat{Mode: Safe, BaseURL: "https://api.weixin.qq.com", Freshness: 5 * time.Minute},
-		Carrier: Carrier{Brand: "mobile", Timeout: 2 * time.Second},
+		Carrier: Carrier{Brand: "mobile", Timeout: 7 * time.Second},
 		Chat: Chat{
 			Name: "营业厅", AgentHours: "08:00-22:00", AgentDays: "1-7", Hotline: "10086",
 			TopUpPage: "pages/topup/index", MallPage: "pages/mall/index",

@@ -136,6 +136,9 @@ type Options struct {
 	// ConsentVersions are the current versions of the texts; a purpose that is not
 	// named has version 1.
 	ConsentVersions map[Purpose]int
+	// Released is called after a number was found to have changed hands, so that what
+	// is kept of it elsewhere is deleted. Default: nothing.
+	Released func(ctx context.Context, phone model.Phone)
 }
 
 // maxTries is how often one code is compared.

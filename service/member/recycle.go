@@ -69,6 +69,9 @@ func (m *Members) Recycle(ctx context.Context, phone model.Phone, holder string)
 	if err != nil {
 		return false, fmt.Errorf("recycle number: %w", err)
 	}
+	if unbound && m.opts.Released != nil {
+		m.opts.Released(ctx, phone)
+	}
 	return unbound, nil
 }
 

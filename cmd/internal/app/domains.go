@@ -87,7 +87,7 @@ func (d *domains) outside(g ground) (err error) {
 	d.account, err = account.New(d.carrier, d.carrier, account.Stores{
 		DB: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer,
 		Index: func(p model.Phone) string { return g.sealer.IndexText(p.Digits(), "account") },
-	}, g.now, g.log, g.reg, account.Options{})
+	}, g.now, g.log, g.reg, account.Options{Load: accountLoad})
 	if err != nil {
 		return fmt.Errorf("account: %w", err)
 	}
@@ -95,6 +95,10 @@ func (d *domains) outside(g ground) (err error) {
 	d.outbox = outbox.New(g.stores.db, g.ids, g.now, g.log, g.reg, outbox.Options{})
 	return nil
 }
+
+// accountLoad bounds what the carrier is asked for one answer, which is two calls for
+// a number that was not seen for a minute. It ends before the chat stops waiting.
+const accountLoad = 14 * time.Second
 
 func newWeChat(cfg config.Config, s *stores, now model.Clock, log *slog.Logger, reg prometheus.Registerer) (*wechat.Client, error) {
 	official := wechat.Account{AppID: cfg.WeChat.AppID, Secret: cfg.WeChat.AppSecret.Reveal()}
@@ -109,6 +113,8 @@ func newWeChat(cfg config.Config, s *stores, now model.Clock, log *slog.Logger, 
 func newCarrier(cfg config.Config, now model.Clock, log *slog.Logger, reg prometheus.Registerer) (*carrier.Client, error) {
 	client, err := carrier.New(now, log, reg, carrier.Options{
 		BaseURL: cfg.Carrier.BaseURL, Token: cfg.Carrier.Token.Reveal(), Deadline: cfg.Carrier.Timeout,
+		// A read that is slow is not begun anew: the second one would be as slow.
+		Attempt: cfg.Carrier.Timeout,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("carrier: %w", err)
@@ -143,7 +149,7 @@ func (d *domains) people(g ground) (err error) {
 	d.members, err = member.New(member.Deps{
 		DB: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer, Outbox: d.outbox, SMS: gateway, Carrier: d.account,
 		IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
-	}, member.Options{}, d.points, d.push, d.session, d.notice)
+	}, member.Options{Released: d.released(g)}, d.points, d.push, d.session, d.notice)
 	if err != nil {
 		return fmt.Errorf("member: %w", err)
 	}
@@ -179,8 +185,12 @@ func (d *domains) conversation(g ground) error {
 	if err != nil {
 		return err
 	}
+	held, err := newHeldBook(d.account, d.members)
+	if err != nil {
+		return err
+	}
 	d.chat = chat.New(chat.Needs{
-		Members: d.members, Binding: d.members, Account: d.account, Bills: d.account, Points: d.points, Rules: d.rules, Seal: g.sealer,
+		Members: d.members, Binding: d.members, Account: held, Bills: held, Points: d.points, Rules: d.rules, Seal: g.sealer,
 		DB: g.stores.db, Redis: g.stores.redis, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, opts)
 	d.inbox = inbox.New(g.stores.db, g.stores.redis, d.wechat, g.sealer, noted{d.chat, d.push}.Handle, g.now, g.log, g.reg, inbox.Options{})

@@ -1,0 +1,109 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/sync/errgroup"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	"kaimenhong/service/account"
+	"kaimenhong/service/member"
+)
+
+// errReassigned tells somebody that his number is another's now. The customer-service
+// message of the unbinding says the rest.
+var errReassigned = fault.New(fault.Conflict, "member.reassigned", "这个号码的机主已变更，不能再查询。发送“绑定”可以绑定新的号码。")
+
+// maxHeld bounds how many numbers are remembered with their holder.
+const maxHeld = 50_000
+
+// heldBook is the account as the chat reads it: before a number is shown, the
+// carrier's word on who holds it is compared with who bound it, and a number that
+// was given away is unbound. What the carrier does not say now is not held against
+// anybody; the nightly check asks again.
+type heldBook struct {
+	account *account.Service
+	members *member.Members
+	// compared is the holder with whom a number was last compared, so that only a
+	// change costs a transaction.
+	compared *otter.Cache[model.Phone, string]
+}
+
+func newHeldBook(a *account.Service, m *member.Members) (*heldBook, error) {
+	cache, err := otter.New(&otter.Options[model.Phone, string]{MaximumSize: maxHeld})
+	if err != nil {
+		return nil, fmt.Errorf("remember holders: %w", err)
+	}
+	return &heldBook{a, m, cache}, nil
+}
+
+// Balance is account's, of a number that is still its reader's.
+func (b *heldBook) Balance(ctx context.Context, phone model.Phone) (model.Balance, error) {
+	return held(ctx, b, phone, b.account.Balance)
+}
+
+// Usage is account's, of a number that is still its reader's.
+func (b *heldBook) Usage(ctx context.Context, phone model.Phone) (model.Usage, error) {
+	return held(ctx, b, phone, b.account.Usage)
+}
+
+// Plan is account's, of a number that is still its reader's.
+func (b *heldBook) Plan(ctx context.Context, phone model.Phone) (model.Plan, error) {
+	return held(ctx, b, phone, b.account.Plan)
+}
+
+// Bills is account's, of a number that is still its reader's.
+func (b *heldBook) Bills(ctx context.Context, phone model.Phone) (model.Bills, error) {
+	return held(ctx, b, phone, b.account.Bills)
+}
+
+// held reads and asks for the holder at the same time.
+func held[T any](ctx context.Context, b *heldBook, phone model.Phone, read func(context.Context, model.Phone) (T, error)) (T, error) {
+	var none, value T
+	var changed bool
+	var group errgroup.Group
+	group.Go(func() error {
+		return model.Guarded(func() (err error) {
+			changed, err = b.changed(ctx, phone)
+			return err
+		})
+	})
+	value, err := read(ctx, phone)
+	if failed := group.Wait(); failed != nil {
+		return none, failed
+	}
+	if changed {
+		return none, errReassigned
+	}
+	return value, err
+}
+
+// changed tells that the number was given to somebody else, and unbinds it.
+func (b *heldBook) changed(ctx context.Context, phone model.Phone) (bool, error) {
+	customer, err := b.account.Customer(ctx, phone)
+	if err != nil || customer.HolderID == "" {
+		return false, nil // the reading itself says what is wrong
+	}
+	if before, ok := b.compared.GetIfPresent(phone); ok && before == customer.HolderID {
+		return false, nil
+	}
+	unbound, err := b.members.Recycle(ctx, phone, customer.HolderID)
+	if err != nil {
+		return false, fmt.Errorf("compare the holder: %w", err)
+	}
+	b.compared.Set(phone, customer.HolderID)
+	return unbound, nil
+}
+
+// released deletes what the account keeps of a number that has changed hands: the
+// next holder must not be shown it while the carrier is down.
+func (d *domains) released(g ground) func(context.Context, model.Phone) {
+	return func(ctx context.Context, phone model.Phone) {
+		if err := d.account.Erase(ctx, phone); err != nil {
+			g.log.ErrorContext(ctx, "account of a number that changed hands not erased", "phone", phone, "error", err)
+		}
+	}
+}
