@@ -37,6 +37,9 @@ func (p *Person) Balance() string {
 	return max(p.w.Carrier(p.Phone), 0).Yuan()
 }
 
+// Masked is his number as the account shows it.
+func (p *Person) Masked() string { return masked(p.Phone) }
+
 // Follows makes him follow the account; Scans does it by a QR code's scene.
 func (p *Person) Follows() *Person { return p.Scans("") }
 

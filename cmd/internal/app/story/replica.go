@@ -58,6 +58,7 @@ type Replica struct {
 
 	w       *World
 	proxy   http.Handler
+	app     *app.App // nil for a process
 	stop    func() error
 	kill    func()
 	stopped sync.Once
@@ -85,7 +86,7 @@ func (w *World) Replica() *Replica {
 	served := make(chan error, 1)
 	go func() { served <- app.Serve(serving, listener, a.Handler, cfg.HTTP.ShutdownTimeout) }()
 	return w.add(&Replica{
-		URL: "http://" + listener.Addr().String(),
+		URL: "http://" + listener.Addr().String(), app: a,
 		stop: func() error {
 			end()
 			err := <-served
@@ -178,6 +179,17 @@ func (r *Replica) Stop() {
 // Kill ends a process at once (SIGKILL). The front still sends callbacks to it, as
 // a balancer does that has not noticed, until Forget.
 func (r *Replica) Kill() { r.stopped.Do(r.kill) }
+
+// Publishes puts the account's menu up, as the demo does.
+func (r *Replica) Publishes() *Replica {
+	r.w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := r.app.PublishMenu(ctx); err != nil {
+		r.w.t.Fatal(err)
+	}
+	return r
+}
 
 // Get fetches a page of the replica itself.
 func (r *Replica) Get(path string) string {

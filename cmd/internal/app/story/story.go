@@ -20,6 +20,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -74,6 +76,7 @@ func Servers(t testing.TB) Stores {
 // Everywhere tells the story once on each pair of stores, at the same time.
 func Everywhere(t *testing.T, tell func(t *testing.T, s Stores)) {
 	t.Helper()
+	t.Parallel()
 	for name, stores := range map[string]func(testing.TB) Stores{"embedded": Embedded, "servers": Servers} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -89,14 +92,15 @@ type World struct {
 	// Settings change the environment of the replicas that are started after it.
 	Settings map[string]string
 
-	t      testing.TB
-	stores Stores
-	base   string // of the front
-	front  front
-	ahead  atomic.Int64
-	happen happenings
-	end    context.CancelFunc
-	wait   sync.WaitGroup
+	t       testing.TB
+	stores  Stores
+	base    string // of the front
+	front   front
+	ahead   atomic.Int64
+	panicIn atomic.Pointer[[]string]
+	happen  happenings
+	end     context.CancelFunc
+	wait    sync.WaitGroup
 }
 
 // Begin makes the outside world and the front before the replicas: an address that
@@ -147,9 +151,19 @@ func (w *World) close() {
 	w.checkLogs()
 }
 
+// PanicIn makes the clock panic when one of these functions asks it; none ends that.
+func (w *World) PanicIn(functions ...string) { w.panicIn.Store(&functions) }
+
 // Now is the time of this story, for the sandbox and for replicas within the
 // process.
-func (w *World) Now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+func (w *World) Now() time.Time {
+	if in := w.panicIn.Load(); in != nil && len(*in) > 0 {
+		if at, _, _, ok := runtime.Caller(1); ok && slices.Contains(*in, runtime.FuncForPC(at).Name()) {
+			panic("the story asked for it")
+		}
+	}
+	return time.Now().Add(time.Duration(w.ahead.Load()))
+}
 
 // Passes moves the time of the story ahead.
 func (w *World) Passes(d time.Duration) { w.ahead.Add(int64(d)) }

@@ -1,0 +1,74 @@
+package story
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"kaimenhong/model/sqldb"
+)
+
+// unsteady are tables that change by the clock.
+var unsteady = []string{"job_run", "node_sequence", "account_snapshot", "goose_db_version", "goose_lock", "sqlite_sequence"}
+
+// Books are the rows of every table, each as a line, by table; tables that change by
+// the clock are left out.
+func (w *World) Books() map[string][]string {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	db, err := sqldb.Open(ctx, w.stores.DSN, sqldb.Options{MaxOpen: 1})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	list := "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
+	if sqldb.Embedded(db) {
+		list = "SELECT name FROM sqlite_master WHERE type = 'table'"
+	}
+	books := map[string][]string{}
+	for _, name := range w.rows(ctx, db, list) {
+		table := name[1 : len(name)-1] // printed as a list of one
+		if slices.Contains(unsteady, table) {
+			continue
+		}
+		if lines := w.rows(ctx, db, "SELECT * FROM "+table); len(lines) > 0 {
+			slices.Sort(lines)
+			books[table] = lines
+		}
+	}
+	return books
+}
+
+func (w *World) rows(ctx context.Context, db *sql.DB, query string) (lines []string) {
+	w.t.Helper()
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for rows.Next() {
+		values, to := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			to[i] = &values[i]
+		}
+		if err := rows.Scan(to...); err != nil {
+			w.t.Fatal(err)
+		}
+		for i, v := range values {
+			if raw, ok := v.([]byte); ok {
+				values[i] = string(raw)
+			}
+		}
+		lines = append(lines, fmt.Sprint(values))
+	}
+	if err := rows.Err(); err != nil {
+		w.t.Fatal(err)
+	}
+	return lines
+}
