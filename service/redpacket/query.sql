@@ -108,7 +108,8 @@ SELECT COUNT(nth) AS helps, CAST(COALESCE(SUM(share), 0) AS SIGNED) AS collected
 SELECT k, helper_id, share, created_at FROM pot_help
 WHERE pot_id = ? AND shown = TRUE AND nth IS NOT NULL ORDER BY k LIMIT ?;
 
--- Newest day first, along the key.
+-- Sorts all helps of a member, a few hundred: an index on the instant would cost every
+-- help of everybody.
 -- name: HelpsOfHelper :many
 SELECT h.pot_id, h.game_id, h.k, h.share, h.day, h.created_at, p.owner_id, p.state, p.n, p.target, p.ends_at
 FROM pot_help h JOIN pot p ON p.id = h.pot_id

@@ -317,3 +317,31 @@ func TestAnOpenPotIsSmallInRedis(t *testing.T) {
 	}
 	t.Logf("%d bytes", size)
 }
+
+func TestThePlainVersionFillsGapsToo(t *testing.T) {
+	houses(t, func(t *testing.T, h *house) {
+		e := h.engine(t, Options{})
+		pot := open(t, e, h.game(t, e, func(r *Rules) { r.Split = Equal }), 1)
+		if _, err := helpAs(t, e, pot.Pot, 10, "r"); err != nil {
+			t.Fatal(err)
+		}
+		// As the engine without Redis might have placed it.
+		if _, err := h.db.ExecContext(t.Context(), "UPDATE pot_help SET k = 5 WHERE pot_id = ?", int64(pot.Pot)); err != nil {
+			t.Fatal(err)
+		}
+		plain := NewRowLock(e)
+		for i := range 4 {
+			help, err := plain.Help(t.Context(), HelpRequest{Pot: pot.Pot, Who: visitor(20 + i), Request: "r"})
+			if err != nil || help.K != i+1 {
+				t.Errorf("Help = %+v, %v, want slot %d", help, err, i+1)
+			}
+		}
+		if _, err := plain.Help(t.Context(), HelpRequest{Pot: pot.Pot, Who: visitor(30), Request: "r"}); !errors.Is(err, ErrFull) {
+			t.Errorf("Help of a full pot = %v, want %v", err, ErrFull)
+		}
+		if view, err := e.View(t.Context(), pot.Pot, visitor(1)); err != nil || view.State != Filled {
+			t.Errorf("View = %+v, %v, want it filled", view, err)
+		}
+		sound(t, e)
+	})
+}

@@ -1,6 +1,7 @@
 package redpacket
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -85,14 +86,18 @@ func (r *RowLock) helpTx(ctx context.Context, tx *sql.Tx, a *attempt) (standing,
 	if err != nil {
 		return standing{}, fmt.Errorf("read the last slot of pot %s: %w", a.pot.id, err)
 	}
-	if int(k) >= a.pot.n() {
-		return standing{}, ErrFull
+	slot := int(k) + 1
+	if slot > a.pot.n() {
+		// The last slot may be taken while an earlier one is free, for the engine
+		// without Redis takes any.
+		if slot, err = r.gap(ctx, q, a.pot); err != nil || slot == 0 {
+			return standing{}, cmp.Or(err, error(ErrFull))
+		}
 	}
 	nth := freeNumber(day, a.game.Rules.HelpsPerDay)
 	if nth == 0 {
 		return standing{}, ErrDayLimit
 	}
-	slot := int(k) + 1
 	err = q.InsertHelp(ctx, db.InsertHelpParams{
 		PotID: int64(a.pot.id), K: int32(slot), HelperID: int64(a.helper()), RequestID: string(a.Request),
 		GameID: int64(a.pot.game), Day: sql.NullInt32{Int32: int32(a.day), Valid: true},
@@ -101,12 +106,37 @@ func (r *RowLock) helpTx(ctx context.Context, tx *sql.Tx, a *attempt) (standing,
 	if err != nil {
 		return standing{}, fmt.Errorf("insert a help: %w", err)
 	}
-	if slot == a.pot.n() {
+	if full, err := r.full(ctx, q, a.pot, max(int(k), slot)); err != nil {
+		return standing{}, err
+	} else if full {
 		if err := r.fillTx(ctx, tx, a); err != nil {
 			return standing{}, err
 		}
 	}
 	return standing{slot, a.Request, a.pot.share(slot), a.day}, nil
+}
+
+// gap is a slot without a row, 0 when there is none.
+func (r *RowLock) gap(ctx context.Context, q *db.Queries, pot *facts) (int, error) {
+	rows, err := q.HelpsOfPot(ctx, int64(pot.id))
+	if err != nil {
+		return 0, fmt.Errorf("read the helps of pot %s: %w", pot.id, err)
+	}
+	for i, row := range rows { // in the order of k
+		if int(row.K) != i+1 {
+			return i + 1, nil
+		}
+	}
+	return 0, nil
+}
+
+// full tells whether the pot is full now, given its last slot with a row.
+func (r *RowLock) full(ctx context.Context, q *db.Queries, pot *facts, last int) (bool, error) {
+	if last < pot.n() {
+		return false, nil
+	}
+	free, err := r.gap(ctx, q, pot)
+	return free == 0 && err == nil, err
 }
 
 // refusal says why a pot that is not open, or whose time is over, takes no help.

@@ -282,9 +282,17 @@ func (s *storm) deleteKeys(ctx context.Context, r *rand.Rand) {
 	_, _ = pipe.Exec(ctx)
 }
 
+// away is how long something is gone: seconds, and in a long run sometimes a minute.
+func away(r *rand.Rand) time.Duration {
+	if *duration >= 5*time.Minute && r.IntN(10) == 0 {
+		return time.Minute
+	}
+	return 500*time.Millisecond + time.Duration(r.Int64N(int64(3*time.Second)))
+}
+
 func (s *storm) killRedis(ctx context.Context, r *rand.Rand) {
 	s.redis.Kill()
-	rest(ctx, 500*time.Millisecond+time.Duration(r.Int64N(int64(2*time.Second))))
+	rest(ctx, away(r))
 	if err := s.redis.Start(s.t.Context()); err != nil {
 		s.t.Error(err)
 	}
@@ -308,7 +316,7 @@ func (s *storm) killReplica(ctx context.Context, r *rand.Rand) {
 func (s *storm) stopReplica(ctx context.Context, r *rand.Rand) {
 	c := s.replicas[r.IntN(2)]
 	_ = c.cmd.Process.Signal(syscall.SIGSTOP)
-	rest(ctx, time.Second+time.Duration(r.Int64N(int64(3*time.Second))))
+	rest(ctx, away(r))
 	_ = c.cmd.Process.Signal(syscall.SIGCONT)
 }
 

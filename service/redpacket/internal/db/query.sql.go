@@ -376,7 +376,8 @@ type HelpsOfHelperRow struct {
 	EndsAt    int64
 }
 
-// Newest day first, along the key.
+// Sorts all helps of a member, a few hundred: an index on the instant would cost every
+// help of everybody.
 func (q *Queries) HelpsOfHelper(ctx context.Context, arg HelpsOfHelperParams) ([]HelpsOfHelperRow, error) {
 	rows, err := q.db.QueryContext(ctx, helpsOfHelper, arg.HelperID, arg.Limit)
 	if err != nil {
