@@ -52,10 +52,15 @@ type measure struct {
 type env struct {
 	log      io.Writer
 	duration time.Duration // of one side of a comparison
+	pots     int           // how many pots are very many
 }
 
 func main() {
-	if err := run(); err != nil {
+	work := run
+	if os.Getenv(loadEnv) != "" {
+		work = func() error { return runLoad(os.Stdin, os.Stdout) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -65,12 +70,13 @@ func run() error {
 	pattern := flag.String("run", ".", "measure only what matches this regular expression")
 	asJSON := flag.Bool("json", false, "print one JSON object a figure")
 	duration := flag.Duration("duration", 3*time.Second, "how long one side of a comparison runs")
+	pots := flag.Int("pots", 1_000_000, "how many pots are very many")
 	flag.Parse()
 	match, err := regexp.Compile(*pattern)
 	if err != nil {
 		return fmt.Errorf("-run: %w", err)
 	}
-	e := env{log: os.Stderr, duration: *duration}
+	e := env{log: os.Stderr, duration: *duration, pots: *pots}
 	fmt.Fprintf(e.log, "%s, %s/%s, %d processors\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	missed := 0
 	for _, m := range measures {

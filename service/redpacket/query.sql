@@ -86,6 +86,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: HelpsOfPot :many
 SELECT k, helper_id, request_id, day, nth, share, shown, created_at FROM pot_help WHERE pot_id = ? ORDER BY k;
 
+-- What Redis must know of a group of pots.
+-- name: StandingOfPots :many
+SELECT pot_id, k, helper_id, request_id, day FROM pot_help WHERE pot_id IN (sqlc.slice(pots)) ORDER BY pot_id, k;
+
 -- name: HelpsOfPots :many
 SELECT pot_id, k, helper_id, nth, share, created_at FROM pot_help WHERE pot_id IN (sqlc.slice(pots)) ORDER BY pot_id, k;
 

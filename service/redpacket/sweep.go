@@ -28,11 +28,11 @@ func (e *Engine) merge(ctx context.Context, pot *facts) error {
 		e.met.redis.WithLabelValues("merge").Inc()
 		ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
 		defer cancel()
-		var rows []db.HelpsOfPotRow
+		var rows []db.StandingOfPotsRow
 		if !pot.fresh.CompareAndSwap(true, false) {
 			var err error
-			if rows, err = e.q.HelpsOfPot(ctx, int64(pot.id)); err != nil {
-				return fmt.Errorf("read the helps of pot %s: %w", pot.id, err)
+			if rows, err = e.standing.rows(ctx, pot.id); err != nil {
+				return err
 			}
 		}
 		left := max(pot.ends.Time().Sub(e.now()), 0)

@@ -1231,6 +1231,58 @@ func (q *Queries) Slices(ctx context.Context, gameID int64) ([]SlicesRow, error)
 	return items, nil
 }
 
+const standingOfPots = `-- name: StandingOfPots :many
+SELECT pot_id, k, helper_id, request_id, day FROM pot_help WHERE pot_id IN (/*SLICE:pots*/?) ORDER BY pot_id, k
+`
+
+type StandingOfPotsRow struct {
+	PotID     int64
+	K         int32
+	HelperID  int64
+	RequestID string
+	Day       sql.NullInt32
+}
+
+// What Redis must know of a group of pots.
+func (q *Queries) StandingOfPots(ctx context.Context, pots []int64) ([]StandingOfPotsRow, error) {
+	query := standingOfPots
+	var queryParams []interface{}
+	if len(pots) > 0 {
+		for _, v := range pots {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:pots*/?", strings.Repeat(",?", len(pots))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:pots*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []StandingOfPotsRow
+	for rows.Next() {
+		var i StandingOfPotsRow
+		if err := rows.Scan(
+			&i.PotID,
+			&i.K,
+			&i.HelperID,
+			&i.RequestID,
+			&i.Day,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const stopGame = `-- name: StopGame :execrows
 UPDATE redpacket_game SET stopped_at = ?, stopped_why = ? WHERE id = ?
 `

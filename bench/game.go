@@ -1,0 +1,290 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"kaimenhong/service/redpacket"
+)
+
+// rounds is how often the sides of a comparison take turns: on a machine that others
+// use too, neighbours in time are what can be compared.
+const rounds = 3
+
+// sides are the versions of a help.
+func (h *house) sides() map[string]helper {
+	return map[string]helper{
+		"durable": h.engine, "scripts": redpacket.NewScriptsOnly(h.engine), "rowlock": redpacket.NewRowLock(h.engine),
+	}
+}
+
+// shape is how the pots of a comparison are.
+type shape struct {
+	name               string
+	pots, helps, width int
+}
+
+var shapes = []shape{{"many", 8000, 50, 1000}, {"hot", 80, 5000, 1}}
+
+// takeTurns measures each side on a table of its own, a part of the duration at a time.
+func (h *house) takeTurns(e env, s shape, connections int, names ...string) (map[string]outcome, error) {
+	tables, sums := map[string]*table{}, map[string]outcome{}
+	for _, name := range names {
+		var err error
+		if tables[name], err = h.lay(context.Background(), s.pots, s.helps, s.width); err != nil {
+			return nil, err
+		}
+	}
+	sides := h.sides()
+	for round := range rounds + 1 {
+		for _, name := range names {
+			job := task{Connections: connections, Duration: e.duration / rounds}
+			o, err := h.run(sides[name], tables[name], job)
+			if err != nil {
+				return nil, fmt.Errorf("%s, %s: %w", s.name, name, err)
+			}
+			if round > 0 { // the first one warms up
+				sums[name] = sums[name].plus(o)
+			}
+		}
+	}
+	return sums, nil
+}
+
+// measureHelp compares a durable help with the scripts alone and with the plain row
+// lock, over many pots and on one hot pot, at 64 and 256 connections.
+func measureHelp(e env) ([]Figure, error) {
+	h, err := newHouse(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer h.close()
+	var figures []Figure
+	for _, s := range shapes {
+		lock := 6.0
+		if s.name == "hot" {
+			lock = 12
+		}
+		for _, connections := range []int{64, 256} {
+			sums, err := h.takeTurns(e, s, connections, "scripts", "durable", "rowlock")
+			if err != nil {
+				return nil, err
+			}
+			durable, scripts, plain := sums["durable"], sums["scripts"], sums["rowlock"]
+			name := fmt.Sprintf("help.durable.%s.%d", s.name, connections)
+			figures = append(figures,
+				against(name, "helps/s", durable.rate(), "scripts alone", scripts.rate(), "≥", 0.65),
+				against(name, "helps/s", durable.rate(), "row lock", plain.rate(), "≥", lock),
+				against(name, "µs of processor a help", durable.perHelp(), "scripts alone", scripts.perHelp(), "≤", 1.7),
+				against(name, "µs of processor a help", durable.perHelp(), "row lock", plain.perHelp(), "≤", 1/lock))
+		}
+	}
+	return figures, nil
+}
+
+// measureOpen compares openings with helps on many pots.
+func measureOpen(e env) ([]Figure, error) {
+	h, err := newHouse(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer h.close()
+	many, err := h.lay(context.Background(), shapes[0].pots, shapes[0].helps, shapes[0].width)
+	if err != nil {
+		return nil, err
+	}
+	fresh, err := h.lay(context.Background(), 1, shapes[0].helps, 1)
+	if err != nil {
+		return nil, err
+	}
+	var opened, helped outcome
+	for range rounds {
+		job := task{Connections: 64, Duration: e.duration / rounds}
+		o, err := h.run(h.engine, many, job)
+		if err != nil {
+			return nil, err
+		}
+		helped = helped.plus(o)
+		job.Game = fresh.game
+		if o, err = h.run(h.engine, fresh, job); err != nil {
+			return nil, err
+		}
+		opened = opened.plus(o)
+	}
+	return []Figure{against("pot.open.64", "openings/s", opened.rate(), "helps on many pots", helped.rate(), "≥", 0.3)}, nil
+}
+
+// measureFlush compares the hot pot with itself while Redis forgets everything every
+// second.
+func measureFlush(e env) ([]Figure, error) {
+	h, err := newHouse(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer h.close()
+	hot, err := h.lay(context.Background(), 200, 5000, 1)
+	if err != nil {
+		return nil, err
+	}
+	var calm, flushed outcome
+	for range rounds {
+		job := task{Connections: 64, Duration: max(e.duration/rounds, 3*time.Second)}
+		o, err := h.run(h.engine, hot, job)
+		if err != nil {
+			return nil, err
+		}
+		calm = calm.plus(o)
+		stop := h.flushEvery(time.Second)
+		o, err = h.run(h.engine, hot, job)
+		stop()
+		if err != nil {
+			return nil, err
+		}
+		flushed = flushed.plus(o)
+	}
+	return []Figure{against("help.flushed.hot.64", "helps/s", flushed.rate(), "undisturbed", calm.rate(), "≥", 0.9)}, nil
+}
+
+// flushEvery empties Redis at an interval until it is stopped.
+func (h *house) flushEvery(interval time.Duration) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(interval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				_ = h.redis.FlushDB(ctx).Err() // a flush that fails flushes nothing
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// measureLatency finds the highest throughput and then sends 70 % of it, whatever the
+// answers do.
+func measureLatency(e env) ([]Figure, error) {
+	h, err := newHouse(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer h.close()
+	many, err := h.lay(context.Background(), 2*shapes[0].pots, shapes[0].helps, shapes[0].width)
+	if err != nil {
+		return nil, err
+	}
+	var figures []Figure
+	for _, connections := range []int{64, 256} {
+		top, err := h.run(h.engine, many, task{Connections: connections, Duration: e.duration})
+		if err != nil {
+			return nil, err
+		}
+		o, err := h.run(h.engine, many, task{Connections: connections, Duration: e.duration, Rate: 0.7 * top.rate()})
+		if err != nil {
+			return nil, err
+		}
+		name := fmt.Sprintf("help.latency.%d", connections)
+		fmt.Fprintf(e.log, "%s: %.0f helps/s at most; p50 %.2f ms, p99 %.2f ms at %.0f\n", name, top.rate(), o.P50, o.P99, o.rate())
+		figures = append(figures, against(name, "ms, p99", o.P99, "p50", o.P50, "≤", 3))
+	}
+	return figures, nil
+}
+
+// measureMillion compares helps while very many pots are open with helps while a
+// thousand are, and weighs the pots in Redis.
+func measureMillion(e env) ([]Figure, error) {
+	const few = 1000
+	h, err := newHouse(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer h.close()
+	all, err := h.lay(context.Background(), e.pots, 50, e.pots)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := h.run(h.engine, all, task{Connections: 256, Most: 3 * e.pots, Duration: 20 * time.Minute}); err != nil {
+		return nil, err
+	}
+	size, err := h.sizeOf(all.pots[:few])
+	if err != nil {
+		return nil, err
+	}
+	thousand := &table{game: all.game, pots: all.pots[:few], helps: 50, width: few, next: 5 * few}
+	wide := &table{game: all.game, pots: all.pots, helps: 50, width: e.pots, next: 3 * e.pots}
+	var small, large outcome
+	for range rounds {
+		job := task{Connections: 64, Duration: min(e.duration/rounds, time.Second)}
+		o, err := h.run(h.engine, thousand, job)
+		if err != nil {
+			return nil, err
+		}
+		small = small.plus(o)
+		if o, err = h.run(h.engine, wide, job); err != nil {
+			return nil, err
+		}
+		large = large.plus(o)
+	}
+	name := fmt.Sprintf("pots.open.%d", e.pots)
+	return []Figure{
+		against(name, "helps/s", large.rate(), "1,000 open pots", small.rate(), "≥", 0.9),
+		atMost(name, "bytes of Redis an open pot with 3 helps", size, 700),
+	}, nil
+}
+
+// sizeOf is the mean of the bytes that Redis needs for each of the pots.
+func (h *house) sizeOf(pots []redpacket.PotID) (float64, error) {
+	var sum int64
+	for _, id := range pots {
+		n, err := h.redis.MemoryUsage(context.Background(), "redpacket:{"+id.String()+"}:slots").Result()
+		if err != nil {
+			return 0, fmt.Errorf("weigh pot %s: %w", id, err)
+		}
+		sum += n
+	}
+	return float64(sum) / float64(len(pots)), nil
+}
+
+// measureTouch asks for pots that Redis has forgotten, each for the first time since,
+// over 64 connections at a third of the highest throughput.
+func measureTouch(e env) ([]Figure, error) {
+	const pots, before = 3000, 10
+	h, err := newHouse(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer h.close()
+	t, err := h.lay(context.Background(), pots, 50, pots)
+	if err != nil {
+		return nil, err
+	}
+	top, err := h.run(h.engine, t, task{Connections: 64, Most: before * pots, Duration: 5 * time.Minute})
+	if err != nil {
+		return nil, err
+	}
+	job := task{Connections: 64, Most: pots, Duration: 5 * time.Minute, Rate: top.rate() / 3}
+	warm, err := h.run(h.engine, t, job)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.redis.FlushDB(context.Background()).Err(); err != nil {
+		return nil, err
+	}
+	cold, err := h.run(h.engine, t, job)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(e.log, "help.first_touch: p50 %.2f ms, p99 %.2f ms; the same pots when Redis knows them: %.2f ms, %.2f ms\n", cold.P50, cold.P99, warm.P50, warm.P99)
+	return []Figure{
+		atMost("help.first_touch.64", "ms, p50", cold.P50, 5),
+		atMost("help.first_touch.64", "ms, p99", cold.P99, 5),
+	}, nil
+}
