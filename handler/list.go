@@ -28,7 +28,11 @@ func listed[F, T any](in []F, next string, err error, word func(F) T) (*listAnsw
 	return out, nil
 }
 
+// pathID is an id within a path. It is a struct, for huma reads a bare integer as a
+// number there and then refuses it: the description promises text.
+type pathID struct{ model.ID }
+
 // byID is the input of what reads one thing.
 type byID struct {
-	ID model.ID `path:"id"`
+	ID pathID `path:"id"`
 }

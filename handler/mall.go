@@ -64,7 +64,7 @@ type giftAnswer struct{ Body gift }
 
 // Gift is one gift; one that is not on sale is not there.
 func (h Mall) Gift(ctx context.Context, in *byID) (*giftAnswer, error) {
-	g, err := h.Shelf.Gift(ctx, in.ID)
+	g, err := h.Shelf.Gift(ctx, in.ID.ID)
 	if err == nil && !g.OnSale {
 		err = mall.ErrNoGift
 	}
@@ -139,17 +139,17 @@ func (h Mall) List(ctx context.Context, in *Page) (*listAnswer[redemption], erro
 
 // Get is one of the member's redemptions; somebody else's is not there.
 func (h Mall) Get(ctx context.Context, in *byID) (*redemptionAnswer, error) {
-	return oneRedemption(h.Redemptions.Redemption(ctx, memberOf(ctx), in.ID))
+	return oneRedemption(h.Redemptions.Redemption(ctx, memberOf(ctx), in.ID.ID))
 }
 
 type cancelInput struct {
 	Write
-	ID model.ID `path:"id"`
+	ID pathID `path:"id"`
 }
 
 // Cancel takes a redemption back where the gift allows it.
 func (h Mall) Cancel(ctx context.Context, in *cancelInput) (*redemptionAnswer, error) {
-	return oneRedemption(h.Redemptions.Cancel(ctx, memberOf(ctx), in.ID))
+	return oneRedemption(h.Redemptions.Cancel(ctx, memberOf(ctx), in.ID.ID))
 }
 
 // ExportRedemptions words the mall's part of an export.

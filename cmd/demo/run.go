@@ -64,6 +64,9 @@ func (r run) Run(ctx context.Context) (err error) {
 		defer cancel()
 		err = errors.Join(err, a.Close(closing))
 	}()
+	if err := a.Stock(starting, goods(time.Now())); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	a.Start()
 	serving := make(chan error, 1)
 	go func() { serving <- app.Serve(ctx, listener, together(a.Handler, world.Handler()), closeLimit) }()
