@@ -12,6 +12,19 @@ import (
 // unsteady are tables that change by the clock.
 var unsteady = []string{"job_run", "node_sequence", "account_snapshot", "goose_db_version", "goose_lock", "sqlite_sequence"}
 
+// Settle waits until every promise in the outbox was kept.
+func (w *World) Settle() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	db, err := sqldb.Open(ctx, w.stores.DSN, sqldb.Options{MaxOpen: 1})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	w.Until("every promise is kept", func() bool { return len(w.rows(ctx, db, "SELECT id FROM outbox WHERE done_at = 0")) == 0 })
+}
+
 // Books are the rows of every table, each as a line, by table; tables that change by
 // the clock are left out.
 func (w *World) Books() map[string][]string {

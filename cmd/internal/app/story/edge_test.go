@@ -17,6 +17,7 @@ func TestWhatWeChatNeverSaysIsRefusedAndChangesNothing(t *testing.T) {
 				w := story.Begin(t, s, func(o *sandbox.Options) { o.Mode = mode })
 				r := w.Replica()
 				zhang := w.Person("ordinary").Bound()
+				w.Settle()
 				before, refused := w.Books(), 0
 				for _, trick := range wechat.Forgeries {
 					answer, err := w.Sandbox.WeChat.Forge(t.Context(), zhang.ID, trick, "解绑")
@@ -49,6 +50,7 @@ func TestAReplayIsARepeatAtFirstAndAForgeryLater(t *testing.T) {
 		zhang.Says("意见反馈").Hears("意见")
 		zhang.Says("排队太久了").Hears("记下")
 		calls := w.Callbacks(seen)
+		w.Settle()
 		before := w.Books()
 		for _, call := range calls {
 			answer, err := w.Sandbox.WeChat.Replay(t.Context(), call.Seq)

@@ -181,8 +181,9 @@ func (w *World) Idle() {
 // Until waits until something holds; it looks whenever something happened.
 func (w *World) Until(what string, holds func() bool) {
 	w.t.Helper()
-	limit := time.NewTimer(patience)
+	limit, look := time.NewTimer(patience), time.NewTicker(100*time.Millisecond) // not all that happens wakes
 	defer limit.Stop()
+	defer look.Stop()
 	for {
 		next := w.happen.next()
 		if holds() {
@@ -190,6 +191,7 @@ func (w *World) Until(what string, holds func() bool) {
 		}
 		select {
 		case <-next:
+		case <-look.C:
 		case <-limit.C:
 			w.t.Fatalf("not within %s: %s\n%s", patience, what, w.Logs.tail())
 		}
