@@ -28,11 +28,17 @@ func listed[F, T any](in []F, next string, err error, word func(F) T) (*listAnsw
 	return out, nil
 }
 
-// pathID is an id within a path. It is a struct, for huma reads a bare integer as a
-// number there and then refuses it: the description promises text.
-type pathID struct{ model.ID }
+// ByID is part of the input of what is about one thing. The id is read as a string,
+// for that is what the description says it is.
+type ByID struct {
+	Text string `path:"id" pattern:"^[1-9][0-9]{0,18}$" doc:"编号"`
+}
 
-// byID is the input of what reads one thing.
-type byID struct {
-	ID pathID `path:"id"`
+// id is 0, which nothing has, for a number beyond 63 bits.
+func (b ByID) id() model.ID {
+	id, err := model.ParseID(b.Text)
+	if err != nil {
+		return 0
+	}
+	return id
 }

@@ -63,8 +63,8 @@ func (h Mall) Gifts(ctx context.Context, in *Page) (*listAnswer[gift], error) {
 type giftAnswer struct{ Body gift }
 
 // Gift is one gift; one that is not on sale is not there.
-func (h Mall) Gift(ctx context.Context, in *byID) (*giftAnswer, error) {
-	g, err := h.Shelf.Gift(ctx, in.ID.ID)
+func (h Mall) Gift(ctx context.Context, in *ByID) (*giftAnswer, error) {
+	g, err := h.Shelf.Gift(ctx, in.id())
 	if err == nil && !g.OnSale {
 		err = mall.ErrNoGift
 	}
@@ -138,18 +138,18 @@ func (h Mall) List(ctx context.Context, in *Page) (*listAnswer[redemption], erro
 }
 
 // Get is one of the member's redemptions; somebody else's is not there.
-func (h Mall) Get(ctx context.Context, in *byID) (*redemptionAnswer, error) {
-	return oneRedemption(h.Redemptions.Redemption(ctx, memberOf(ctx), in.ID.ID))
+func (h Mall) Get(ctx context.Context, in *ByID) (*redemptionAnswer, error) {
+	return oneRedemption(h.Redemptions.Redemption(ctx, memberOf(ctx), in.id()))
 }
 
 type cancelInput struct {
 	Write
-	ID pathID `path:"id"`
+	ByID
 }
 
 // Cancel takes a redemption back where the gift allows it.
 func (h Mall) Cancel(ctx context.Context, in *cancelInput) (*redemptionAnswer, error) {
-	return oneRedemption(h.Redemptions.Cancel(ctx, memberOf(ctx), in.ID.ID))
+	return oneRedemption(h.Redemptions.Cancel(ctx, memberOf(ctx), in.id()))
 }
 
 // ExportRedemptions words the mall's part of an export.

@@ -12,6 +12,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"kaimenhong/model/fault"
+	"kaimenhong/service/member"
+	"kaimenhong/service/session"
 )
 
 // problem is the answer to a request that failed, RFC 9457. Code is stable and for
@@ -123,7 +125,11 @@ func init() {
 func problemOf(ctx context.Context, status int, text string, errs []error) *problem {
 	c := callOf(ctx)
 	if status >= http.StatusInternalServerError {
-		return newProblem(ctx, c.log, errors.Join(append(errs, errUnexpected(text))...), c.request, c.route)
+		err := errors.Join(append(errs, errUnexpected(text))...)
+		if errors.Is(err, member.ErrUnknown) { // of a token that is still good for seconds: he closed his account
+			err = session.ErrEnded.With(err)
+		}
+		return newProblem(ctx, c.log, err, c.request, c.route)
 	}
 	p := &problem{Type: "about:blank", Status: status, Code: codeInvalid, Detail: "请求内容不正确", RequestID: c.request}
 	switch status {

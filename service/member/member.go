@@ -54,14 +54,21 @@ var (
 	ErrBusy        = fault.New(fault.Unavailable, "member.busy", "系统繁忙，请稍后再试")
 )
 
-// Topics of the outbox rows that this domain writes; their payloads are Event and
-// Merge.
+// Topics of the outbox rows that this domain writes; their payloads are Met, Event
+// and Merge.
 const (
+	TopicMet     = "member.met"
 	TopicBound   = "member.bound"
 	TopicUnbound = "member.unbound"
 	TopicMerged  = "member.merged"
 	TopicClosed  = "member.closed"
 )
+
+// Met is the payload of TopicMet: a stranger came by the official account, whose
+// callbacks do not tell the unionid. Whoever can find it out calls Join.
+type Met struct {
+	Member model.MemberID `json:"member"`
+}
 
 // Event is the payload of TopicBound, TopicUnbound and TopicClosed.
 type Event struct {

@@ -73,9 +73,13 @@ func (m *Members) create(ctx context.Context, app model.App, openID model.OpenID
 			if err := q.AddMember(ctx, db.AddMemberParams{ID: int64(id), JoinedAt: int64(at)}); err != nil {
 				return err
 			}
-			return q.AddIdentity(ctx, db.AddIdentityParams{
+			err := q.AddIdentity(ctx, db.AddIdentityParams{
 				App: string(app), Openid: string(openID), MemberID: int64(id), CreatedAt: int64(at),
 			})
+			if err != nil || app != model.OfficialAccount {
+				return err
+			}
+			return m.Outbox.AddTx(ctx, tx, TopicMet, model.RequestID("met-"+id.String()), Met{Member: id})
 		})
 		switch {
 		case err == nil:

@@ -12,10 +12,12 @@ import (
 	"kaimenhong/service/member"
 	"kaimenhong/service/points"
 	"kaimenhong/service/push"
+	"kaimenhong/service/wechat"
 )
 
 // promises names who keeps the promises that domains make in the outbox.
 func (d *domains) promises(g ground) error {
+	d.outbox.Handle(member.TopicMet, told(d.met))
 	d.outbox.Handle(member.TopicBound, d.bound(g))
 	d.outbox.Handle(member.TopicUnbound, asked(d.unbound))
 	d.outbox.Handle(member.TopicMerged, nothing)
@@ -45,6 +47,28 @@ func told[P any](keep func(ctx context.Context, payload P) error) func(context.C
 }
 
 var errPayload = fault.New(fault.Invalid, "outbox.payload", "系统开小差了，请稍后再试")
+
+// met asks WeChat for the unionid of a stranger, so that he is the same member in the
+// mini-program. Who does not follow cannot be asked about; he stays a member of his own
+// until he follows.
+func (d *domains) met(ctx context.Context, e member.Met) error {
+	m, err := d.members.Get(ctx, e.Member, model.OfficialAccount)
+	if errors.Is(err, member.ErrUnknown) || err == nil && (m.OpenID == "" || m.UnionID != "") {
+		return nil // closed again, or known by now
+	}
+	if err != nil {
+		return err
+	}
+	user, err := d.wechat.UserInfo(ctx, m.OpenID)
+	if errors.Is(err, wechat.ErrOpenID) || errors.Is(err, wechat.ErrPermission) || err == nil && user.UnionID == "" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = d.members.Join(ctx, model.OfficialAccount, m.OpenID, user.UnionID)
+	return err
+}
 
 // bound earns the points of a first binding. The ledger gives them once to a number
 // and once to a member, however often the promise is kept.
