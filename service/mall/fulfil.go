@@ -78,6 +78,8 @@ func (m *Mall) Fulfil(ctx context.Context, id model.ID) error {
 		return nil
 	case State(r.State) == Paying:
 		return m.takeBack(ctx, r, Cancelled, "超时未支付")
+	case r.Refusal.Valid:
+		return wrapped("forget a refusal", db.New(m.DB).ForgetRefused(ctx, r.ID))
 	case Kind(r.Kind) == Coupon && State(r.State) == Accepted:
 		return m.handCoupon(ctx, r)
 	case Kind(r.Kind) == Carrier:

@@ -167,11 +167,16 @@ func (m *Mall) Gift(ctx context.Context, id model.ID) (Gift, error) {
 // maxPage is the most that one page carries.
 const maxPage = 100
 
-// Gifts are those on sale now, in the order in which they are shown. cursor is ""
-// or the one that came with the page before.
+// Gifts are those on sale now, in the order in which they are shown. cursor is "" or
+// the one that came with the page before.
 //
 // Errors: ErrCursor.
-func (m *Mall) Gifts(ctx context.Context, cursor string, limit int) (page []Gift, next string, err error) {
+func (m *Mall) Gifts(ctx context.Context, cursor string, limit int) ([]Gift, string, error) {
+	return m.GiftsOf(ctx, "", cursor, limit)
+}
+
+// GiftsOf are the Gifts of one category; "" is all of them.
+func (m *Mall) GiftsOf(ctx context.Context, category, cursor string, limit int) (page []Gift, next string, err error) {
 	size := int32(min(max(limit, 1), maxPage))
 	after := db.GiftsAfterParams{Now: m.millis(), Limit: size + 1}
 	if cursor != "" {
@@ -179,7 +184,14 @@ func (m *Mall) Gifts(ctx context.Context, cursor string, limit int) (page []Gift
 			return nil, "", ErrCursor
 		}
 	}
-	rows, err := db.New(m.DB).GiftsAfter(ctx, after)
+	var rows []db.MallGift
+	if category == "" {
+		rows, err = db.New(m.DB).GiftsAfter(ctx, after)
+	} else {
+		rows, err = db.New(m.DB).GiftsOfAfter(ctx, db.GiftsOfAfterParams{
+			AfterPosition: after.AfterPosition, AfterID: after.AfterID, Now: after.Now, Category: category, Limit: after.Limit,
+		})
+	}
 	if err != nil {
 		return nil, "", fmt.Errorf("read the gifts: %w", err)
 	}
@@ -195,6 +207,15 @@ func (m *Mall) Gifts(ctx context.Context, cursor string, limit int) (page []Gift
 		page = append(page, g)
 	}
 	return page, next, nil
+}
+
+// Categories are those of the gifts on sale now, in the order in which they are shown.
+func (m *Mall) Categories(ctx context.Context) ([]string, error) {
+	names, err := db.New(m.DB).Categories(ctx, db.CategoriesParams{Now: m.millis(), Limit: maxPage})
+	if err != nil {
+		return nil, fmt.Errorf("read the categories: %w", err)
+	}
+	return names, nil
 }
 
 func gift(r db.MallGift) (Gift, error) {

@@ -10,11 +10,12 @@
 //   - a member pays the price that he was shown: an edit in between is noticed.
 //
 // Order of a redemption's transaction: redemption (its request id) → points → stock,
-// for the stock of one gift is the row that all want. With the reads before it, it is
+// for the stock of one gift is the row that all want. A refusal is kept as the
+// request's answer in a row of its own. With the reads before it, it is
 // twelve round trips to the database. The redemption's row is also the promise to
 // hand over: FulfilDue takes up whatever was not.
 //
-// Tables: mall_gift, mall_coupon, mall_redemption. No other package touches them.
+// Tables: mall_gift, mall_coupon, mall_redemption, mall_merged. No other package touches them.
 // Redis keys: none. Addresses, numbers and coupon codes are sealed.
 package mall
 
@@ -65,7 +66,8 @@ const (
 // State is where a redemption is.
 type State string
 
-// The states. Fulfilled, Failed and Cancelled are final.
+// The states. Fulfilled, Failed and Cancelled are final, and Shipped and Accepted of a
+// parcel wait for people.
 const (
 	Paying     State = "paying"     // points held, money not paid yet
 	Accepted   State = "accepted"   // paid, nothing sent yet

@@ -25,11 +25,35 @@ WHERE state = 'on' AND position >= sqlc.arg(after_position)
   AND starts_at <= sqlc.arg(now) AND ends_at > sqlc.arg(now)
 ORDER BY position, id LIMIT ?;
 
--- The hot row: last in its transaction. No row changes when nothing is left or when
--- the gift is not what the member was shown.
+-- name: GiftsOfAfter :many
+SELECT * FROM mall_gift
+WHERE state = 'on' AND position >= sqlc.arg(after_position)
+  AND (position > sqlc.arg(after_position) OR (position = sqlc.arg(after_position) AND id > sqlc.arg(after_id)))
+  AND starts_at <= sqlc.arg(now) AND ends_at > sqlc.arg(now) AND category = sqlc.arg(category)
+ORDER BY position, id LIMIT ?;
+
+-- name: Categories :many
+SELECT category FROM mall_gift
+WHERE state = 'on' AND starts_at <= sqlc.arg(now) AND ends_at > sqlc.arg(now)
+GROUP BY category ORDER BY MIN(position), category LIMIT ?;
+
+-- What points alone buy and needs no address.
+-- name: GiftsFor :many
+SELECT * FROM mall_gift
+WHERE state = 'on' AND starts_at <= sqlc.arg(now) AND ends_at > sqlc.arg(now)
+  AND fen = 0 AND kind <> 'physical' AND points <= sqlc.arg(points) AND tier <= sqlc.arg(tier) AND reserved < total
+ORDER BY position, id LIMIT ?;
+
+-- name: TakenOf :many
+SELECT gift_id, CAST(COUNT(*) AS SIGNED) AS taken FROM mall_redemption
+WHERE gift_id IN (sqlc.slice(gifts)) AND member_id = sqlc.arg(member_id) AND nth > 0 GROUP BY gift_id;
+
+-- The hot row: last in its transaction. No row changes when nothing is left, when the
+-- gift is not what the member was shown, or when he became another member meanwhile.
 -- name: ReserveGift :execrows
 UPDATE mall_gift SET reserved = reserved + 1
-WHERE id = sqlc.arg(id) AND version = sqlc.arg(version) AND state = 'on' AND reserved < total;
+WHERE id = sqlc.arg(id) AND version = sqlc.arg(version) AND state = 'on' AND reserved < total
+  AND NOT EXISTS (SELECT 1 FROM mall_merged m WHERE m.from_id = sqlc.arg(member_id));
 
 -- name: ReleaseGift :execrows
 UPDATE mall_gift SET reserved = reserved - 1 WHERE id = sqlc.arg(id) AND reserved > 0;
@@ -41,8 +65,8 @@ WHERE gift_id = sqlc.arg(gift_id) AND member_id = sqlc.arg(member_id) AND nth > 
 -- Answers a duplicate key for a request that was used before and for an nth that is
 -- taken.
 -- name: InsertRedemption :exec
-INSERT INTO mall_redemption (id, member_id, gift_id, nth, request_id, body_hash, kind, title, points, fen, cancellable, extend_days, spec, delivery, hold_id, state, reason, code, carrier_no, parcel, attempts, next_at, created_at, updated_at)
-VALUES (sqlc.arg(id), sqlc.arg(member_id), sqlc.arg(gift_id), sqlc.arg(nth), sqlc.arg(request_id), sqlc.arg(body_hash), sqlc.arg(kind), sqlc.arg(title), sqlc.arg(points), sqlc.arg(fen), sqlc.arg(cancellable), sqlc.arg(extend_days), sqlc.arg(spec), sqlc.arg(delivery), 0, sqlc.arg(state), '', '', '', '', 0, sqlc.arg(next_at), sqlc.arg(created_at), sqlc.arg(created_at));
+INSERT INTO mall_redemption (id, member_id, gift_id, nth, request_id, body_hash, kind, title, points, fen, cancellable, extend_days, spec, delivery, hold_id, state, reason, code, carrier_no, parcel, attempts, next_at, created_at, updated_at, refusal)
+VALUES (sqlc.arg(id), sqlc.arg(member_id), sqlc.arg(gift_id), sqlc.arg(nth), sqlc.arg(request_id), sqlc.arg(body_hash), sqlc.arg(kind), sqlc.arg(title), sqlc.arg(points), sqlc.arg(fen), sqlc.arg(cancellable), sqlc.arg(extend_days), sqlc.arg(spec), sqlc.arg(delivery), 0, sqlc.arg(state), sqlc.arg(reason), '', '', '', 0, sqlc.arg(next_at), sqlc.arg(created_at), sqlc.arg(created_at), sqlc.arg(refusal));
 
 -- name: SetHold :exec
 UPDATE mall_redemption SET hold_id = sqlc.arg(hold_id) WHERE id = sqlc.arg(id);
@@ -54,7 +78,8 @@ SELECT * FROM mall_redemption WHERE id = ?;
 SELECT * FROM mall_redemption WHERE member_id = sqlc.arg(member_id) AND request_id = sqlc.arg(request_id);
 
 -- name: Redemptions :many
-SELECT * FROM mall_redemption WHERE member_id = sqlc.arg(member_id) AND id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
+SELECT * FROM mall_redemption
+WHERE member_id = sqlc.arg(member_id) AND id < sqlc.arg(before) AND refusal IS NULL ORDER BY id DESC LIMIT ?;
 
 -- name: Due :many
 SELECT id, next_at FROM mall_redemption
@@ -92,3 +117,40 @@ SELECT id, code FROM mall_coupon WHERE gift_id = sqlc.arg(gift_id) AND redemptio
 
 -- name: TakeCoupon :execrows
 UPDATE mall_coupon SET redemption_id = sqlc.arg(redemption_id) WHERE id = sqlc.arg(id) AND redemption_id = 0;
+
+-- name: ForgetRefused :exec
+DELETE FROM mall_redemption WHERE id = sqlc.arg(id) AND refusal IS NOT NULL;
+
+-- Answers a duplicate key when the member was merged before.
+-- name: InsertMerged :exec
+INSERT INTO mall_merged (from_id, into_id, created_at) VALUES (sqlc.arg(from_id), sqlc.arg(into_id), sqlc.arg(created_at));
+
+-- Whoever was merged into the absorbed one is now merged into his successor.
+-- name: MergeEarlier :exec
+UPDATE mall_merged SET into_id = sqlc.arg(into_id) WHERE into_id = sqlc.arg(from_id);
+
+-- name: MergedInto :one
+SELECT into_id FROM mall_merged WHERE from_id = sqlc.arg(from_id);
+
+-- name: LastNth :one
+SELECT CAST(COALESCE(MAX(nth), 0) AS SIGNED) AS last_nth FROM mall_redemption WHERE member_id = sqlc.arg(member_id);
+
+-- Request ids that both members used.
+-- name: SharedRequests :many
+SELECT f.id FROM mall_redemption f JOIN mall_redemption i ON i.member_id = sqlc.arg(into_id) AND i.request_id = f.request_id
+WHERE f.member_id = sqlc.arg(from_id) ORDER BY f.id LIMIT ?;
+
+-- name: RenameRequest :exec
+UPDATE mall_redemption SET request_id = sqlc.arg(request_id) WHERE id = sqlc.arg(id);
+
+-- Each nth lands above every one of the successor's.
+-- name: OwnRedemptions :exec
+UPDATE mall_redemption SET member_id = sqlc.arg(into_id), nth = nth + sqlc.arg(above) WHERE member_id = sqlc.arg(from_id);
+
+-- name: OpenRedemptions :many
+SELECT * FROM mall_redemption
+WHERE member_id = sqlc.arg(member_id) AND id > sqlc.arg(after) AND state NOT IN ('fulfilled', 'failed', 'cancelled', 'refused')
+ORDER BY id LIMIT ?;
+
+-- name: ShredRedemptions :exec
+UPDATE mall_redemption SET delivery = '', code = '' WHERE member_id = sqlc.arg(member_id) AND state IN ('shipped', 'fulfilled', 'failed', 'cancelled', 'refused');

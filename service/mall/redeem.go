@@ -54,43 +54,36 @@ var errAgain = errors.New("the gift or the member's count changed meanwhile")
 // at once, the carrier's goods by FulfilDue, or Fulfil for who cannot wait.
 //
 // Errors: ErrNoGift, ErrOffSale, ErrSoldOut, ErrTier, ErrLimit, ErrPhone, ErrAddress,
-// ErrRequest, ErrRequestReused, and those of the points.
+// ErrRequest, ErrRequestReused, and those of the points. A repeat gets the first answer,
+// a refusal too, for seven days; ErrPhone, ErrAddress and ErrNoGift are no answers: who
+// mends his request may send it again.
 func (m *Mall) Redeem(ctx context.Context, o Order) (Redemption, error) {
 	if !o.Request.Valid() {
 		return Redemption{}, ErrRequest
 	}
+	var err error
 	for range maxTries {
-		row, err := m.redeem(ctx, o)
-		if errors.Is(err, errAgain) {
-			continue
+		var row db.InsertRedemptionParams
+		row, err = m.redeem(ctx, o)
+		if err == nil {
+			return m.started(ctx, row)
 		}
-		if err != nil {
-			// What was promised before stays so, whatever became of the gift.
-			first, found, firstErr := m.first(ctx, o)
-			if found || firstErr != nil {
-				return first, firstErr
-			}
-			return Redemption{}, err
+		into, unfound := m.successor(ctx, o.Member)
+		switch {
+		case unfound != nil:
+			return Redemption{}, unfound
+		case into != o.Member: // merged meanwhile: what he has and had is looked for there
+			o.Member = into
+		case errors.Is(err, errAgain):
+		case errors.Is(err, sqldb.ErrCommitUnknown):
+			// The insert waits for a commit that is still on its way; a read would miss it.
+		case decided(err):
+			return m.refuse(ctx, o, err)
+		default: // what was promised before stays so, whatever became of the gift
+			return m.first(ctx, o, err)
 		}
-		return m.started(ctx, row)
 	}
-	return Redemption{}, sqldb.ErrBusy.With(errAgain)
-}
-
-// first is the answer that the request got before.
-func (m *Mall) first(ctx context.Context, o Order) (Redemption, bool, error) {
-	row, err := db.New(m.DB).RedemptionByRequest(ctx, db.RedemptionByRequestParams{MemberID: int64(o.Member), RequestID: string(o.Request)})
-	if errors.Is(err, sql.ErrNoRows) {
-		return Redemption{}, false, nil
-	}
-	if err != nil {
-		return Redemption{}, false, fmt.Errorf("read the redemption of request %s: %w", o.Request, err)
-	}
-	if row.BodyHash != o.hash() {
-		return Redemption{}, true, ErrRequestReused
-	}
-	r, err := m.redemption(row)
-	return r, true, err
+	return Redemption{}, sqldb.ErrBusy.With(err)
 }
 
 // started answers from the row that was written: reading it again would be another
@@ -109,8 +102,9 @@ func (m *Mall) started(ctx context.Context, row db.InsertRedemptionParams) (Rede
 	})
 }
 
+// hash is what the member asks for: his number and tier are the mall's to find.
 func (o Order) hash() string {
-	h := sha256.Sum256(fmt.Appendf(nil, "%d|%q|%q|%q|%q", o.Gift, o.Phone.Digits(), o.Address.Name, o.Address.Phone, o.Address.Text))
+	h := sha256.Sum256(fmt.Appendf(nil, "%d|%q|%q|%q", o.Gift, o.Address.Name, o.Address.Phone, o.Address.Text))
 	return hex.EncodeToString(h[:])
 }
 
@@ -192,12 +186,12 @@ func (m *Mall) redeemTx(ctx context.Context, tx *sql.Tx, row db.InsertRedemption
 	} else if _, err := m.Spender.SpendTx(ctx, tx, member, price, refOf(row.ID), request); err != nil {
 		return err
 	}
-	n, err := q.ReserveGift(ctx, db.ReserveGiftParams{ID: row.GiftID, Version: version})
+	n, err := q.ReserveGift(ctx, db.ReserveGiftParams{ID: row.GiftID, Version: version, MemberID: row.MemberID})
 	if err != nil {
 		return fmt.Errorf("reserve gift: %w", err)
 	}
 	if n == 0 {
-		return errAgain // edited or sold out: the next look tells which
+		return errAgain // edited, sold out, or the member was merged: the next look tells which
 	}
 	return nil
 }

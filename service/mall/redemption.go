@@ -47,7 +47,7 @@ func (m *Mall) Redemption(ctx context.Context, member model.MemberID, id model.I
 
 func (m *Mall) own(ctx context.Context, member model.MemberID, id model.ID) (db.MallRedemption, error) {
 	row, err := db.New(m.DB).Redemption(ctx, int64(id))
-	if errors.Is(err, sql.ErrNoRows) || err == nil && row.MemberID != int64(member) {
+	if errors.Is(err, sql.ErrNoRows) || err == nil && (row.MemberID != int64(member) || row.Refusal.Valid) {
 		return row, ErrNoRedemption
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 
@@ -61,4 +62,15 @@ func outcome(r carrier.Receipt, err error, again bool) mall.Outcome {
 		return mall.Outcome{State: mall.Accepted} // surely not sent
 	}
 	return mall.Outcome{State: mall.Unknown}
+}
+
+// leaving ends in the mall what a member has who leaves, before the ledger closes.
+type leaving struct{ mall *mall.Mall }
+
+// JoinTx does nothing: the mall itself joins, after the ledger.
+func (leaving) JoinTx(context.Context, *sql.Tx, model.MemberID, model.MemberID) error { return nil }
+
+// CloseTx takes back what was not sent.
+func (l leaving) CloseTx(ctx context.Context, tx *sql.Tx, id model.MemberID) error {
+	return l.mall.LeaveTx(ctx, tx, id)
 }

@@ -48,6 +48,7 @@ type domains struct {
 	carrier *carrier.Client
 	outbox  *outbox.Outbox
 	account *account.Service
+	book    *memberBook
 	members *member.Members
 	points  *points.Ledger
 	mall    *mall.Mall
@@ -68,7 +69,7 @@ type domains struct {
 // newDomains builds every domain, each after those it calls.
 func newDomains(g ground) (*domains, error) {
 	d := &domains{}
-	for _, build := range []func(ground) error{d.outside, d.people, d.value, d.conversation, d.pages, d.promises} {
+	for _, build := range []func(ground) error{d.outside, d.value, d.people, d.conversation, d.pages, d.promises} {
 		if err := build(g); err != nil {
 			return nil, err
 		}
@@ -122,38 +123,52 @@ func newCarrier(cfg config.Config, now model.Clock, log *slog.Logger, reg promet
 	return client, nil
 }
 
-// people builds the members, their points and what may be sent to them. Both move
-// when two members become one, and both look members up: each needs the other.
+// value builds the points and what they are spent on, before the members: both move
+// when two members become one, and a carrier's file names members by number.
+func (d *domains) value(g ground) (err error) {
+	d.book = &memberBook{}
+	d.points, err = points.New(g.stores.db, g.ids, g.now, g.log, g.reg, d.outbox, d.book, points.Options{})
+	if err != nil {
+		return fmt.Errorf("points: %w", err)
+	}
+	d.mall, err = mall.New(mall.Deps{
+		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Sealer: g.sealer,
+		Spender: d.points, Holder: d.points, Outbox: d.outbox, Carrier: delivery{d.carrier, d.account},
+	})
+	if err != nil {
+		return fmt.Errorf("mall: %w", err)
+	}
+	return nil
+}
+
+// people builds what may be sent to members, their sessions and the members. When two
+// become one the ledger goes before the mall, for its lock on the accounts is what
+// redemptions wait for; when one leaves, after it, for the mall gives points back.
 func (d *domains) people(g ground) (err error) {
 	gateway, err := sms.New(g.cfg.SMS.BaseURL, g.cfg.SMS.Token.Reveal(), g.now, g.reg, sms.Options{})
 	if err != nil {
 		return fmt.Errorf("sms: %w", err)
 	}
-	book := &memberBook{}
-	if d.session, err = newSessions(g, d.wechat, book); err != nil {
+	if d.session, err = newSessions(g, d.wechat, d.book); err != nil {
 		return err
 	}
 	d.background = append(d.background, d.session.Run)
 	if d.notice, err = notice.New(g.stores.db, g.ids, g.now, notice.Options{}); err != nil {
 		return fmt.Errorf("notice: %w", err)
 	}
-	d.points, err = points.New(g.stores.db, g.ids, g.now, g.log, g.reg, d.outbox, book, points.Options{})
-	if err != nil {
-		return fmt.Errorf("points: %w", err)
-	}
 	d.push = push.New(push.Needs{
-		SQL: g.stores.db, Redis: g.stores.redis, People: book, Consents: book, Sender: d.wechat, Templates: d.wechat,
+		SQL: g.stores.db, Redis: g.stores.redis, People: d.book, Consents: d.book, Sender: d.wechat, Templates: d.wechat,
 		IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, push.Options{})
 	d.background = append(d.background, d.push.Run)
 	d.members, err = member.New(member.Deps{
 		DB: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer, Outbox: d.outbox, SMS: gateway, Carrier: d.account,
 		IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
-	}, member.Options{Released: d.released(g)}, d.points, d.push, d.session, d.notice)
+	}, member.Options{Released: d.released(g)}, leaving{d.mall}, d.points, d.mall, d.push, d.session, d.notice)
 	if err != nil {
 		return fmt.Errorf("member: %w", err)
 	}
-	book.Members = d.members
+	d.book.Members = d.members
 	return nil
 }
 
@@ -164,18 +179,6 @@ type memberBook struct{ *member.Members }
 // AgreesToMarketing tells whether offers and campaigns may be sent to the member.
 func (b *memberBook) AgreesToMarketing(ctx context.Context, id model.MemberID) (bool, error) {
 	return b.Agrees(ctx, id, member.Marketing)
-}
-
-// value builds what points and money are spent on.
-func (d *domains) value(g ground) (err error) {
-	d.mall, err = mall.New(mall.Deps{
-		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Sealer: g.sealer,
-		Spender: d.points, Holder: d.points, Outbox: d.outbox, Carrier: delivery{d.carrier, d.account},
-	})
-	if err != nil {
-		return fmt.Errorf("mall: %w", err)
-	}
-	return nil
 }
 
 // conversation builds the chat and the inbox in front of it.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"encoding/base64"
 	"fmt"
 
@@ -101,7 +102,8 @@ func (d *domains) exportRedemptions(ctx context.Context, id model.MemberID) (any
 	return handler.ExportRedemptions(all), nil
 }
 
-// closed forgets what a member was answered once his account is closed.
+// closed forgets what a member was answered once his account is closed, and what the
+// carrier still had to do for him once it is done: until then it is tried again.
 func (d *domains) closed(ctx context.Context, e member.Event) error {
-	return d.request.Forget(ctx, e.Member)
+	return errors.Join(d.request.Forget(ctx, e.Member), d.mall.Close(ctx, e.Member))
 }

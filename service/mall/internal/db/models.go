@@ -58,4 +58,5 @@ type MallRedemption struct {
 	NextAt      int64
 	CreatedAt   int64
 	UpdatedAt   int64
+	Refusal     sql.NullString
 }

@@ -8,6 +8,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"strings"
 )
 
 const addStock = `-- name: AddStock :execrows
@@ -56,6 +57,40 @@ func (q *Queries) Advance(ctx context.Context, arg AdvanceParams) (int64, error)
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const categories = `-- name: Categories :many
+SELECT category FROM mall_gift
+WHERE state = 'on' AND starts_at <= ? AND ends_at > ?
+GROUP BY category ORDER BY MIN(position), category LIMIT ?
+`
+
+type CategoriesParams struct {
+	Now   int64
+	Limit int32
+}
+
+func (q *Queries) Categories(ctx context.Context, arg CategoriesParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, categories, arg.Now, arg.Now, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var category string
+		if err := rows.Scan(&category); err != nil {
+			return nil, err
+		}
+		items = append(items, category)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const claim = `-- name: Claim :execrows
@@ -134,6 +169,15 @@ func (q *Queries) Due(ctx context.Context, arg DueParams) ([]DueRow, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const forgetRefused = `-- name: ForgetRefused :exec
+DELETE FROM mall_redemption WHERE id = ? AND refusal IS NOT NULL
+`
+
+func (q *Queries) ForgetRefused(ctx context.Context, id int64) error {
+	_, err := q.db.ExecContext(ctx, forgetRefused, id)
+	return err
 }
 
 const freeCoupons = `-- name: FreeCoupons :many
@@ -276,6 +320,144 @@ func (q *Queries) GiftsAfter(ctx context.Context, arg GiftsAfterParams) ([]MallG
 	return items, nil
 }
 
+const giftsFor = `-- name: GiftsFor :many
+SELECT id, category, kind, title, description, picture, points, fen, tier, each_limit, total, reserved, starts_at, ends_at, cancellable, extend_days, spec, state, position, version, created_at, updated_at FROM mall_gift
+WHERE state = 'on' AND starts_at <= ? AND ends_at > ?
+  AND fen = 0 AND kind <> 'physical' AND points <= ? AND tier <= ? AND reserved < total
+ORDER BY position, id LIMIT ?
+`
+
+type GiftsForParams struct {
+	Now    int64
+	Points int64
+	Tier   int32
+	Limit  int32
+}
+
+// What points alone buy and needs no address.
+func (q *Queries) GiftsFor(ctx context.Context, arg GiftsForParams) ([]MallGift, error) {
+	rows, err := q.db.QueryContext(ctx, giftsFor,
+		arg.Now,
+		arg.Now,
+		arg.Points,
+		arg.Tier,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MallGift
+	for rows.Next() {
+		var i MallGift
+		if err := rows.Scan(
+			&i.ID,
+			&i.Category,
+			&i.Kind,
+			&i.Title,
+			&i.Description,
+			&i.Picture,
+			&i.Points,
+			&i.Fen,
+			&i.Tier,
+			&i.EachLimit,
+			&i.Total,
+			&i.Reserved,
+			&i.StartsAt,
+			&i.EndsAt,
+			&i.Cancellable,
+			&i.ExtendDays,
+			&i.Spec,
+			&i.State,
+			&i.Position,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const giftsOfAfter = `-- name: GiftsOfAfter :many
+SELECT id, category, kind, title, description, picture, points, fen, tier, each_limit, total, reserved, starts_at, ends_at, cancellable, extend_days, spec, state, position, version, created_at, updated_at FROM mall_gift
+WHERE state = 'on' AND position >= ?
+  AND (position > ? OR (position = ? AND id > ?))
+  AND starts_at <= ? AND ends_at > ? AND category = ?
+ORDER BY position, id LIMIT ?
+`
+
+type GiftsOfAfterParams struct {
+	AfterPosition int32
+	AfterID       int64
+	Now           int64
+	Category      string
+	Limit         int32
+}
+
+func (q *Queries) GiftsOfAfter(ctx context.Context, arg GiftsOfAfterParams) ([]MallGift, error) {
+	rows, err := q.db.QueryContext(ctx, giftsOfAfter,
+		arg.AfterPosition,
+		arg.AfterPosition,
+		arg.AfterPosition,
+		arg.AfterID,
+		arg.Now,
+		arg.Now,
+		arg.Category,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MallGift
+	for rows.Next() {
+		var i MallGift
+		if err := rows.Scan(
+			&i.ID,
+			&i.Category,
+			&i.Kind,
+			&i.Title,
+			&i.Description,
+			&i.Picture,
+			&i.Points,
+			&i.Fen,
+			&i.Tier,
+			&i.EachLimit,
+			&i.Total,
+			&i.Reserved,
+			&i.StartsAt,
+			&i.EndsAt,
+			&i.Cancellable,
+			&i.ExtendDays,
+			&i.Spec,
+			&i.State,
+			&i.Position,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertCoupon = `-- name: InsertCoupon :exec
 INSERT INTO mall_coupon (id, gift_id, code_key, code, redemption_id, created_at)
 VALUES (?, ?, ?, ?, 0, ?)
@@ -354,9 +536,25 @@ func (q *Queries) InsertGift(ctx context.Context, arg InsertGiftParams) error {
 	return err
 }
 
+const insertMerged = `-- name: InsertMerged :exec
+INSERT INTO mall_merged (from_id, into_id, created_at) VALUES (?, ?, ?)
+`
+
+type InsertMergedParams struct {
+	FromID    int64
+	IntoID    int64
+	CreatedAt int64
+}
+
+// Answers a duplicate key when the member was merged before.
+func (q *Queries) InsertMerged(ctx context.Context, arg InsertMergedParams) error {
+	_, err := q.db.ExecContext(ctx, insertMerged, arg.FromID, arg.IntoID, arg.CreatedAt)
+	return err
+}
+
 const insertRedemption = `-- name: InsertRedemption :exec
-INSERT INTO mall_redemption (id, member_id, gift_id, nth, request_id, body_hash, kind, title, points, fen, cancellable, extend_days, spec, delivery, hold_id, state, reason, code, carrier_no, parcel, attempts, next_at, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, '', '', '', '', 0, ?, ?, ?)
+INSERT INTO mall_redemption (id, member_id, gift_id, nth, request_id, body_hash, kind, title, points, fen, cancellable, extend_days, spec, delivery, hold_id, state, reason, code, carrier_no, parcel, attempts, next_at, created_at, updated_at, refusal)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, '', '', '', 0, ?, ?, ?, ?)
 `
 
 type InsertRedemptionParams struct {
@@ -375,8 +573,10 @@ type InsertRedemptionParams struct {
 	Spec        string
 	Delivery    string
 	State       string
+	Reason      string
 	NextAt      int64
 	CreatedAt   int64
+	Refusal     sql.NullString
 }
 
 // Answers a duplicate key for a request that was used before and for an nth that is
@@ -398,15 +598,131 @@ func (q *Queries) InsertRedemption(ctx context.Context, arg InsertRedemptionPara
 		arg.Spec,
 		arg.Delivery,
 		arg.State,
+		arg.Reason,
 		arg.NextAt,
 		arg.CreatedAt,
 		arg.CreatedAt,
+		arg.Refusal,
 	)
 	return err
 }
 
+const lastNth = `-- name: LastNth :one
+SELECT CAST(COALESCE(MAX(nth), 0) AS SIGNED) AS last_nth FROM mall_redemption WHERE member_id = ?
+`
+
+func (q *Queries) LastNth(ctx context.Context, memberID int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, lastNth, memberID)
+	var last_nth int64
+	err := row.Scan(&last_nth)
+	return last_nth, err
+}
+
+const mergeEarlier = `-- name: MergeEarlier :exec
+UPDATE mall_merged SET into_id = ? WHERE into_id = ?
+`
+
+type MergeEarlierParams struct {
+	IntoID int64
+	FromID int64
+}
+
+// Whoever was merged into the absorbed one is now merged into his successor.
+func (q *Queries) MergeEarlier(ctx context.Context, arg MergeEarlierParams) error {
+	_, err := q.db.ExecContext(ctx, mergeEarlier, arg.IntoID, arg.FromID)
+	return err
+}
+
+const mergedInto = `-- name: MergedInto :one
+SELECT into_id FROM mall_merged WHERE from_id = ?
+`
+
+func (q *Queries) MergedInto(ctx context.Context, fromID int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, mergedInto, fromID)
+	var into_id int64
+	err := row.Scan(&into_id)
+	return into_id, err
+}
+
+const openRedemptions = `-- name: OpenRedemptions :many
+SELECT id, member_id, gift_id, nth, request_id, body_hash, kind, title, points, fen, cancellable, extend_days, spec, delivery, hold_id, state, reason, code, carrier_no, parcel, attempts, next_at, created_at, updated_at, refusal FROM mall_redemption
+WHERE member_id = ? AND id > ? AND state NOT IN ('fulfilled', 'failed', 'cancelled', 'refused')
+ORDER BY id LIMIT ?
+`
+
+type OpenRedemptionsParams struct {
+	MemberID int64
+	After    int64
+	Limit    int32
+}
+
+func (q *Queries) OpenRedemptions(ctx context.Context, arg OpenRedemptionsParams) ([]MallRedemption, error) {
+	rows, err := q.db.QueryContext(ctx, openRedemptions, arg.MemberID, arg.After, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MallRedemption
+	for rows.Next() {
+		var i MallRedemption
+		if err := rows.Scan(
+			&i.ID,
+			&i.MemberID,
+			&i.GiftID,
+			&i.Nth,
+			&i.RequestID,
+			&i.BodyHash,
+			&i.Kind,
+			&i.Title,
+			&i.Points,
+			&i.Fen,
+			&i.Cancellable,
+			&i.ExtendDays,
+			&i.Spec,
+			&i.Delivery,
+			&i.HoldID,
+			&i.State,
+			&i.Reason,
+			&i.Code,
+			&i.CarrierNo,
+			&i.Parcel,
+			&i.Attempts,
+			&i.NextAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Refusal,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ownRedemptions = `-- name: OwnRedemptions :exec
+UPDATE mall_redemption SET member_id = ?, nth = nth + ? WHERE member_id = ?
+`
+
+type OwnRedemptionsParams struct {
+	IntoID int64
+	Above  sql.NullInt32
+	FromID int64
+}
+
+// Each nth lands above every one of the successor's.
+func (q *Queries) OwnRedemptions(ctx context.Context, arg OwnRedemptionsParams) error {
+	_, err := q.db.ExecContext(ctx, ownRedemptions, arg.IntoID, arg.Above, arg.FromID)
+	return err
+}
+
 const redemption = `-- name: Redemption :one
-SELECT id, member_id, gift_id, nth, request_id, body_hash, kind, title, points, fen, cancellable, extend_days, spec, delivery, hold_id, state, reason, code, carrier_no, parcel, attempts, next_at, created_at, updated_at FROM mall_redemption WHERE id = ?
+SELECT id, member_id, gift_id, nth, request_id, body_hash, kind, title, points, fen, cancellable, extend_days, spec, delivery, hold_id, state, reason, code, carrier_no, parcel, attempts, next_at, created_at, updated_at, refusal FROM mall_redemption WHERE id = ?
 `
 
 func (q *Queries) Redemption(ctx context.Context, id int64) (MallRedemption, error) {
@@ -437,12 +753,13 @@ func (q *Queries) Redemption(ctx context.Context, id int64) (MallRedemption, err
 		&i.NextAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Refusal,
 	)
 	return i, err
 }
 
 const redemptionByRequest = `-- name: RedemptionByRequest :one
-SELECT id, member_id, gift_id, nth, request_id, body_hash, kind, title, points, fen, cancellable, extend_days, spec, delivery, hold_id, state, reason, code, carrier_no, parcel, attempts, next_at, created_at, updated_at FROM mall_redemption WHERE member_id = ? AND request_id = ?
+SELECT id, member_id, gift_id, nth, request_id, body_hash, kind, title, points, fen, cancellable, extend_days, spec, delivery, hold_id, state, reason, code, carrier_no, parcel, attempts, next_at, created_at, updated_at, refusal FROM mall_redemption WHERE member_id = ? AND request_id = ?
 `
 
 type RedemptionByRequestParams struct {
@@ -478,12 +795,14 @@ func (q *Queries) RedemptionByRequest(ctx context.Context, arg RedemptionByReque
 		&i.NextAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Refusal,
 	)
 	return i, err
 }
 
 const redemptions = `-- name: Redemptions :many
-SELECT id, member_id, gift_id, nth, request_id, body_hash, kind, title, points, fen, cancellable, extend_days, spec, delivery, hold_id, state, reason, code, carrier_no, parcel, attempts, next_at, created_at, updated_at FROM mall_redemption WHERE member_id = ? AND id < ? ORDER BY id DESC LIMIT ?
+SELECT id, member_id, gift_id, nth, request_id, body_hash, kind, title, points, fen, cancellable, extend_days, spec, delivery, hold_id, state, reason, code, carrier_no, parcel, attempts, next_at, created_at, updated_at, refusal FROM mall_redemption
+WHERE member_id = ? AND id < ? AND refusal IS NULL ORDER BY id DESC LIMIT ?
 `
 
 type RedemptionsParams struct {
@@ -526,6 +845,7 @@ func (q *Queries) Redemptions(ctx context.Context, arg RedemptionsParams) ([]Mal
 			&i.NextAt,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Refusal,
 		); err != nil {
 			return nil, err
 		}
@@ -552,20 +872,36 @@ func (q *Queries) ReleaseGift(ctx context.Context, id int64) (int64, error) {
 	return result.RowsAffected()
 }
 
+const renameRequest = `-- name: RenameRequest :exec
+UPDATE mall_redemption SET request_id = ? WHERE id = ?
+`
+
+type RenameRequestParams struct {
+	RequestID string
+	ID        int64
+}
+
+func (q *Queries) RenameRequest(ctx context.Context, arg RenameRequestParams) error {
+	_, err := q.db.ExecContext(ctx, renameRequest, arg.RequestID, arg.ID)
+	return err
+}
+
 const reserveGift = `-- name: ReserveGift :execrows
 UPDATE mall_gift SET reserved = reserved + 1
 WHERE id = ? AND version = ? AND state = 'on' AND reserved < total
+  AND NOT EXISTS (SELECT 1 FROM mall_merged m WHERE m.from_id = ?)
 `
 
 type ReserveGiftParams struct {
-	ID      int64
-	Version int64
+	ID       int64
+	Version  int64
+	MemberID int64
 }
 
-// The hot row: last in its transaction. No row changes when nothing is left or when
-// the gift is not what the member was shown.
+// The hot row: last in its transaction. No row changes when nothing is left, when the
+// gift is not what the member was shown, or when he became another member meanwhile.
 func (q *Queries) ReserveGift(ctx context.Context, arg ReserveGiftParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, reserveGift, arg.ID, arg.Version)
+	result, err := q.db.ExecContext(ctx, reserveGift, arg.ID, arg.Version, arg.MemberID)
 	if err != nil {
 		return 0, err
 	}
@@ -615,6 +951,50 @@ func (q *Queries) Settle(ctx context.Context, arg SettleParams) (int64, error) {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const sharedRequests = `-- name: SharedRequests :many
+SELECT f.id FROM mall_redemption f JOIN mall_redemption i ON i.member_id = ? AND i.request_id = f.request_id
+WHERE f.member_id = ? ORDER BY f.id LIMIT ?
+`
+
+type SharedRequestsParams struct {
+	IntoID int64
+	FromID int64
+	Limit  int32
+}
+
+// Request ids that both members used.
+func (q *Queries) SharedRequests(ctx context.Context, arg SharedRequestsParams) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, sharedRequests, arg.IntoID, arg.FromID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const shredRedemptions = `-- name: ShredRedemptions :exec
+UPDATE mall_redemption SET delivery = '', code = '' WHERE member_id = ? AND state IN ('shipped', 'fulfilled', 'failed', 'cancelled', 'refused')
+`
+
+func (q *Queries) ShredRedemptions(ctx context.Context, memberID int64) error {
+	_, err := q.db.ExecContext(ctx, shredRedemptions, memberID)
+	return err
 }
 
 const takeBack = `-- name: TakeBack :execrows
@@ -690,6 +1070,55 @@ func (q *Queries) TakenNth(ctx context.Context, arg TakenNthParams) ([]sql.NullI
 			return nil, err
 		}
 		items = append(items, nth)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const takenOf = `-- name: TakenOf :many
+SELECT gift_id, CAST(COUNT(*) AS SIGNED) AS taken FROM mall_redemption
+WHERE gift_id IN (/*SLICE:gifts*/?) AND member_id = ? AND nth > 0 GROUP BY gift_id
+`
+
+type TakenOfParams struct {
+	Gifts    []int64
+	MemberID int64
+}
+
+type TakenOfRow struct {
+	GiftID int64
+	Taken  int64
+}
+
+func (q *Queries) TakenOf(ctx context.Context, arg TakenOfParams) ([]TakenOfRow, error) {
+	query := takenOf
+	var queryParams []interface{}
+	if len(arg.Gifts) > 0 {
+		for _, v := range arg.Gifts {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:gifts*/?", strings.Repeat(",?", len(arg.Gifts))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:gifts*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.MemberID)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TakenOfRow
+	for rows.Next() {
+		var i TakenOfRow
+		if err := rows.Scan(&i.GiftID, &i.Taken); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

@@ -1,0 +1,52 @@
+package mall
+
+import (
+	"context"
+	"fmt"
+
+	"kaimenhong/model"
+	"kaimenhong/service/mall/internal/db"
+)
+
+// maxLooked bounds how many gifts are looked at for a few that a member may have.
+const maxLooked = 50
+
+// Affordable are gifts that the member can have now for points alone and without an
+// address, at most limit, in the order of the shelf. points is what he may spend.
+func (m *Mall) Affordable(ctx context.Context, member model.Member, points model.Points, limit int) ([]model.Offer, error) {
+	q := db.New(m.DB)
+	rows, err := q.GiftsFor(ctx, db.GiftsForParams{Now: m.millis(), Points: int64(points), Limit: maxLooked})
+	if err != nil || len(rows) == 0 {
+		return nil, wrapped("find gifts", err)
+	}
+	ids := make([]int64, 0, len(rows))
+	for _, r := range rows {
+		ids = append(ids, r.ID)
+	}
+	counts, err := q.TakenOf(ctx, db.TakenOfParams{Gifts: ids, MemberID: int64(member.ID)})
+	if err != nil {
+		return nil, fmt.Errorf("count the member's redemptions: %w", err)
+	}
+	taken := map[int64]int64{}
+	for _, c := range counts {
+		taken[c.GiftID] = c.Taken
+	}
+	var offers []model.Offer
+	for _, r := range rows {
+		if len(offers) == limit {
+			break
+		}
+		if r.EachLimit > 0 && taken[r.ID] >= int64(r.EachLimit) || Kind(r.Kind) == Carrier && !member.Bound() {
+			continue
+		}
+		offers = append(offers, model.Offer{Gift: model.ID(r.ID), Title: r.Title, Points: model.Points(r.Points)})
+	}
+	return offers, nil
+}
+
+func wrapped(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
