@@ -29,6 +29,10 @@ func (c *Chat) awaited(ctx context.Context, t *turn) (model.Content, bool, error
 		}
 	case awaitFeedback:
 		return c.feedback(ctx, t)
+	case choosingGift:
+		return c.chosenGift(ctx, t, said)
+	case awaitRedeem:
+		return c.confirmedGift(ctx, t, said)
 	}
 	return model.Content{}, false, nil
 }

@@ -66,6 +66,16 @@ type pointsReader interface {
 	PointsBalance(ctx context.Context, member model.MemberID) (model.PointsBalance, error)
 }
 
+// giftShop says what points buy, and sells it. What it refuses, it says in its faults.
+type giftShop interface {
+	// Affordable are gifts that the member can have now for so many points, at most
+	// limit.
+	Affordable(ctx context.Context, member model.Member, points model.Points, limit int) ([]model.Offer, error)
+	// Redeem takes the points of the offer, or those that the gift costs by now are
+	// refused; a repeat of the request gets the first answer.
+	Redeem(ctx context.Context, member model.Member, offer model.Offer, request model.RequestID) (model.Redeemed, error)
+}
+
 // sealer keeps what people tell us from being read in the database; model/seal has
 // it.
 type sealer interface {
@@ -119,6 +129,7 @@ type Needs struct {
 	Account accountReader
 	Bills   billReader
 	Points  pointsReader // nil: points are shown in the mini-program only
+	Gifts   giftShop     // nil: gifts are redeemed in the mini-program only
 	Rules   *Rules       // nil: no keyword rules
 	DB      *sql.DB
 	Redis   redis.UniversalClient

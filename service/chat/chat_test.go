@@ -32,10 +32,14 @@ type world struct {
 	plan    model.Plan
 	bills   model.Bills
 	points  model.PointsBalance
+	offers  []model.Offer
+	got     map[model.RequestID]model.Redeemed
 	err     error
 	source  string
 	reading chan struct{} // when set, every read waits for a second one
 }
+
+var errPoor = fault.New(fault.Conflict, "test.poor", "积分不足，还差200积分")
 
 var errCode = fault.New(fault.Invalid, "binding.code", "验证码不对，还可以再试 4次")
 
@@ -96,6 +100,34 @@ func (w *world) PointsBalance(context.Context, model.MemberID) (model.PointsBala
 	return w.points, nil
 }
 
+func (w *world) Affordable(_ context.Context, _ model.Member, points model.Points, limit int) (offers []model.Offer, err error) {
+	for _, o := range w.offers {
+		if o.Points <= points && len(offers) < limit {
+			offers = append(offers, o)
+		}
+	}
+	return offers, w.err
+}
+
+func (w *world) Redeem(_ context.Context, _ model.Member, offer model.Offer, request model.RequestID) (model.Redeemed, error) {
+	if got, again := w.got[request]; again {
+		return got, nil
+	}
+	if w.points.Available < offer.Points {
+		return model.Redeemed{}, errPoor
+	}
+	w.points.Available -= offer.Points
+	got := model.Redeemed{Title: offer.Title, Points: offer.Points}
+	switch offer.Gift {
+	case 2:
+		got.Code, got.Done = "AA-1", true
+	case 3:
+		got.AppID, got.Page, got.Done = "wx1", "pages/use", true
+	}
+	w.got[request] = got
+	return got, nil
+}
+
 // meet lets two reads pass only together.
 func (w *world) meet(ctx context.Context) {
 	if w.reading == nil {
@@ -122,7 +154,7 @@ func newWorld(t testing.TB) *world {
 	now := time.Date(2026, 11, 17, 20, 30, 0, 0, model.Shanghai)
 	at := model.At(now)
 	return &world{
-		now: now, sent: map[model.RequestID]model.Phone{}, done: map[model.RequestID]bool{},
+		now: now, got: map[model.RequestID]model.Redeemed{}, sent: map[model.RequestID]model.Phone{}, done: map[model.RequestID]bool{},
 		member:  model.Member{ID: 7, OpenID: "o7", Phone: phone(t, "13800001111"), Follows: true},
 		balance: model.Balance{Available: 4530, AsOf: at},
 		usage: model.Usage{AsOf: at, Allowances: []model.Allowance{
@@ -138,6 +170,7 @@ func newWorld(t testing.TB) *world {
 			{Month: "2026-09", Total: 11000, Due: 500, DueAt: at.Add(8 * 24 * time.Hour)},
 		}},
 		points: model.PointsBalance{Available: 1200, Expiring: 300, ExpiresAt: at.Add(44 * 24 * time.Hour), Pending: 50},
+		offers: []model.Offer{{Gift: 1, Title: "1GB流量 & <日包>", Points: 500}, {Gift: 2, Title: "咖啡券", Points: 300}, {Gift: 3, Title: "影视会员", Points: 1200}, {Gift: 4, Title: "手机", Points: 90000}},
 	}
 }
 
@@ -161,7 +194,7 @@ func newTalk(t testing.TB, w *world, pool *sql.DB, client redis.UniversalClient,
 	}
 	registry := prometheus.NewRegistry()
 	return &talk{world: w, registry: registry, chat: chat.New(chat.Needs{
-		Members: w, Binding: w, Account: w, Bills: w, Points: w, Rules: rules, DB: pool, Redis: client, IDs: ids, Seal: sealer,
+		Members: w, Binding: w, Account: w, Bills: w, Points: w, Gifts: w, Rules: rules, DB: pool, Redis: client, IDs: ids, Seal: sealer,
 		Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler), Metrics: registry,
 	}, opts)}
 }

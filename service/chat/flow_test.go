@@ -67,7 +67,14 @@ func TestConversations(t *testing.T) {
 		{"feedback that talks about money is feedback", false, []line{{"我要投诉", "写在下一条"}, {"上个月莫名其妙扣了我20块钱话费", "已经记下"}}},
 		{"feedback of emoji asks for words", false, []line{{"意见反馈", "下一条"}, {"😡😡", "没看到文字"}, {"信号不好", "已经记下"}}},
 		{"other things are said kindly", false, []line{{"", "空白消息"}, {"   ", "空白消息"}, {"😂👍", "表情"}, {strings.Repeat("测", 682), "没看明白"}, {"12345678", "不像手机号"}, {"5", "没对上号"}, {"\xff\xfe", "1 查话费"}}},
-		{"the rest leads on", false, []line{{"充值", "充值"}, {"积分兑换", "兑换"}, {"有什么优惠", "特惠"}, {"换套餐", "新套餐"}, {"补卡", "补卡"}, {"帮助", "直接说就行"}, {"菜单", "掌上营业厅为您服务"}, {"？", "直接说就行"}}},
+		{"a gift in three taps", false, []line{{"积分兑换", "您有 1200积分，现在就能换，回复数字：\n1 1GB流量 & ＜日包＞（500积分）\n2 咖啡券（300积分）\n3 影视会员（1200积分）"}, {"兑换1", "用 500积分兑换“1GB流量 & ＜日包＞”，给 138****1111，确定吗"}, {"确认兑换1GB流量＜日包＞", "兑换成功：1GB流量 & ＜日包＞，用了 500积分。\n正在为 138****1111 办理"}, {"查积分", "可用积分 700分"}}},
+		{"a coupon's code is said", false, []line{{"用积分换礼品", "2 咖啡券"}, {"2", "用 300积分兑换“咖啡券”"}, {"是的", "券码：AA-1"}, {"查积分", "可用积分 900分"}}},
+		{"a card is opened", false, []line{{"积分兑换", "3 影视会员"}, {"第三个", "1200积分"}, {"确认", "data-miniprogram-appid=\"wx1\" data-miniprogram-path=\"pages/use\""}}},
+		{"nothing is redeemed without a yes", false, []line{{"积分兑换", "1 "}, {"1", "确定吗"}, {"取消", "已经取消"}, {"确认兑换", "现在就能换"}, {"查积分", "可用积分 1200分"}}},
+		{"a yes to an older question redeems nothing", false, []line{{"积分兑换", "1 "}, {"1", "确定吗"}, {"积分兑换", "2 "}, {"2", "咖啡券"}, {"确认兑换1GB流量＜日包＞", "!兑换成功"}, {"查积分", "可用积分 1200分"}}},
+		{"a gift that is not offered is told", false, []line{{"积分兑换", "3 "}, {"9", "现在就能换"}, {"兑换4", "现在就能换"}, {"查话费", "45.30"}, {"1", "没对上号"}}},
+		{"who has no number binds one and sees the gifts", true, []line{{"积分兑换", "先绑定手机号才能积分兑换"}, {"13912345678", "短信已发到"}, {"123456", "现在就能换"}, {"1", "给 139****5678"}}},
+		{"the rest leads on", false, []line{{"充值", "充值"}, {"有什么优惠", "特惠"}, {"换套餐", "新套餐"}, {"补卡", "补卡"}, {"帮助", "直接说就行"}, {"菜单", "掌上营业厅为您服务"}, {"？", "直接说就行"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -264,6 +271,41 @@ func TestEvents(t *testing.T) {
 	in.Text = "帮我查一下流量还剩多少。"
 	if got := k.gets(t, in).Text; !strings.Contains(got, "流量还剩") {
 		t.Errorf("recognised words are answered %q", got)
+	}
+}
+
+func TestARedemptionInTheChatHappensOnce(t *testing.T) {
+	dbtest.Redises(t, func(t *testing.T, client redis.UniversalClient) {
+		w := newWorld(t)
+		k := newTalk(t, w, dbtest.SQLite(t), client, nil, plainOptions)
+		k.plays(t, []line{{"积分兑换", "2 咖啡券"}, {"兑换2", "确定吗"}})
+		in := k.inbound(model.InText)
+		in.Text = "确认兑换咖啡券"
+		first := k.gets(t, in).Text
+		for range 2 { // WeChat's own repeats
+			if got := k.gets(t, in).Text; got != first || !strings.Contains(got, "AA-1") {
+				t.Errorf("the repeat is answered %q, the first was %q", got, first)
+			}
+		}
+		if w.points.Available != 900 {
+			t.Errorf("%d points are left, want 900", w.points.Available)
+		}
+		k.plays(t, []line{{"积分兑换", "2 咖啡券"}, {"2", "确定吗"}})
+		w.points.Available = 100 // spent in the mini-program meanwhile
+		k.plays(t, []line{{"确认", "积分不足，还差200积分"}, {"积分兑换", "您有 100积分，现在还没有能直接兑换的礼品"}})
+	})
+}
+
+func TestATapOnAGiftSaysWhatItMeans(t *testing.T) {
+	k := newTalk(t, newWorld(t), dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, chat.Options{})
+	k.plays(t, []line{
+		{"积分兑换", `msgmenucontent=兑换1&msgmenuid=1">1 1GB流量 & ＜日包＞（500积分）</a>`},
+		{"兑换1", `msgmenucontent=确认兑换1GB流量＜日包＞&msgmenuid=1">确认兑换</a>`},
+	})
+	for _, b := range k.chat.Menu().Button[1].SubButton {
+		if b.Name == "积分兑换" && b.Type != "click" {
+			t.Errorf("the menu's entry is a %s", b.Type)
+		}
 	}
 }
 

@@ -143,7 +143,9 @@ func (c *Chat) perform(ctx context.Context, t *turn, i Intent) (model.Content, e
 	switch i {
 	case Balance, Usage, Plan, Points, Bill:
 		return c.readAll(ctx, t, []Intent{i})
-	case TopUp, Redeem, Deals, News, Services:
+	case Redeem:
+		return c.redeemList(ctx, t)
+	case TopUp, Deals, News, Services:
 		return model.Text(c.leadOn(i)), nil
 	case Feedback:
 		return c.askFeedback(t), nil

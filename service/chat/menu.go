@@ -19,11 +19,15 @@ type Button struct {
 }
 
 // Menu returns the menu to create. What has a link opens it at once, the rest is
-// a click that Handle answers.
+// a click that Handle answers; gifts are redeemed here where there is a mall.
 func (c *Chat) Menu() Menu {
+	redeem := c.open(Redeem)
+	if c.Gifts != nil {
+		redeem = c.tapFor(Redeem)
+	}
 	return Menu{Button: []Button{
 		{Name: "查询", SubButton: []Button{c.tapFor(Balance), c.tapFor(Usage), c.tapFor(Plan), c.tapFor(Bill), c.tapFor(Points)}},
-		{Name: "办理", SubButton: []Button{c.open(TopUp), c.open(Redeem), c.open(Deals), c.open(News), c.open(Services)}},
+		{Name: "办理", SubButton: []Button{c.open(TopUp), redeem, c.open(Deals), c.open(News), c.open(Services)}},
 		{Name: "我的", SubButton: []Button{c.tapFor(Bind), c.tapFor(Unbind), c.tapFor(Feedback), c.tapFor(Human), c.tapFor(Help)}},
 	}}
 }

@@ -262,5 +262,8 @@ func (c *Chat) points(ctx context.Context, member model.Member) (string, error) 
 	if p.Pending > 0 {
 		text += fmt.Sprintf("\n另有 %d分待生效。", p.Pending)
 	}
+	if c.Gifts != nil {
+		return text + "\n" + c.tap("积分兑换", names[Redeem]), nil
+	}
 	return text + c.next(Redeem, "积分兑换"), nil
 }

@@ -19,6 +19,8 @@ const (
 	choosing      topic = "choice"   // one of Choices, by its number
 	awaitUnbind   topic = "unbind"   // yes or no
 	awaitFeedback topic = "feedback" // what somebody has to say
+	choosingGift  topic = "gift"     // one of Offers, by its number
+	awaitRedeem   topic = "redeem"   // yes or no to the one of Offers
 )
 
 // step is how far a binding has come; asking for something else does not end it.
@@ -36,6 +38,8 @@ type thread struct {
 	Topic   topic    `json:"topic,omitempty"`
 	Choices []Intent `json:"choices,omitempty"`
 	Want    Intent   `json:"want,omitempty"` // asked for before binding, answered after
+
+	Offers []model.Offer `json:"offers,omitempty"`
 }
 
 // sessions keep the threads in Redis.

@@ -242,6 +242,7 @@ func TestRedeemingWhatOneMay(t *testing.T) {
 			{"the last one", f.order(alice, last, "e"), 700, nil},
 			{"sold out", f.order(alice, last, "f"), 700, ErrSoldOut},
 			{"the repeat of the last one", f.order(alice, last, "e"), 700, nil},
+			{"dearer than shown", Order{Member: alice, Gift: dear.ID, Price: 99, Phone: f.order(alice, dear, "").Phone, Request: "p"}, 700, ErrPrice},
 			{"too dear", f.order(alice, dear, "g"), 700, errPoor},
 			{"over", f.order(alice, over, "h"), 700, ErrOffSale},
 			{"without a number", Order{Member: alice, Gift: pack.ID, Request: "i"}, 700, ErrPhone},

@@ -21,8 +21,9 @@ type Order struct {
 	Member  model.MemberID
 	Tier    int // the member's
 	Gift    model.ID
-	Phone   model.Phone // his bound number; of carrier gifts the one that gets it
-	Address Address     // of physical gifts
+	Phone   model.Phone  // his bound number; of carrier gifts the one that gets it
+	Address Address      // of physical gifts
+	Price   model.Points // that he was shown; 0: whatever it costs
 	Request model.RequestID
 }
 
@@ -53,7 +54,7 @@ var errAgain = errors.New("the gift or the member's count changed meanwhile")
 // Paying: its points are held until Paid or Unpaid. A card or coupon is handed over
 // at once, the carrier's goods by FulfilDue, or Fulfil for who cannot wait.
 //
-// Errors: ErrNoGift, ErrOffSale, ErrSoldOut, ErrTier, ErrLimit, ErrPhone, ErrAddress,
+// Errors: ErrNoGift, ErrOffSale, ErrSoldOut, ErrPrice, ErrTier, ErrLimit, ErrPhone, ErrAddress,
 // ErrRequest, ErrRequestReused, and those of the points. A repeat gets the first answer,
 // a refusal too, for seven days; ErrPhone, ErrAddress and ErrNoGift are no answers: who
 // mends his request may send it again.
@@ -104,7 +105,7 @@ func (m *Mall) started(ctx context.Context, row db.InsertRedemptionParams) (Rede
 
 // hash is what the member asks for: his number and tier are the mall's to find.
 func (o Order) hash() string {
-	h := sha256.Sum256(fmt.Appendf(nil, "%d|%q|%q|%q", o.Gift, o.Address.Name, o.Address.Phone, o.Address.Text))
+	h := sha256.Sum256(fmt.Appendf(nil, "%d|%d|%q|%q|%q", o.Gift, o.Price, o.Address.Name, o.Address.Phone, o.Address.Text))
 	return hex.EncodeToString(h[:])
 }
 
@@ -205,6 +206,8 @@ func (o Order) may(g db.MallGift, now int64) error {
 		return ErrTier
 	case g.Reserved >= g.Total:
 		return ErrSoldOut
+	case o.Price != 0 && int64(o.Price) != g.Points:
+		return ErrPrice.Saying("该礼品现在需要%d积分，请确认后再兑换", g.Points)
 	case Kind(g.Kind) == Carrier && o.Phone.IsZero():
 		return ErrPhone
 	case Kind(g.Kind) == Physical && !(fits(o.Address.Name, 32) && fits(o.Address.Phone, 32) && fits(o.Address.Text, 200)):

@@ -1,0 +1,122 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"kaimenhong/model"
+)
+
+// maxOffers is how many gifts one list shows.
+const maxOffers = 5
+
+// redeemList is the first of three taps: what the member can have now.
+func (c *Chat) redeemList(ctx context.Context, t *turn) (model.Content, error) {
+	if c.Gifts == nil || c.Points == nil {
+		return model.Text(c.leadOn(Redeem)), nil
+	}
+	if !t.member.Bound() {
+		return c.askPhone(t, Redeem), nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, c.opts.Timeout)
+	defer cancel()
+	p, err := c.Points.PointsBalance(bounded, t.member.ID)
+	if err != nil {
+		return c.refusedGift(err)
+	}
+	offers, err := c.Gifts.Affordable(bounded, t.member, p.Available, maxOffers)
+	if err != nil {
+		return c.refusedGift(err)
+	}
+	if len(offers) == 0 {
+		return model.Text(fmt.Sprintf("您有 %d积分，现在还没有能直接兑换的礼品，攒一攒再来看看。", p.Available) + c.wholeMall()), nil
+	}
+	t.after.Topic, t.after.Offers = choosingGift, offers
+	var b strings.Builder
+	fmt.Fprintf(&b, "您有 %d积分，现在就能换，回复数字：", p.Available)
+	for n, o := range offers {
+		label := fmt.Sprintf("%d %s（%d积分）", n+1, plain(o.Title), o.Points)
+		b.WriteString("\n" + c.tap(label, fmt.Sprintf("兑换%d", n+1)))
+	}
+	return model.Text(b.String() + c.wholeMall()), nil
+}
+
+// wholeMall leads to every gift; "" where there is no link.
+func (c *Chat) wholeMall() string {
+	if link := c.link(Redeem, "看全部礼品"); link != "" {
+		return "\n" + link
+	}
+	return ""
+}
+
+// refusedGift says what the ledger or the mall refused; what is ours stays an error.
+func (c *Chat) refusedGift(err error) (model.Content, error) {
+	text, err := plainly(err)
+	if err != nil {
+		return model.Content{}, fmt.Errorf("redeem: %w", err)
+	}
+	return model.Text(text), nil
+}
+
+// chosenGift is the second tap: one gift of the list, and what it costs.
+func (c *Chat) chosenGift(ctx context.Context, t *turn, said string) (model.Content, bool, error) {
+	n := ordinal(strings.TrimPrefix(said, "兑换"))
+	if n == 0 {
+		return model.Content{}, false, nil
+	}
+	c.count(Redeem, understood)
+	if n > len(t.before.Offers) {
+		content, err := c.redeemList(ctx, t)
+		return content, true, err
+	}
+	o := t.before.Offers[n-1]
+	t.after.Topic, t.after.Offers = awaitRedeem, []model.Offer{o}
+	return model.Text(fmt.Sprintf("用 %d积分兑换“%s”，给 %s，确定吗？\n%s　%s",
+		o.Points, plain(o.Title), t.member.Phone.Masked(), c.tap("确认兑换", confirmWords(o)), c.tap("取消", "取消"))), true, nil
+}
+
+// confirmWords name the gift, so that a tap on an older question agrees to nothing
+// else. They are part of an address: what has a meaning there is left out.
+func confirmWords(o model.Offer) string {
+	return "确认兑换" + strings.NewReplacer("&", "", "=", "", "#", "", "%", "", "?", "", "+", "", `"`, "", " ", "").Replace(plain(o.Title))
+}
+
+// confirmedGift is the third tap.
+func (c *Chat) confirmedGift(ctx context.Context, t *turn, said string) (model.Content, bool, error) {
+	if len(t.before.Offers) != 1 {
+		return model.Content{}, false, nil
+	}
+	o := t.before.Offers[0]
+	if said != string(fold(confirmWords(o)).runes) && !isOne(said, agrees) && said != "确认兑换" && said != "兑换" {
+		return model.Content{}, false, nil
+	}
+	c.count(Redeem, understood)
+	t.after = thread{}
+	if c.Gifts == nil || !t.member.Bound() {
+		return model.Text(c.leadOn(Redeem)), true, nil
+	}
+	got, err := c.Gifts.Redeem(ctx, t.member, o, t.in.Key)
+	if err != nil {
+		content, err := c.refusedGift(err)
+		if err == nil {
+			content.Text += "\n" + c.tap("看看还能换什么", names[Redeem])
+		}
+		return content, true, err
+	}
+	return model.Text(c.handedOver(t, got)), true, nil
+}
+
+// handedOver says where the gift is.
+func (c *Chat) handedOver(t *turn, got model.Redeemed) string {
+	text := fmt.Sprintf("兑换成功：%s，用了 %d积分。", plain(got.Title), got.Points)
+	switch {
+	case got.Code != "":
+		text += "\n券码：" + plain(got.Code) + "\n请妥善保管，也可以在小程序“我的兑换”里查看。"
+	case got.AppID != "":
+		text += "\n" + fmt.Sprintf(`<a data-miniprogram-appid="%s" data-miniprogram-path="%s" href="https://mp.weixin.qq.com">点这里使用</a>`, attribute(got.AppID), attribute(got.Page))
+	case !got.Done:
+		text += "\n正在为 " + t.member.Phone.Masked() + " 办理，一般几分钟内到账；没办成积分会自动退回，并告诉您。\n" + c.tap("查流量", names[Usage]) + "　" + c.tap("查积分", names[Points])
+	}
+	return text
+}
