@@ -151,12 +151,3 @@ type cancelInput struct {
 func (h Mall) Cancel(ctx context.Context, in *cancelInput) (*redemptionAnswer, error) {
 	return oneRedemption(h.Redemptions.Cancel(ctx, memberOf(ctx), in.id()))
 }
-
-// ExportRedemptions words the mall's part of an export.
-func ExportRedemptions(all []mall.Redemption) any {
-	out := make([]redemption, 0, len(all))
-	for _, r := range all {
-		out = append(out, newRedemption(r))
-	}
-	return out
-}

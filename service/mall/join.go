@@ -152,7 +152,7 @@ type Exported struct {
 
 // Export is all that the mall keeps of a member.
 func (m *Mall) Export(ctx context.Context, member model.MemberID) ([]Exported, error) {
-	var out []Exported
+	out := []Exported{}
 	for before := int64(math.MaxInt64); len(out) < maxExport; {
 		rows, err := db.New(m.DB).Redemptions(ctx, db.RedemptionsParams{MemberID: int64(member), Before: before, Limit: maxPage})
 		if err != nil {

@@ -29,9 +29,9 @@ type Order struct {
 
 // Address is where a parcel goes.
 type Address struct {
-	Name  string
-	Phone string
-	Text  string
+	Name  string `json:"name"`
+	Phone string `json:"phone"`
+	Text  string `json:"text"`
 }
 
 // delivery is what is sealed in a redemption.

@@ -75,11 +75,11 @@ func (l leaving) CloseTx(ctx context.Context, tx *sql.Tx, id model.MemberID) err
 	return l.mall.LeaveTx(ctx, tx, id)
 }
 
-// counter sells the mall's gifts in the chat.
-type counter struct{ *mall.Mall }
+// chatCounter sells the mall's gifts in the chat.
+type chatCounter struct{ *mall.Mall }
 
 // Redeem sells one offer to a member.
-func (c counter) Redeem(ctx context.Context, who model.Member, offer model.Offer, request model.RequestID) (model.Redeemed, error) {
+func (c chatCounter) Redeem(ctx context.Context, who model.Member, offer model.Offer, request model.RequestID) (model.Redeemed, error) {
 	r, err := c.Mall.Redeem(ctx, mall.Order{Member: who.ID, Gift: offer.Gift, Phone: who.Phone, Price: offer.Points, Request: request})
 	return model.Redeemed{
 		Title: r.Title, Points: r.Points, Code: r.Code, AppID: r.Spec.AppID, Page: r.Spec.Page, Done: r.State == mall.Fulfilled,

@@ -2,8 +2,8 @@ package app
 
 import (
 	"context"
-	"errors"
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	"kaimenhong/handler"
@@ -68,9 +68,6 @@ func (c counter) Redeem(ctx context.Context, id model.MemberID, gift model.ID, t
 	return c.mall.Redeem(ctx, mall.Order{Member: who.ID, Gift: gift, Phone: who.Phone, Address: to, Request: request})
 }
 
-// maxExport bounds the redemptions of an export.
-const maxExport = 1000
-
 // sections are what the domains keep of a member, for his export.
 func (d *domains) sections() []home.Section {
 	return []home.Section{
@@ -81,25 +78,9 @@ func (d *domains) sections() []home.Section {
 			e, err := d.points.Export(ctx, id)
 			return handler.ExportPoints(e), err
 		}},
-		{Name: "redemptions", Read: d.exportRedemptions},
+		{Name: "redemptions", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.mall.Export(ctx, id) }},
 		{Name: "messageRights", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.push.Rights(ctx, id) }},
 	}
-}
-
-func (d *domains) exportRedemptions(ctx context.Context, id model.MemberID) (any, error) {
-	var all []mall.Redemption
-	cursor := ""
-	for len(all) < maxExport {
-		page, next, err := d.mall.Redemptions(ctx, id, cursor, 100)
-		if err != nil {
-			return nil, err
-		}
-		if all = append(all, page...); next == "" {
-			break
-		}
-		cursor = next
-	}
-	return handler.ExportRedemptions(all), nil
 }
 
 // closed forgets what a member was answered once his account is closed, and what the
