@@ -75,6 +75,9 @@ type WeChat struct {
 	Freshness      time.Duration `koanf:"freshness"` // how old a callback may be
 	MiniAppID      string        `koanf:"mini_app_id"`
 	MiniAppSecret  Secret        `koanf:"mini_app_secret"`
+	// RedpacketTemplate is the mini-program's subscribe template for pots: thing1 the
+	// campaign, thing2 the progress, thing3 a hint.
+	RedpacketTemplate string `koanf:"redpacket_template"`
 }
 
 // Carrier is the TM Forum API of the operator's IT.
@@ -83,6 +86,7 @@ type Carrier struct {
 	Token   Secret        `koanf:"token"`
 	Brand   string        `koanf:"brand"`   // whose short codes subscribers know: mobile, unicom, telecom
 	Timeout time.Duration `koanf:"timeout"` // of one call; what is late for a chat follows by customer-service message
+	Packs   []string      `koanf:"packs"`   // what a data prize is ordered as: "1024=OF-DATA-1G" for so many megabytes
 }
 
 // SMS is the gateway for verification codes.

@@ -28,6 +28,7 @@ const maxAPIBody = 64 << 10
 const (
 	headerKey      = "Idempotency-Key"
 	headerReplayed = "Idempotency-Replayed"
+	headerDevice   = "X-Device-Id"
 )
 
 var errTooLarge = fault.New(fault.Invalid, codeTooLarge, "请求内容过大")
@@ -57,6 +58,8 @@ type Gate struct {
 type call struct {
 	who     session.Identity
 	request string // its X-Request-Id
+	address string // of the client; with device what speed limits count
+	device  string
 	route   string
 	log     *slog.Logger
 }
@@ -130,7 +133,8 @@ func writes(method string) bool { return method != http.MethodGet && method != h
 // enter finds out who asks and gives the repeat of a write its first answer.
 func (g Gate) enter(ctx huma.Context, next func(huma.Context)) {
 	op := ctx.Operation()
-	c := call{request: requestID(humagin.Unwrap(ctx)), route: op.Method + " " + op.Path, log: g.Log}
+	from := humagin.Unwrap(ctx)
+	c := call{request: requestID(from), address: from.ClientIP(), device: deviceOf(ctx), route: op.Method + " " + op.Path, log: g.Log}
 	ctx = huma.WithValue(ctx, callKey{}, c)
 	ctx.SetHeader("Cache-Control", "no-store")
 	if len(op.Security) > 0 {
@@ -158,6 +162,19 @@ func (g Gate) identify(ctx huma.Context, ended bool) (session.Identity, error) {
 		return g.Sessions.VerifyEnded(ctx.Context(), token)
 	}
 	return g.Sessions.Verify(ctx.Context(), token)
+}
+
+// maxDevice bounds the device's own name for itself.
+const maxDevice = 64
+
+// deviceOf is what the mini-program calls the device; anybody may say anything, so
+// that it limits speed and proves nothing.
+func deviceOf(ctx huma.Context) string {
+	device := ctx.Header(headerDevice)
+	if !model.RequestID(device).Valid() || len(device) > maxDevice {
+		return ""
+	}
+	return device
 }
 
 // write runs a write once for each Idempotency-Key.

@@ -16,15 +16,16 @@ import (
 
 // Handlers are the domains' handlers; Routes gives them their URLs.
 type Handlers struct {
-	Health  Health
-	WeChat  *WeChat
-	Gate    Gate
-	Session Session
-	Me      Me
-	Account Account
-	Points  Points
-	Mall    Mall
-	Rights  Rights
+	Health    Health
+	WeChat    *WeChat
+	Gate      Gate
+	Session   Session
+	Me        Me
+	Redpacket Redpacket
+	Account   Account
+	Points    Points
+	Mall      Mall
+	Rights    Rights
 
 	TrustedProxies []string
 	Log            *slog.Logger
@@ -93,4 +94,15 @@ func (h Handlers) operations(api huma.API) {
 	register(api, operation{method: "GET", path: "/consents", id: "getConsents", summary: "授权情况"}, h.Rights.Read)
 	register(api, operation{method: "PUT", path: "/consents", id: "putConsents", summary: "答复授权"}, h.Rights.Decide)
 	register(api, operation{method: "POST", path: "/subscriptions", id: "subscribe", summary: "上报订阅消息授权"}, h.Rights.Subscribe)
+
+	register(api, operation{method: "GET", path: "/campaigns", id: "listCampaigns", summary: "进行中的红包活动"}, h.Redpacket.Campaigns)
+	register(api, operation{method: "GET", path: "/campaigns/{id}", id: "getCampaign", summary: "活动与完整规则", errors: []int{404}}, h.Redpacket.Campaign)
+	register(api, operation{method: "GET", path: "/campaigns/{id}/leaderboard", id: "getLeaderboard", summary: "排行榜", errors: []int{404}}, h.Redpacket.Leaderboard)
+	register(api, operation{method: "POST", path: "/campaigns/{id}/pots", id: "openPot", summary: "开启红包", status: 201, errors: []int{403, 404}}, h.Redpacket.Open)
+	register(api, operation{method: "GET", path: "/pots/{id}", id: "getPot", summary: "红包进度", errors: []int{404}}, h.Redpacket.Pot)
+	register(api, operation{method: "POST", path: "/pots/{id}/helps", id: "helpPot", summary: "助力", status: 201, errors: []int{403, 404}}, h.Redpacket.Help)
+	register(api, operation{method: "POST", path: "/pots/{id}/claim", id: "claimPot", summary: "领取奖品", status: 200, errors: []int{404}}, h.Redpacket.Claim)
+	register(api, operation{method: "GET", path: "/pots/{id}/proof", id: "getProof", summary: "公平性证明", errors: []int{404}}, h.Redpacket.Proof)
+	register(api, operation{method: "GET", path: "/me/pots", id: "listMyPots", summary: "我开启的红包"}, h.Redpacket.MyPots)
+	register(api, operation{method: "GET", path: "/me/helps", id: "listMyHelps", summary: "我助力的红包"}, h.Redpacket.MyHelps)
 }

@@ -7,16 +7,19 @@ import (
 
 // Work is what the jobs do, by domain.
 type Work struct {
-	Outbox  outboxWork
-	Inbox   inboxWork
-	Members memberWork
-	Points  pointsWork
-	Account accountWork
-	Mall    mallWork
-	Push    pushWork
-	Session purger
-	Request purger
-	Notice  purger
+	Outbox    outboxWork
+	Inbox     inboxWork
+	Members   memberWork
+	Points    pointsWork
+	Account   accountWork
+	Mall      mallWork
+	Push      pushWork
+	Redpacket redpacketWork
+	Payout    payoutWork
+	Moments   momentWork
+	Session   purger
+	Request   purger
+	Notice    purger
 }
 
 type purger interface {
@@ -58,6 +61,26 @@ type pushWork interface {
 	Forget(ctx context.Context) (int, error)
 }
 
+type redpacketWork interface {
+	CloseDue(ctx context.Context, limit int) (int, error)
+	FillDue(ctx context.Context) (int, error)
+	Sweep(ctx context.Context) (int, error)
+}
+
+type payoutWork interface {
+	Due(ctx context.Context) (int, error)
+}
+
+// momentWork is what games and prizes have together: telling people, and comparing
+// the books.
+type momentWork interface {
+	Remind(ctx context.Context) (int, error)
+	Reconcile(ctx context.Context) error
+}
+
+// maxClosed is how many ended pots one run closes.
+const maxClosed = 200_000
+
 // slice is how many rows one step of a nightly job takes at a time.
 const slice = 500
 
@@ -85,6 +108,15 @@ func Schedule(w Work) []Job {
 			n, err := w.Members.Purge(ctx, slice)
 			return int(n), err
 		})},
+		{Name: "redpacket-close", Spec: "*/5 * * * * *", Limit: 2 * time.Minute, Run: func(ctx context.Context) error {
+			_, err := w.Redpacket.CloseDue(ctx, maxClosed)
+			return err
+		}},
+		{Name: "redpacket-fill", Spec: "*/10 * * * * *", Limit: time.Minute, Run: counted(w.Redpacket.FillDue)},
+		{Name: "redpacket-sweep", Spec: "15 */5 * * * *", Limit: 4 * time.Minute, Everywhere: true, Run: counted(w.Redpacket.Sweep)},
+		{Name: "redpacket-remind", Spec: "20 * * * * *", Limit: 50 * time.Second, Run: counted(w.Moments.Remind)},
+		{Name: "redpacket-reconcile", Spec: "0 30 3 * * *", Limit: 2 * time.Hour, Run: w.Moments.Reconcile},
+		{Name: "payout-due", Spec: "*/2 * * * * *", Limit: time.Minute, Everywhere: true, Run: counted(w.Payout.Due)},
 		{Name: "push-lose", Spec: "45 * * * * *", Limit: 30 * time.Second, Run: counted(w.Push.Lose)},
 		{Name: "push-forget", Spec: "0 55 4 * * *", Limit: 10 * time.Minute, Run: untilNone(w.Push.Forget)},
 		{Name: "session-purge", Spec: "0 35 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Session.Purge))},

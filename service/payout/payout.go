@@ -169,3 +169,23 @@ func (p *Payer) OfPots(ctx context.Context, pots []model.ID) (map[model.ID]Payou
 	}
 	return out, nil
 }
+
+// ErrNotWon is the answer to who claims what is not won.
+var ErrNotWon = fault.New(fault.Conflict, "payout.not_won", "红包还没有凑满，凑满后才能领取")
+
+// NeedsPhone tells that the payout waits until its winner has bound a number.
+func (v Payout) NeedsPhone() bool { return v.State == Created && v.Why == noPhone }
+
+// Claim is the winner's wish: a payout that waited for his number goes on now, any
+// other is on its way by itself. A repeat changes nothing. Errors: ErrNotWon, also
+// for what somebody else has won.
+func (p *Payer) Claim(ctx context.Context, member model.MemberID, pot model.ID) (Payout, error) {
+	v, err := p.Payout(ctx, pot)
+	if errors.Is(err, ErrUnknownPayout) || err == nil && v.Member != member {
+		return Payout{}, ErrNotWon
+	}
+	if err != nil || !v.NeedsPhone() {
+		return v, err
+	}
+	return v, p.later(ctx, v, 0, v.Why)
+}

@@ -243,6 +243,9 @@ func (e *Engine) endTx(ctx context.Context, tx *sql.Tx, ends []ending) error {
 			return fmt.Errorf("book the prizes: %w", err)
 		}
 	}
+	if err := e.tellTx(ctx, tx, ends); err != nil {
+		return err
+	}
 	return e.settleTx(ctx, tx, ends)
 }
 

@@ -126,6 +126,7 @@ type Options struct {
 	Pots         int           // pots whose facts are kept in memory; default 100,000
 	GameFresh    time.Duration // how old a game's kill switch may be; default 1 s
 	Pace         pace          // speed limits; none when nil
+	Moments      moments       // is told of ended pots; nobody when nil
 }
 
 // Stores are what the engine stands on.

@@ -142,6 +142,7 @@ func (e *Engine) MayOpen(ctx context.Context, id GameID, who Visitor) (refusal, 
 type PotLine struct {
 	Pot       PotID
 	Game      GameID
+	Owner     model.MemberID
 	Helps     int
 	Helped    int
 	Target    model.Fen
@@ -170,7 +171,7 @@ func (e *Engine) MyPots(ctx context.Context, owner model.MemberID, before PotID,
 	var open []int64
 	for i, r := range rows {
 		lines[i] = PotLine{
-			PotID(r.ID), GameID(r.GameID), int(r.N), int(r.Helps), model.Fen(r.Target), State(r.State),
+			PotID(r.ID), GameID(r.GameID), owner, int(r.N), int(r.Helps), model.Fen(r.Target), State(r.State),
 			model.Millis(r.EndsAt), model.Millis(r.CreatedAt), model.Millis(r.DoneAt),
 		}
 		if lines[i].State == Open {

@@ -24,8 +24,10 @@ import (
 	"kaimenhong/service/member"
 	"kaimenhong/service/notice"
 	"kaimenhong/service/outbox"
+	"kaimenhong/service/payout"
 	"kaimenhong/service/points"
 	"kaimenhong/service/push"
+	"kaimenhong/service/redpacket"
 	"kaimenhong/service/session"
 	"kaimenhong/service/sms"
 	"kaimenhong/service/wechat"
@@ -44,22 +46,25 @@ type ground struct {
 
 // domains are the built domains.
 type domains struct {
-	wechat  *wechat.Client
-	carrier *carrier.Client
-	outbox  *outbox.Outbox
-	account *account.Service
-	book    *memberBook
-	members *member.Members
-	points  *points.Ledger
-	mall    *mall.Mall
-	push    *push.Pusher
-	rules   *chat.Rules
-	chat    *chat.Chat
-	inbox   *inbox.Inbox
-	session *session.Sessions
-	request *idempotency.Keeper
-	home    *home.Home
-	notice  *notice.Notices
+	wechat    *wechat.Client
+	carrier   *carrier.Client
+	outbox    *outbox.Outbox
+	account   *account.Service
+	book      *memberBook
+	members   *member.Members
+	points    *points.Ledger
+	mall      *mall.Mall
+	push      *push.Pusher
+	redpacket *redpacket.Engine
+	payer     *payout.Payer
+	moments   *moments
+	rules     *chat.Rules
+	chat      *chat.Chat
+	inbox     *inbox.Inbox
+	session   *session.Sessions
+	request   *idempotency.Keeper
+	home      *home.Home
+	notice    *notice.Notices
 	// background runs until the application closes; each returns when ctx ends.
 	background []func(ctx context.Context)
 	// drain waits for what was begun.
@@ -69,7 +74,7 @@ type domains struct {
 // newDomains builds every domain, each after those it calls.
 func newDomains(g ground) (*domains, error) {
 	d := &domains{}
-	for _, build := range []func(ground) error{d.outside, d.value, d.people, d.conversation, d.pages, d.promises} {
+	for _, build := range []func(ground) error{d.outside, d.value, d.people, d.game, d.conversation, d.pages, d.promises} {
 		if err := build(g); err != nil {
 			return nil, err
 		}
@@ -127,7 +132,7 @@ func newCarrier(cfg config.Config, now model.Clock, log *slog.Logger, reg promet
 // when two members become one, and a carrier's file names members by number.
 func (d *domains) value(g ground) (err error) {
 	d.book = &memberBook{}
-	d.points, err = points.New(g.stores.db, g.ids, g.now, g.log, g.reg, d.outbox, d.book, points.Options{})
+	d.points, err = points.New(g.stores.db, g.ids, g.now, g.log, g.reg, d.outbox, d.book, points.Options{Rules: wonPoints})
 	if err != nil {
 		return fmt.Errorf("points: %w", err)
 	}
@@ -228,12 +233,15 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 	}
 	h.WeChat, err = handler.NewWeChat(codec, d.inbox, noted{d.chat, d.push}, g.log, g.reg, handler.WeChatOptions{})
 	d.api(g, &h)
+	h.Redpacket = d.redpackets(g)
 	return h, err
 }
 
 // work is the domains behind the schedule.
 func (d *domains) work() job.Work {
-	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Account: d.account, Mall: d.mall, Push: d.push, Session: d.session, Request: d.request, Notice: d.notice}
+	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Account: d.account, Mall: d.mall, Push: d.push, Session: d.session, Request: d.request, Notice: d.notice,
+		Redpacket: d.redpacket, Payout: d.payer, Moments: d.moments,
+	}
 }
 
 // chatOptions words the settings for the chat.

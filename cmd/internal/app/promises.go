@@ -10,6 +10,7 @@ import (
 	"kaimenhong/model/fault"
 	"kaimenhong/service/mall"
 	"kaimenhong/service/member"
+	"kaimenhong/service/payout"
 	"kaimenhong/service/points"
 	"kaimenhong/service/push"
 	"kaimenhong/service/wechat"
@@ -24,6 +25,8 @@ func (d *domains) promises(g ground) error {
 	d.outbox.Handle(member.TopicClosed, told(d.closed))
 	d.outbox.Handle(points.TopicExpiring, asked(d.expiring))
 	d.outbox.Handle(mall.TopicFailed, asked(d.notRedeemed))
+	d.outbox.Handle(topicEnded, told(d.moments.ended))
+	d.outbox.Handle(payout.TopicSettled, told(d.moments.settled))
 	return nil
 }
 

@@ -1,0 +1,231 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/service/payout"
+	"kaimenhong/service/push"
+	"kaimenhong/service/redpacket"
+)
+
+// moment is where a message leads and by which template it may go.
+type moment struct {
+	appID    string // of the mini-program
+	page     string // of a pot
+	template string // subscribe message: thing1 title, thing2 progress, thing3 hint
+}
+
+// moments tells owners and helpers of a pot what happens to it. The pot's end and its
+// prize are promises of the outbox and are told at least once, and by the pusher at
+// most once. The first help and the last one missing come from the help's answer and
+// may be lost with the process: they cheer, they promise nothing.
+type moments struct {
+	engine *redpacket.Engine
+	payer  *payout.Payer
+	push   *push.Pusher
+	moment
+	now   model.Clock
+	log   *slog.Logger
+	queue chan redpacket.Help
+}
+
+// waitingMoments bounds the helps that wait to be told of.
+const waitingMoments = 1024
+
+func newMoments(e *redpacket.Engine, p *payout.Payer, pusher *push.Pusher, m moment, now model.Clock, log *slog.Logger) *moments {
+	return &moments{engine: e, payer: p, push: pusher, moment: m, now: now, log: log, queue: make(chan redpacket.Help, waitingMoments)}
+}
+
+// Help is the engine's, and notes what cheers the owner.
+func (m *moments) Help(ctx context.Context, in redpacket.HelpRequest) (redpacket.Help, error) {
+	help, err := m.engine.Help(ctx, in)
+	if err == nil && (help.K == 1 || help.K >= help.N-1) {
+		select {
+		case m.queue <- help:
+		default:
+		}
+	}
+	return help, err
+}
+
+// momentLimit bounds the telling of one moment.
+const momentLimit = 15 * time.Second
+
+// Run tells what Help noted, until ctx ends.
+func (m *moments) Run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case help := <-m.queue:
+			telling, cancel := context.WithTimeout(ctx, momentLimit)
+			if err := m.cheer(telling, help.Pot); err != nil && ctx.Err() == nil {
+				m.log.WarnContext(ctx, "moment not told", "pot", help.Pot, "error", err)
+			}
+			cancel()
+		}
+	}
+}
+
+// cheer tells the owner of the first help, or that one is missing, by what stands in
+// SQL now.
+func (m *moments) cheer(ctx context.Context, pot redpacket.PotID) error {
+	v, err := m.engine.View(ctx, pot, redpacket.Visitor{})
+	if err != nil || v.State != redpacket.Open {
+		return err
+	}
+	switch left := v.Helps - v.Helped; {
+	case left == 1:
+		return m.say(ctx, "redpacket.last_one_missing", v.Owner, v.Game, pot, func(prize string) (string, string, string) {
+			return fmt.Sprintf("还差1位好友助力，%s就凑满了，%s截止。", prize, until(v.EndsAt)), "还差1位", "凑满即可领取奖品"
+		}, v.Target)
+	case v.Helped == 1:
+		return m.say(ctx, "redpacket.first_help", v.Owner, v.Game, pot, func(prize string) (string, string, string) {
+			return fmt.Sprintf("第一位好友为您助力啦，还差%d位就凑满%s，%s截止。", left, prize, until(v.EndsAt)), fmt.Sprintf("已助力1位，还差%d位", left), "收到第一份心意"
+		}, v.Target)
+	}
+	return nil
+}
+
+func until(at model.Millis) string { return at.Time().Format("1月2日15:04") }
+
+// maxThanked bounds the helpers who are thanked when a pot is filled.
+const maxThanked = 50
+
+// ended tells of a pot's end.
+func (m *moments) ended(ctx context.Context, e redpacket.Ended) error {
+	switch {
+	case e.State == redpacket.Filled:
+		err := m.say(ctx, "redpacket.filled", e.Owner, e.Game, e.Pot, func(prize string) (string, string, string) {
+			return "红包凑满啦！" + prize + "正在发放，到账后告诉您。", "已凑满", "奖品正在发放"
+		}, e.Won)
+		return errors.Join(err, m.thank(ctx, e))
+	case e.Won > 0:
+		return m.say(ctx, "redpacket.expired", e.Owner, e.Game, e.Pot, func(prize string) (string, string, string) {
+			return fmt.Sprintf("红包到时间了，%d位好友助力，凑到的%s会发放给您。", e.Helps, prize), fmt.Sprintf("助力%d位，已截止", e.Helps), "凑到的部分会发放给您"
+		}, e.Won)
+	}
+	return m.say(ctx, "redpacket.expired", e.Owner, e.Game, e.Pot, func(string) (string, string, string) {
+		return fmt.Sprintf("红包到时间了，%d位好友助力，没能凑满，这次没有奖品。", e.Helps), fmt.Sprintf("助力%d位，已截止", e.Helps), "没能凑满，这次没有奖品"
+	}, e.Target)
+}
+
+// thank tells the helpers that the pot is full.
+func (m *moments) thank(ctx context.Context, e redpacket.Ended) error {
+	helpers, err := m.engine.Helpers(ctx, e.Pot, maxThanked)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, helper := range helpers {
+		failed = append(failed, m.say(ctx, "redpacket.helped_filled", helper, e.Game, e.Pot, func(string) (string, string, string) {
+			return "您助力的红包凑满了，谢谢您的心意！", "已凑满", "谢谢您的心意"
+		}, e.Target))
+	}
+	return errors.Join(failed...)
+}
+
+// settled tells a winner what became of his prize.
+func (m *moments) settled(ctx context.Context, e payout.Settled) error {
+	prize, err := m.payer.Payout(ctx, e.Pot)
+	if err != nil {
+		return err
+	}
+	pot, game := redpacket.PotID(e.Pot), redpacket.GameID(e.Game)
+	if e.State == payout.Paid {
+		return m.say(ctx, "redpacket.paid", e.Member, game, pot, func(what string) (string, string, string) {
+			return "红包奖品" + what + "已到账。", "奖品已到账", "感谢参与"
+		}, prize.Value)
+	}
+	return m.say(ctx, "redpacket.not_paid", e.Member, game, pot, func(what string) (string, string, string) {
+		return "很抱歉，红包奖品" + what + "没能发放成功，要人帮忙请回复“人工”。", "奖品未能发放", "可联系人工客服"
+	}, prize.Value)
+}
+
+// The owners of open pots are reminded two hours before the end. Each run looks back
+// ten minutes, so that a run that was missed is made good; the pusher tells once.
+const (
+	remindBefore = 2 * time.Hour
+	remindBack   = 10 * time.Minute
+	remindPage   = 500
+)
+
+// Remind tells the owners whose pots end in two hours, and returns how many pots it
+// looked at.
+func (m *moments) Remind(ctx context.Context) (int, error) {
+	to := model.At(m.now().Add(remindBefore))
+	from, after, seen := to.Add(-remindBack), redpacket.PotID(0), 0
+	var failed []error
+	for ctx.Err() == nil {
+		page, err := m.engine.EndingBetween(ctx, from, to, after, remindPage)
+		if err != nil {
+			return seen, err
+		}
+		for _, p := range page {
+			after = p.Pot
+			failed = append(failed, m.say(ctx, "redpacket.ending_soon", p.Owner, p.Game, p.Pot, func(prize string) (string, string, string) {
+				left := p.Helps - p.Helped
+				return fmt.Sprintf("您的红包%s截止，还差%d位好友助力就凑满%s。", until(p.EndsAt), left, prize), fmt.Sprintf("还差%d位", left), "还有2小时截止"
+			}, p.Target))
+		}
+		if seen += len(page); len(page) < remindPage {
+			break
+		}
+	}
+	return seen, errors.Join(append(failed, ctx.Err())...)
+}
+
+// say sends one message about a pot, with a way to it in the mini-program: never a
+// link to a web page.
+func (m *moments) say(ctx context.Context, topic string, to model.MemberID, game redpacket.GameID, pot redpacket.PotID, word func(prize string) (text, progress, hint string), worth model.Fen) error {
+	g, err := m.engine.Game(ctx, game)
+	if err != nil {
+		return err
+	}
+	text, progress, hint := word(g.Rules.Prize.Say(worth))
+	page := m.page + "?pot=" + pot.String()
+	n := push.Notice{
+		Topic: topic, Request: model.RequestID("pot-" + pot.String()), Purpose: push.Transactional,
+		Custom: model.Text("【" + g.Rules.Title + "】" + text),
+	}
+	if m.appID != "" {
+		n.Custom.Text += fmt.Sprintf("\n<a data-miniprogram-appid=%q data-miniprogram-path=%q href=\"https://mp.weixin.qq.com\">看看红包</a>", m.appID, page)
+	}
+	if m.template != "" {
+		n.Mini = model.Notice{
+			Template: m.template, Page: page,
+			Fields: map[string]string{"thing1": clip(g.Rules.Title), "thing2": clip(progress), "thing3": clip(hint)},
+		}
+	}
+	_, err = m.push.Tell(ctx, to, n)
+	return err
+}
+
+// maxThing is how many characters a thing field takes.
+const maxThing = 20
+
+func clip(s string) string {
+	if runes := []rune(s); len(runes) > maxThing {
+		return string(runes[:maxThing-1]) + "…"
+	}
+	return s
+}
+
+// Reconcile compares SQL, Redis, the payouts and the carrier. Each discrepancy is
+// logged, and any at all is an error; nil means that all is well.
+func (m *moments) Reconcile(ctx context.Context) error {
+	violations, err := m.engine.Reconcile(ctx)
+	for _, v := range violations {
+		m.log.ErrorContext(ctx, "redpacket rule broken", "rule", v.Rule, "subject", v.Subject, "detail", v.Detail)
+	}
+	found, paid := m.payer.Reconcile(ctx)
+	if n := len(violations) + len(found); n > 0 {
+		err = errors.Join(err, fmt.Errorf("%d discrepancies between games, prizes and the carrier", n))
+	}
+	return errors.Join(err, paid)
+}

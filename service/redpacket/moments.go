@@ -1,0 +1,84 @@
+package redpacket
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"kaimenhong/model"
+	"kaimenhong/service/redpacket/internal/db"
+)
+
+// Ended is a pot that has just ended.
+type Ended struct {
+	Pot    PotID          `json:"pot"`
+	Game   GameID         `json:"game"`
+	Owner  model.MemberID `json:"owner"`
+	State  State          `json:"state"`
+	Helps  int            `json:"helps"` // that stand
+	N      int            `json:"n"`
+	Target model.Fen      `json:"target"`
+	Won    model.Fen      `json:"won"` // 0: nothing
+}
+
+// moments is told of ended pots within the transaction that ends them.
+type moments interface {
+	EndedTx(ctx context.Context, tx *sql.Tx, pots []Ended) error
+}
+
+// tellTx tells of ended pots, where somebody listens.
+func (e *Engine) tellTx(ctx context.Context, tx *sql.Tx, ends []ending) error {
+	if e.opts.Moments == nil {
+		return nil
+	}
+	pots := make([]Ended, len(ends))
+	for i, end := range ends {
+		pots[i] = Ended{
+			PotID(end.pot.ID), GameID(end.pot.GameID), model.MemberID(end.pot.OwnerID), end.state, end.helps, int(end.pot.N),
+			model.Fen(end.pot.Target), end.won,
+		}
+	}
+	if err := e.opts.Moments.EndedTx(ctx, tx, pots); err != nil {
+		return fmt.Errorf("tell of ended pots: %w", err)
+	}
+	return nil
+}
+
+// maxEnding bounds one page of EndingBetween.
+const maxEnding = 1000
+
+// EndingBetween lists the open pots whose time is over between two instants, by pot
+// from the one after the given, at most 1,000, for whoever reminds their owners.
+func (e *Engine) EndingBetween(ctx context.Context, from, to model.Millis, after PotID, limit int) ([]PotLine, error) {
+	rows, err := e.db.QueryContext(ctx, `SELECT p.id, p.game_id, p.owner_id, p.n, p.target, p.ends_at,
+		(SELECT COUNT(h.nth) FROM pot_help h WHERE h.pot_id = p.id)
+		FROM pot p WHERE p.state = 'open' AND p.ends_at >= ? AND p.ends_at < ? AND p.id > ? ORDER BY p.id LIMIT ?`,
+		int64(from), int64(to), int64(after), min(max(limit, 1), maxEnding))
+	if err != nil {
+		return nil, fmt.Errorf("list the pots that end soon: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var lines []PotLine
+	for rows.Next() {
+		line := PotLine{State: Open}
+		if err := rows.Scan(&line.Pot, &line.Game, &line.Owner, &line.Helps, &line.Target, &line.EndsAt, &line.Helped); err != nil {
+			return nil, fmt.Errorf("read a pot that ends soon: %w", err)
+		}
+		lines = append(lines, line)
+	}
+	return lines, rows.Err()
+}
+
+// Helpers lists who helped a pot, in the order of their slots, at most limit.
+func (e *Engine) Helpers(ctx context.Context, id PotID, limit int) ([]model.MemberID, error) {
+	rows, err := e.q.RealHelps(ctx, db.RealHelpsParams{PotID: int64(id), Limit: int32(min(max(limit, 1), scoreHelpers))})
+	if err != nil {
+		return nil, fmt.Errorf("list the helpers of pot %s: %w", id, err)
+	}
+	ids := make([]model.MemberID, len(rows))
+	for i, r := range rows {
+		ids[i] = model.MemberID(r.HelperID)
+	}
+	return slices.Compact(ids), nil
+}
