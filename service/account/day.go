@@ -170,7 +170,7 @@ func (s *Service) pruneDays(ctx context.Context, limit int) (int, error) {
 		return 0, fmt.Errorf("find old days of usage: %w", err)
 	}
 	for _, row := range rows {
-		if _, err := s.queries.DeleteDay(ctx, db.DeleteDayParams{PhoneKey: row.PhoneKey, Day: row.Day}); err != nil {
+		if _, err := s.queries.DeleteDay(ctx, db.DeleteDayParams(row)); err != nil {
 			return 0, fmt.Errorf("prune days of usage: %w", err)
 		}
 	}
