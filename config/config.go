@@ -21,7 +21,6 @@ type Config struct {
 	Security Security `koanf:"security"`
 	Chat     Chat     `koanf:"chat"`
 	Log      Log      `koanf:"log"`
-	Trace    Trace    `koanf:"trace"`
 }
 
 // HTTP is where the application listens.
@@ -120,12 +119,6 @@ type Log struct {
 	Format string `koanf:"format"` // json, text
 }
 
-// Trace sends OpenTelemetry spans by OTLP over HTTP; off while Endpoint is empty.
-type Trace struct {
-	Endpoint string  `koanf:"endpoint"`
-	Ratio    float64 `koanf:"ratio"` // of requests that are traced, 0 to 1
-}
-
 // Default returns the settings before anything is read.
 func Default() Config {
 	return Config{
@@ -137,8 +130,7 @@ func Default() Config {
 			TopUpPage: "pages/topup/index", MallPage: "pages/mall/index",
 			AccountPage: "pages/home/index", RedpacketPage: "pages/redpacket/index",
 		},
-		Log:   Log{Level: "info", Format: "json"},
-		Trace: Trace{Ratio: 0.01},
+		Log: Log{Level: "info", Format: "json"},
 	}
 }
 
