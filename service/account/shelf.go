@@ -92,6 +92,11 @@ func (s *shelf[T]) get(ctx context.Context, phone model.Phone) (T, error) {
 
 // fetch asks the carrier and falls back on the last known value.
 func (s *shelf[T]) fetch(ctx context.Context, key string, phone model.Phone) (T, error) {
+	// Another fetch may have ended between the caller's look and this one's begin.
+	if e, ok := s.cache.GetIfPresent(key); ok && s.service.now().Before(e.until) {
+		s.hit.Inc()
+		return e.value, nil
+	}
 	epoch := s.service.epochs.of(key)
 	var value T
 	err := model.Guarded(func() (err error) { // singleflight would end the process
