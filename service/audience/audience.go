@@ -112,28 +112,15 @@ func New(deps Deps, opts Options) (*Audience, error) {
 
 func (a *Audience) nowMillis() model.Millis { return model.At(a.Now()) }
 
-// buckets is how many buckets there are; samples is how fine the sample is.
+// buckets is how many random buckets (model.BucketOf) there are; samples is how fine the sample is.
 const (
 	buckets = 100
 	samples = 1000
 )
 
-// Bucket is the random bucket of a member, 0–99: the same for ever, on every
-// replica, and independent of all that is known of him. A holdout of 10 % is
-// whoever has a bucket below 10.
-func Bucket(member model.MemberID) int { return int(mix(uint64(member)) % buckets) }
-
 // sampleOf decides which part of the estimates a member is in. It is drawn apart
 // from the bucket: an estimate over a segment of buckets would be wrong otherwise.
-func sampleOf(member model.MemberID) int { return int(mix(^uint64(member)) % samples) }
-
-// mix is the finaliser of SplitMix64, which spreads ids that grow with time.
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
+func sampleOf(member model.MemberID) int { return int(model.Mix64(^uint64(member)) % samples) }
 
 // phoneDomain separates this index of numbers from that of the members.
 const phoneDomain = "audience.phone"

@@ -78,7 +78,7 @@ func portraitArgs(rows []row) []any {
 func blank(id int64) row {
 	member := model.MemberID(id)
 	return row{
-		MemberID: id, Bucket: int32(Bucket(member)), Sample: int32(sampleOf(member)), Stage: stagePasser,
+		MemberID: id, Bucket: int32(model.BucketOf(member)), Sample: int32(sampleOf(member)), Stage: stagePasser,
 		Arpu: noNumber, Arpu1: noNumber, Arpu2: noNumber, Arpu3: noNumber, Data1: noNumber, Data2: noNumber, Data3: noNumber,
 		FestivalTaps: noNumber, FestivalHelps: noNumber, FestivalSpent: noNumber,
 	}

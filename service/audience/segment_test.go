@@ -149,13 +149,13 @@ func TestSegmentsCannotGoRoundInACircle(t *testing.T) {
 
 func TestBucketsAreStableAndEven(t *testing.T) {
 	for id, want := range map[model.MemberID]int{1: 65, 77: 57, 1 << 40: 41} {
-		if got := audience.Bucket(id); got != want {
-			t.Errorf("Bucket(%d) = %d, want %d for ever", id, got, want)
+		if got := model.BucketOf(id); got != want {
+			t.Errorf("BucketOf(%d) = %d, want %d for ever", id, got, want)
 		}
 	}
 	holdout := 0
 	for id := range 100_000 {
-		if audience.Bucket(model.MemberID(id)<<22) < 10 {
+		if model.BucketOf(model.MemberID(id)<<22) < 10 {
 			holdout++
 		}
 	}
@@ -275,7 +275,7 @@ func (w *world) draw(t *rapid.T, depth int) question {
 	case 5:
 		lo := rapid.IntRange(0, 99).Draw(t, "lo")
 		hi := rapid.IntRange(lo, 99).Draw(t, "hi")
-		return question{object{"bucket": object{"from": lo, "to": hi}}, func(h *human) bool { b := audience.Bucket(h.id); return lo <= b && b <= hi }}
+		return question{object{"bucket": object{"from": lo, "to": hi}}, func(h *human) bool { b := model.BucketOf(h.id); return lo <= b && b <= hi }}
 	case 6:
 		return question{object{"segment": w.inner[0].ID.String()}, func(h *human) bool {
 			return h.tags["甲"] || times(h, audience.Tap, 10) > 0
