@@ -98,6 +98,8 @@ type SMS struct {
 type Security struct {
 	PhoneKey   Secret `koanf:"phone_key"`   // "1:BASE64,2:BASE64", 32 bytes each; the highest version encrypts
 	SessionKey Secret `koanf:"session_key"` // signs the mini-program's access tokens: 32 bytes or more, base64
+	// PasswordAlone lets operators work without a second factor: for a demonstration.
+	PasswordAlone bool `koanf:"password_alone"`
 }
 
 // Chat is what the account says of itself and where it leads on to.

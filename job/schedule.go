@@ -20,6 +20,7 @@ type Work struct {
 	Session   purger
 	Request   purger
 	Notice    purger
+	Operators purger
 }
 
 type purger interface {
@@ -122,6 +123,7 @@ func Schedule(w Work) []Job {
 		{Name: "session-purge", Spec: "0 35 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Session.Purge))},
 		{Name: "idempotency-purge", Spec: "0 25 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Request.Purge))},
 		{Name: "notice-purge", Spec: "0 40 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Notice.Purge))},
+		{Name: "operator-purge", Spec: "0 38 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Operators.Purge))},
 		{Name: "account-prune", Spec: "0 50 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Account.Prune))},
 	}
 }

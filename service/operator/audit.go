@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"kaimenhong/model"
 	"kaimenhong/model/sqldb"
@@ -17,29 +18,19 @@ import (
 // Bounds of what a row of the audit holds, as the table has them, in bytes.
 const (
 	maxAction = 64
-	maxTarget = 128
 	maxDetail = 60_000
 )
 
-// Entry is one line of the audit. It names persons by their ids: no number, no
-// openid.
-type Entry struct {
-	By     model.ID // the operator, or System
-	Action string   // domain.verb: campaign.approve
-	Target string   // what it was done to: campaign/42
-	Detail any      // what changed, as JSON; nil for nothing
-}
-
-// Audit adds a line within the transaction of what it tells, so that the one stands
+// RecordTx adds a line within the transaction of what it tells, so that the one stands
 // exactly when the other does. Writers stand in line from here to their commit:
 // call it last. Errors: ErrAudit.
-func (o *Operators) Audit(ctx context.Context, tx *sql.Tx, e Entry) error {
+func (o *Operators) RecordTx(ctx context.Context, tx *sql.Tx, e model.AuditEntry) error {
 	detail, err := json.Marshal(e.Detail)
 	if err != nil {
 		return ErrAudit.With(err)
 	}
-	if e.Action == "" || len(e.Action) > maxAction || len(e.Target) > maxTarget || len(detail) > maxDetail {
-		return ErrAudit.With(fmt.Errorf("action %q: a field is too long, or the action is missing", e.Action))
+	if e.Action == "" || len(e.Action) > maxAction || !e.Target.Valid() || len(detail) > maxDetail {
+		return ErrAudit.With(fmt.Errorf("action %q: a field is too long, or the action or the target is missing", e.Action))
 	}
 	q := o.q.WithTx(tx)
 	n, err := q.NextSeq(ctx)
@@ -57,7 +48,7 @@ func (o *Operators) Audit(ctx context.Context, tx *sql.Tx, e Entry) error {
 		return fmt.Errorf("read the audit's end: %w", err)
 	}
 	row := db.AddAuditParams{
-		Seq: head.Seq, OperatorID: int64(e.By), Action: e.Action, Target: e.Target, Detail: string(detail),
+		Seq: head.Seq, OperatorID: int64(e.Operator), Action: e.Action, Target: e.Target.String(), Detail: string(detail),
 		HappenedAt: int64(model.At(o.now())),
 	}
 	row.Hash = o.link(head.Hash, db.OperatorAudit(row))
@@ -67,8 +58,28 @@ func (o *Operators) Audit(ctx context.Context, tx *sql.Tx, e Entry) error {
 	if err := q.SetHead(ctx, row.Hash); err != nil {
 		return fmt.Errorf("move the audit's end: %w", err)
 	}
+	if m, ok := ctx.Value(markKey{}).(*Mark); ok {
+		m.made.Store(true)
+	}
 	return nil
 }
+
+// Mark tells whether a line was added while a request ran.
+type Mark struct{ made atomic.Bool }
+
+// Made tells whether there was one.
+func (m *Mark) Made() bool { return m.made.Load() }
+
+type markKey struct{}
+
+// Marked returns a context in which RecordTx leaves a mark.
+func Marked(ctx context.Context) (context.Context, *Mark) {
+	m := &Mark{}
+	return context.WithValue(ctx, markKey{}, m), m
+}
+
+// target is that of what is done to an account.
+func target(id model.ID) model.Ref { return model.Ref{Type: "operator", ID: id.String()} }
 
 // link authenticates a row together with the one before it. Every field has its
 // length before it, so that no two rows have the same bytes.

@@ -10,7 +10,8 @@
 //   - the audit is a chain: a row is authenticated, with the one before it, by a key
 //     that the database does not have, in the transaction of what it tells.
 //
-// Tables: operator, operator_session, operator_audit, operator_audit_head.
+// Tables: operator, operator_region, operator_session, operator_audit,
+// operator_audit_head.
 package operator
 
 import (
@@ -79,6 +80,16 @@ var Roles = []struct {
 	{Auditor, "审计"},
 }
 
+// Name is the role's Chinese name.
+func (r Role) Name() string {
+	for _, one := range Roles {
+		if one.Role == r {
+			return one.Name
+		}
+	}
+	return string(r)
+}
+
 func known(role Role) bool {
 	for _, r := range Roles {
 		if r.Role == role {
@@ -95,10 +106,18 @@ type Operator struct {
 	Name     string
 	Roles    []Role
 	TOTP     bool // a second factor is active
+	Regions  model.Regions
+
+	// Of an operator at work, as Find answers him:
+	Rights      []Right
+	SessionEnds model.Millis
 }
 
 // Has tells whether the operator has the role.
 func (o Operator) Has(role Role) bool { return slices.Contains(o.Roles, role) }
+
+// May tells whether an operator at work has the right.
+func (o Operator) May(right Right) bool { return slices.Contains(o.Rights, right) }
 
 // System is the actor of what no person did: the command line, a job.
 const System model.ID = 0
@@ -110,6 +129,8 @@ type Options struct {
 	Lifetime time.Duration // of a session; default 12 h
 	Idle     time.Duration // a session unused for so long ends; default 30 min
 	Issuer   string        // of TOTP codes, as the phone's app shows it; default 开门红
+	// PasswordAlone lets accounts work that have no second factor: for a demonstration.
+	PasswordAlone bool
 }
 
 // Operators is the one owner of the tables above. It is safe for concurrent use.
@@ -173,7 +194,7 @@ func (o *Operators) Add(ctx context.Context, a Account, by model.ID) (model.ID, 
 		if err != nil {
 			return err
 		}
-		return o.Audit(ctx, tx, Entry{By: by, Action: "operator.add", Target: "operator/" + id.String(), Detail: struct {
+		return o.RecordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "operator.add", Target: target(id), Detail: struct {
 			Username string `json:"username"`
 			Roles    []Role `json:"roles"`
 		}{a.Username, a.Roles}})
@@ -199,7 +220,7 @@ func (o *Operators) Disable(ctx context.Context, id, by model.ID) error {
 		if err := q.DropSessions(ctx, int64(id)); err != nil {
 			return err
 		}
-		return o.Audit(ctx, tx, Entry{By: by, Action: "operator.disable", Target: "operator/" + id.String()})
+		return o.RecordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "operator.disable", Target: target(id)})
 	})
 	if err != nil {
 		return fmt.Errorf("disable operator %d: %w", id, err)

@@ -137,6 +137,7 @@ func TestSigningIn(t *testing.T) {
 		s, err = o.SignIn(t.Context(), "wang", password, "")
 		want(t, "SignIn again", err, nil)
 		want(t, "SignOut", o.SignOut(t.Context(), s.Token), nil)
+		want(t, "SignOut again", o.SignOut(t.Context(), s.Token), operator.ErrSession)
 		_, err = o.Find(t.Context(), s.Token)
 		want(t, "signed out", err, operator.ErrSession)
 
@@ -229,9 +230,9 @@ func TestTOTP(t *testing.T) {
 func (o *office) audit(t *testing.T, action string) {
 	t.Helper()
 	err := sqldb.InTx(t.Context(), o.db, func(tx *sql.Tx) error {
-		return o.Audit(t.Context(), tx, operator.Entry{By: 7, Action: action, Target: "campaign/42", Detail: map[string]int{"budget": 100}})
+		return o.RecordTx(t.Context(), tx, model.AuditEntry{Operator: 7, Action: action, Target: model.Ref{Type: "campaign", ID: "42"}, Detail: map[string]int{"budget": 100}})
 	})
-	want(t, "Audit", err, nil)
+	want(t, "RecordTx", err, nil)
 }
 
 func TestTheAuditCatchesWhatIsDoneToIt(t *testing.T) {
@@ -276,7 +277,7 @@ func TestWritersOfTheAuditStandInLine(t *testing.T) {
 		wg.Wait()
 		rolledBack := errors.New("changed his mind")
 		err := sqldb.InTx(t.Context(), o.db, func(tx *sql.Tx) error {
-			return errors.Join(o.Audit(t.Context(), tx, operator.Entry{Action: "campaign.change"}), rolledBack)
+			return errors.Join(o.RecordTx(t.Context(), tx, model.AuditEntry{Action: "campaign.change", Target: model.Ref{Type: "campaign", ID: "42"}}), rolledBack)
 		})
 		want(t, "a change that is taken back", err, rolledBack)
 		if c, err := o.Verify(t.Context()); err != nil || c.Rows != 20 {

@@ -43,6 +43,9 @@ FROM operator_session s
 JOIN operator o ON o.id = s.operator_id
 WHERE s.token_hash = ? AND o.disabled_at = 0;
 
+-- name: Regions :many
+SELECT province, city FROM operator_region WHERE operator_id = ? ORDER BY province, city;
+
 -- name: SeeSession :exec
 UPDATE operator_session SET seen_at = ? WHERE token_hash = ?;
 

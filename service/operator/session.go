@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -79,7 +80,11 @@ func (o *Operators) signIn(ctx context.Context, username, password, code string)
 			return Session{}, err
 		}
 	}
-	return o.open(ctx, Operator{ID: model.ID(row.ID), Username: row.Username, Name: row.Name, Roles: splitRoles(row.Roles), TOTP: row.TotpActive})
+	who, err := o.working(ctx, row.ID, row.Username, row.Name, row.Roles, row.TotpActive)
+	if err != nil {
+		return Session{}, err
+	}
+	return o.open(ctx, who)
 }
 
 // countAttempt counts before anything is compared; of attempts at the same time one
@@ -115,7 +120,7 @@ func (o *Operators) open(ctx context.Context, who Operator) (Session, error) {
 		}); err != nil {
 			return err
 		}
-		return o.Audit(ctx, tx, Entry{By: who.ID, Action: "operator.sign_in", Target: "operator/" + who.ID.String()})
+		return o.RecordTx(ctx, tx, model.AuditEntry{Operator: who.ID, Action: "operator.sign_in", Target: target(who.ID)})
 	})
 	if err != nil {
 		return Session{}, fmt.Errorf("open session: %w", err)
@@ -146,12 +151,47 @@ func (o *Operators) Find(ctx context.Context, token string) (Operator, error) {
 			return Operator{}, fmt.Errorf("keep session: %w", err)
 		}
 	}
-	return Operator{ID: model.ID(row.ID), Username: row.Username, Name: row.Name, Roles: splitRoles(row.Roles), TOTP: row.TotpActive}, nil
+	who, err := o.working(ctx, row.ID, row.Username, row.Name, row.Roles, row.TotpActive)
+	who.SessionEnds = model.Millis(row.ExpiresAt)
+	return who, err
 }
 
-// SignOut ends the session; an unknown one is ended already.
+// working is an operator at work: with his regions and what he may do. Without a
+// second factor that is to get one.
+func (o *Operators) working(ctx context.Context, id int64, username, name, roles string, totp bool) (Operator, error) {
+	who := Operator{ID: model.ID(id), Username: username, Name: name, Roles: splitRoles(roles), TOTP: totp}
+	rows, err := o.q.Regions(ctx, id)
+	if err != nil {
+		return Operator{}, fmt.Errorf("read regions: %w", err)
+	}
+	for _, row := range rows {
+		who.Regions = append(who.Regions, model.Region{Province: row.Province, City: row.City})
+	}
+	who.Rights = []Right{OwnAccount}
+	if totp || o.opts.PasswordAlone {
+		who.Rights = rightsOf(who.Roles)
+	}
+	return who, nil
+}
+
+// SignOut ends the session. Errors: ErrSession when there is none.
 func (o *Operators) SignOut(ctx context.Context, token string) error {
-	if _, err := o.q.DropSession(ctx, tokenHash(token)); err != nil {
+	err := sqldb.InTx(ctx, o.db, func(tx *sql.Tx) error {
+		q := o.q.WithTx(tx)
+		row, err := q.SessionOf(ctx, tokenHash(token))
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrSession
+		}
+		if err != nil {
+			return err
+		}
+		n, err := q.DropSession(ctx, tokenHash(token))
+		if err != nil || n == 0 {
+			return cmp.Or(err, error(ErrSession))
+		}
+		return o.RecordTx(ctx, tx, model.AuditEntry{Operator: model.ID(row.ID), Action: "operator.sign_out", Target: target(model.ID(row.ID))})
+	})
+	if err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
 	return nil
@@ -161,12 +201,13 @@ func (o *Operators) SignOut(ctx context.Context, token string) error {
 const maxPurge = 1000
 
 // Purge deletes at most limit (≤ 1,000) sessions that have expired.
-func (o *Operators) Purge(ctx context.Context, limit int) (int64, error) {
+func (o *Operators) Purge(ctx context.Context, limit int) (int, error) {
 	hashes, err := o.q.OldSessions(ctx, db.OldSessionsParams{ExpiresAt: int64(model.At(o.now())), Limit: int32(min(limit, maxPurge))})
 	if err != nil || len(hashes) == 0 {
 		return 0, err
 	}
-	return o.q.PurgeSessions(ctx, hashes)
+	n, err := o.q.PurgeSessions(ctx, hashes)
+	return int(n), err
 }
 
 // tokenHash is what is kept of a token. A plain hash does: a token is 256 random

@@ -36,12 +36,18 @@ func (o *Operators) Enrol(ctx context.Context, id model.ID) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("make TOTP secret: %w", err)
 	}
-	n, err := o.q.SetTOTP(ctx, db.SetTOTPParams{TotpSealed: o.sealer.SealText([]byte(key.Secret()), totpPlace(id)), ID: int64(id)})
+	err = sqldb.InTx(ctx, o.db, func(tx *sql.Tx) error {
+		n, err := o.q.WithTx(tx).SetTOTP(ctx, db.SetTOTPParams{TotpSealed: o.sealer.SealText([]byte(key.Secret()), totpPlace(id)), ID: int64(id)})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrTOTPState
+		}
+		return o.RecordTx(ctx, tx, model.AuditEntry{Operator: id, Action: "operator.totp_enrol", Target: target(id)})
+	})
 	if err != nil {
 		return "", fmt.Errorf("keep TOTP secret: %w", err)
-	}
-	if n == 0 {
-		return "", ErrTOTPState
 	}
 	return key.URL(), nil
 }
@@ -71,7 +77,7 @@ func (o *Operators) Activate(ctx context.Context, id model.ID, code string) erro
 		if n == 0 {
 			return ErrTOTPState
 		}
-		return o.Audit(ctx, tx, Entry{By: id, Action: "operator.totp", Target: "operator/" + id.String()})
+		return o.RecordTx(ctx, tx, model.AuditEntry{Operator: id, Action: "operator.totp_activate", Target: target(id)})
 	})
 	if err != nil {
 		return fmt.Errorf("activate TOTP: %w", err)

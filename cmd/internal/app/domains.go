@@ -23,6 +23,7 @@ import (
 	"kaimenhong/service/mall"
 	"kaimenhong/service/member"
 	"kaimenhong/service/notice"
+	"kaimenhong/service/operator"
 	"kaimenhong/service/outbox"
 	"kaimenhong/service/payout"
 	"kaimenhong/service/points"
@@ -65,6 +66,7 @@ type domains struct {
 	request   *idempotency.Keeper
 	home      *home.Home
 	notice    *notice.Notices
+	operators *operator.Operators
 	// background runs until the application closes; each returns when ctx ends.
 	background []func(ctx context.Context)
 	// drain waits for what was begun.
@@ -74,7 +76,7 @@ type domains struct {
 // newDomains builds every domain, each after those it calls.
 func newDomains(g ground) (*domains, error) {
 	d := &domains{}
-	for _, build := range []func(ground) error{d.outside, d.value, d.people, d.game, d.conversation, d.pages, d.promises} {
+	for _, build := range []func(ground) error{d.outside, d.value, d.people, d.game, d.conversation, d.pages, d.console, d.promises} {
 		if err := build(g); err != nil {
 			return nil, err
 		}
@@ -233,6 +235,7 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 	}
 	h.WeChat, err = handler.NewWeChat(codec, d.inbox, noted{d.chat, d.push}, g.log, g.reg, handler.WeChatOptions{})
 	d.api(g, &h)
+	d.ops(g, &h)
 	h.Redpacket = d.redpackets(g)
 	return h, err
 }
@@ -240,7 +243,7 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 // work is the domains behind the schedule.
 func (d *domains) work() job.Work {
 	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Account: d.account, Mall: d.mall, Push: d.push, Session: d.session, Request: d.request, Notice: d.notice,
-		Redpacket: d.redpacket, Payout: d.payer, Moments: d.moments,
+		Redpacket: d.redpacket, Payout: d.payer, Moments: d.moments, Operators: d.operators,
 	}
 }
 

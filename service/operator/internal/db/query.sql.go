@@ -383,6 +383,38 @@ func (q *Queries) PurgeSessions(ctx context.Context, hashes []string) (int64, er
 	return result.RowsAffected()
 }
 
+const regions = `-- name: Regions :many
+SELECT province, city FROM operator_region WHERE operator_id = ? ORDER BY province, city
+`
+
+type RegionsRow struct {
+	Province string
+	City     string
+}
+
+func (q *Queries) Regions(ctx context.Context, operatorID int64) ([]RegionsRow, error) {
+	rows, err := q.db.QueryContext(ctx, regions, operatorID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RegionsRow
+	for rows.Next() {
+		var i RegionsRow
+		if err := rows.Scan(&i.Province, &i.City); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const seeSession = `-- name: SeeSession :exec
 UPDATE operator_session SET seen_at = ? WHERE token_hash = ?
 `
