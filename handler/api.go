@@ -15,6 +15,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
 	"kaimenhong/service/idempotency"
+	"kaimenhong/service/operator"
 	"kaimenhong/service/session"
 )
 
@@ -56,9 +57,11 @@ type Gate struct {
 
 // call is one request on its way through the gate.
 type call struct {
-	who     session.Identity
-	request string // its X-Request-Id
-	address string // of the client; with device what speed limits count
+	who     session.Identity  // of the members' API
+	worker  operator.Operator // of the operators' API
+	token   string            // his session's
+	request string            // its X-Request-Id
+	address string            // of the client; with device what speed limits count
 	device  string
 	route   string
 	log     *slog.Logger
@@ -150,18 +153,24 @@ func (g Gate) enter(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 		return
 	}
-	g.write(ctx, c, next)
+	g.write(ctx, c, maxAPIBody, next)
 }
 
 func (g Gate) identify(ctx huma.Context, ended bool) (session.Identity, error) {
-	scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		token = ""
-	}
+	token := bearerOf(ctx)
 	if ended {
 		return g.Sessions.VerifyEnded(ctx.Context(), token)
 	}
 	return g.Sessions.Verify(ctx.Context(), token)
+}
+
+// bearerOf is the token that a request brings, "" for none.
+func bearerOf(ctx huma.Context) string {
+	scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return token
 }
 
 // maxDevice bounds the device's own name for itself.
@@ -177,10 +186,18 @@ func deviceOf(ctx huma.Context) string {
 	return device
 }
 
-// write runs a write once for each Idempotency-Key.
-func (g Gate) write(ctx huma.Context, c call, next func(huma.Context)) {
-	body, err := io.ReadAll(io.LimitReader(ctx.BodyReader(), maxAPIBody+1))
-	if err == nil && len(body) > maxAPIBody {
+// owner is whose request it is: two people may use the same key.
+func (c call) owner() model.MemberID {
+	if c.worker.ID != 0 {
+		return model.MemberID(c.worker.ID) // ids are of one maker, so that the two never meet
+	}
+	return c.who.Member
+}
+
+// write runs a write once for each Idempotency-Key. limit bounds the body, in bytes.
+func (g Gate) write(ctx huma.Context, c call, limit int64, next func(huma.Context)) {
+	body, err := io.ReadAll(io.LimitReader(ctx.BodyReader(), limit+1))
+	if err == nil && int64(len(body)) > limit {
 		err = errTooLarge
 	}
 	if err != nil {
@@ -189,7 +206,7 @@ func (g Gate) write(ctx huma.Context, c call, next func(huma.Context)) {
 	}
 	path := ctx.URL()
 	r := idempotency.Request{
-		Member: c.who.Member, Route: c.route, Key: model.RequestID(ctx.Header(headerKey)),
+		Member: c.owner(), Route: c.route, Key: model.RequestID(ctx.Header(headerKey)),
 		Body: sha256.Sum256([]byte(path.Path + "\n" + string(body))),
 	}
 	if c.who.Ended {

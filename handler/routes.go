@@ -3,6 +3,7 @@
 package handler
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 
@@ -26,6 +27,9 @@ type Handlers struct {
 	Points    Points
 	Mall      Mall
 	Rights    Rights
+
+	OpsGate    OpsGate
+	OpsSession OpsSession
 
 	TrustedProxies []string
 	Log            *slog.Logger
@@ -59,7 +63,11 @@ func Routes(h Handlers) (*gin.Engine, error) {
 	// The mini-program's API, and the page that describes it.
 	api := newAPI(r, h.Gate)
 	h.operations(api)
-	return r, docs(r, api)
+
+	// The operators' API has a page of its own; its operations are in ops_routes.go.
+	ops := newOps(r, h.OpsGate)
+	h.ops(ops)
+	return r, errors.Join(docs(r, api, ""), docs(r, ops, "/ops"))
 }
 
 // operations are those of the mini-program's API, under /api/v1. A write needs an
