@@ -1,7 +1,9 @@
 package handler
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"kaimenhong/model"
@@ -250,12 +252,29 @@ type claimInput struct {
 type prizeAnswer struct{ Body prize }
 
 // Claim is the owner's wish for his prize: what waited for his number goes on now.
+// Somebody else's pot is not there.
 func (h Redpacket) Claim(ctx context.Context, in *claimInput) (*prizeAnswer, error) {
 	p, err := h.Prizes.Claim(ctx, memberOf(ctx), in.id())
+	if errors.Is(err, payout.ErrNotWon) {
+		err = h.unwon(ctx, in.id(), err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &prizeAnswer{prizeOf(p)}, nil
+}
+
+// unwon says why there is no prize: the pot is not filled, or not the member's.
+func (h Redpacket) unwon(ctx context.Context, id model.ID, unfilled error) error {
+	who, err := h.visitor(ctx)
+	if err != nil {
+		return err
+	}
+	view, err := h.Pots.View(ctx, redpacket.PotID(id), who)
+	if err == nil && !view.IsOwner {
+		err = redpacket.ErrUnknownPot
+	}
+	return cmp.Or(err, unfilled)
 }
 
 type proofAnswer struct{ Body redpacket.Proof }

@@ -1,0 +1,193 @@
+package story_test
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"kaimenhong/cmd/internal/app"
+	"kaimenhong/cmd/internal/app/story"
+	"kaimenhong/model"
+	"kaimenhong/sandbox/faults"
+	"kaimenhong/service/mall"
+)
+
+// shelf is a mall with a data pack, a parcel and one last cup.
+func shelf(now time.Time) []app.Good {
+	until := model.At(now.AddDate(1, 0, 0))
+	return []app.Good{
+		{Gift: mall.Gift{Category: "流量", Kind: mall.Carrier, Title: "1GB流量日包", Points: 80, Total: 100, EndsAt: until, Spec: mall.Spec{Offering: "OF-DATA-1G-1D"}}},
+		{Gift: mall.Gift{Category: "实物", Kind: mall.Physical, Title: "帆布袋", Points: 20, Each: 1, Total: 5, EndsAt: until, Cancellable: true}},
+		{Gift: mall.Gift{Category: "优惠券", Kind: mall.Coupon, Title: "代金券", Points: 5000, EndsAt: until}, Codes: []string{"A-1"}},
+	}
+}
+
+// dataLeft sums what is left of his data packs.
+func dataLeft(m *story.Mini) (left int64) {
+	me := m.Get("/me").Is(http.StatusOK)
+	for i := range 9 {
+		at := "allowances.items." + strconv.Itoa(i)
+		if me.Text(at+".kind") == "data" {
+			left += me.Number(at + ".left")
+		}
+	}
+	return left
+}
+
+func TestAStrangerEndsWithADataPack(t *testing.T) {
+	for name, fault := range map[string]faults.Fault{
+		"all is well":                     {},
+		"the carrier times out":           {Kind: faults.Delay, DelayMS: 2500, Count: 1},
+		"the connection breaks":           {Kind: faults.Reset, Count: 1},
+		"the answer is lost":              {Kind: faults.Cut, Count: 1},
+		"the carrier answers twice":       {Kind: faults.Duplicate, Count: 1},
+		"the carrier answers late":        {Kind: faults.Late, DelayMS: 1500, Status: 504, Count: 1},
+		"the carrier acts after a cut":    {Kind: faults.Late, DelayMS: 1500, Count: 1},
+		"the carrier's answer is garbage": {Kind: faults.Garbage, Count: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story.Everywhere(t, func(t *testing.T, s story.Stores) {
+				w := story.Begin(t, s)
+				w.Settings["CARRIER_TIMEOUT"] = "1s"
+				w.Replica().Stock(shelf(w.Now())...)
+				zhang := w.Person("ordinary")
+				zhang.Follows().Hears("欢迎来到营业厅")
+				mini := zhang.Opens()
+				w.Until("the follower and the mini-program's user are one member", func() bool {
+					me := mini.SignsIn().Get("/me")
+					return me.Value("follows") == true && me.Text("balance.status") == "unbound"
+				})
+				mini.SignsIn().BindsPhone() // anew: who became one with the follower is signed out
+				w.Until("the points of the first binding are there", func() bool { return mini.Get("/points").Number("available") == 100 })
+				signed := mini.Do("POST", "/points/sign-in", "sign-1", nil).Is(http.StatusOK)
+				if signed.Number("points") != 1 || signed.Number("streak") != 1 {
+					t.Errorf("signing in gave %s", signed.Raw)
+				}
+				before := dataLeft(mini)
+				if fault.Kind != "" {
+					w.Fault("carrier.order", fault)
+				}
+				body := map[string]any{"giftId": mini.Finds("carrier")}
+				first := mini.Do("POST", "/redemptions", "redeem-1", body).Is(http.StatusCreated)
+				again := mini.Do("POST", "/redemptions", "redeem-1", body).Is(http.StatusCreated)
+				if string(first.Raw) != string(again.Raw) || again.Header.Get("Idempotency-Replayed") != "true" {
+					t.Errorf("the repeat answered %s, want %s", again.Raw, first.Raw)
+				}
+				id := first.Text("id")
+				w.Until("the pack is handed over", func() bool { return mini.Get("/redemptions/"+id).Text("status") == "fulfilled" })
+				if got := dataLeft(mini) - before; got != 1<<30 {
+					t.Errorf("his data grew by %d bytes, want 1 GB", got)
+				}
+				if got := mini.Get("/points").Number("available"); got != 21 {
+					t.Errorf("%d points are left, want 21", got)
+				}
+				entries := mini.Get("/points/entries").Is(http.StatusOK)
+				if entries.Number("items.0.amount") != -80 || entries.Text("items.0.refId") != id {
+					t.Errorf("the newest entry is %s", entries.Raw)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatTheCarrierRefusesIsGivenBackAndSaid(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		w.Replica().Stock(shelf(w.Now())...)
+		mini := w.Person("ordinary").Opens().SignsIn().BindsPhone()
+		w.Until("the points of the first binding are there", func() bool { return mini.Get("/points").Number("available") == 100 })
+		lots := mini.Get("/points/lots").Is(http.StatusOK)
+		w.Fault("carrier.order", faults.Fault{Kind: faults.Status, Status: 422})
+		id := mini.Do("POST", "/redemptions", "r", map[string]any{"giftId": mini.Finds("carrier")}).Is(http.StatusCreated).Text("id")
+		if left := mini.Get("/points").Number("available"); left != 20 {
+			t.Errorf("%d points are left, want 20", left)
+		}
+		w.Until("it has failed", func() bool { return mini.Get("/redemptions/"+id).Text("status") == "failed" })
+		if again := mini.Get("/points/lots"); string(again.Raw) != string(lots.Raw) {
+			t.Errorf("the lots are %s, want %s", again.Raw, lots.Raw)
+		}
+		w.Until("he is told", func() bool {
+			told := mini.Get("/notices").Text("items.0.body")
+			return strings.Contains(told, "没有办理成功") && strings.Contains(told, "80 积分已退回")
+		})
+		if me := mini.Get("/me"); me.Number("unread.count") != 1 {
+			t.Errorf("the screen is %s, want one unread notice", me.Raw)
+		}
+	})
+}
+
+func TestWhatIsRefusedSaysWhy(t *testing.T) {
+	w := story.Begin(t, story.Embedded(t))
+	w.Replica().Stock(shelf(w.Now())...)
+	mini := w.Person("ordinary").Opens()
+	code := mini.LoginCode()
+	mini.Take(mini.Do("POST", "/session", "a", map[string]any{"code": code}).Is(http.StatusOK))
+	mini.Do("POST", "/session", "b", map[string]any{"code": code}).Refused(http.StatusUnauthorized, "session.code_used")
+	mini.Do("POST", "/session", "a", map[string]any{"code": "other"}).Refused(http.StatusUnprocessableEntity, "request.reused")
+	mini.Do("POST", "/session/phone", "c", map[string]any{"code": "expired"}).Refused(http.StatusBadRequest, "session.phone_code")
+	if bad := mini.Do("POST", "/session", "d", map[string]any{"cod": code}).Refused(http.StatusBadRequest, "request.invalid"); bad.Text("fields.0.field") == "" {
+		t.Errorf("no field is named: %s", bad.Raw)
+	}
+	mini.Get("/me/bills").Refused(http.StatusConflict, "home.not_bound")
+	mini.Get("/me/usage?days=93").Refused(http.StatusBadRequest, "request.invalid")
+	mini.Get("/points/entries?limit=101").Refused(http.StatusBadRequest, "request.invalid")
+	mini.Get("/points/entries?cursor=x").Refused(http.StatusBadRequest, "points.cursor")
+	mini.Get("/points?nonsense=1").Refused(http.StatusBadRequest, "request.invalid")
+	dear := mini.Get("/gifts?limit=3").Text("items.2.id")
+	mini.Do("POST", "/redemptions", "e", map[string]any{"giftId": dear}).Refused(http.StatusConflict, "points.insufficient")
+	mini.Do("POST", "/redemptions", "f", map[string]any{"giftId": "1"}).Refused(http.StatusNotFound, "mall.no_gift")
+	mini.Do("PUT", "/consents", "g", map[string]any{"consents": []any{map[string]any{"purpose": "marketing", "version": 9, "granted": true}}}).Refused(http.StatusBadRequest, "member.consent")
+	mini.Do("POST", "/subscriptions", "h", map[string]any{"templates": []string{strings.Repeat("x", 65)}}).Refused(http.StatusBadRequest, "subscription.template")
+	mini.Do("POST", "/subscriptions", "i", map[string]any{"templates": []string{strings.Repeat("x", 100_000)}}).Refused(http.StatusRequestEntityTooLarge, "request.too_large")
+	old := mini.Refresh
+	mini.Take(mini.Do("POST", "/session/refresh", "j", map[string]any{"refreshToken": old}).Is(http.StatusOK))
+	mini.Do("POST", "/session/refresh", "k", map[string]any{"refreshToken": old}).Refused(http.StatusUnauthorized, "session.refresh_reused")
+	mini.Get("/me").Refused(http.StatusUnauthorized, "session.ended")
+}
+
+func TestAPartThatFailsIsMarked(t *testing.T) {
+	w := story.Begin(t, story.Embedded(t))
+	w.Replica()
+	mini := w.Person("ordinary").Opens().SignsIn().BindsPhone()
+	w.Fault("carrier.product", faults.Fault{Kind: faults.Status, Status: 503})
+	me := mini.Get("/me").Is(http.StatusOK)
+	for part, want := range map[string]string{"balance": "ok", "allowances": "ok", "plan": "failed", "points": "ok", "unread": "ok"} {
+		if got := me.Text(part + ".status"); got != want {
+			t.Errorf("%s is %q, want %q", part, got, want)
+		}
+	}
+	if me.Text("plan.code") != "account.unavailable" || me.Number("balance.availableFen") <= 0 {
+		t.Errorf("the screen is %s", me.Raw)
+	}
+}
+
+func TestAMemberLeavesWithAllThatIsKeptOfHim(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		w.Replica()
+		mini := w.Person("ordinary").Opens().SignsIn().BindsPhone()
+		w.Until("the points of the first binding are there", func() bool { return mini.Get("/points").Number("available") == 100 })
+		for _, path := range []string{"/me/bills", "/me/usage?days=7", "/me/services", "/points/lots", "/redemptions", "/notices", "/consents"} {
+			mini.Get(path).Is(http.StatusOK)
+		}
+		if days := mini.Get("/me/usage?days=7"); days.Value("days.6.known") != false {
+			t.Errorf("a day without samples is shown as known: %s", days.Raw)
+		}
+		mini.Do("PUT", "/consents", "c", map[string]any{"consents": []any{map[string]any{"purpose": "marketing", "version": 1, "granted": true}}}).Is(http.StatusOK)
+		mini.Do("POST", "/subscriptions", "s", map[string]any{"templates": []string{"T1", "T2"}}).Is(http.StatusNoContent)
+		all := mini.Get("/me/export").Is(http.StatusOK)
+		if all.Text("member.phone") != w.Person("ordinary").Phone || all.Number("points.balance.available") != 100 || all.Text("sessions.0.app") == "" {
+			t.Errorf("the export is %s", all.Raw)
+		}
+		mini.Do("DELETE", "/me", "bye", nil).Is(http.StatusNoContent)
+		mini.Do("DELETE", "/me", "bye", nil).Is(http.StatusNoContent)
+		w.Until("his session has ended", func() bool { return mini.Get("/me").Status == http.StatusUnauthorized })
+		mini.Do("DELETE", "/me", "bye", nil).Is(http.StatusNoContent)
+		stranger := w.Person("ordinary").Opens().SignsIn()
+		if me := stranger.Get("/me").Is(http.StatusOK); me.Text("balance.status") != "unbound" || me.Number("points.available") != 0 {
+			t.Errorf("after closing he is %s, want a stranger", me.Raw)
+		}
+	})
+}
