@@ -6,7 +6,6 @@ replace github.com/google/pprof => github.com/google/pprof v0.0.0-20250317173921
 
 require (
 	github.com/6tail/lunar-go v1.4.6
-	github.com/alecthomas/kong v1.17.0
 	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/cloudflare/ahocorasick v0.0.0-20240916140611-054963ec9396

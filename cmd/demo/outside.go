@@ -14,15 +14,11 @@ import (
 	"kaimenhong/web"
 )
 
-type outside struct {
-	Addr     string `help:"Where to listen; the sandbox has no sign-in, so keep it on this machine." default:"127.0.0.1:8081"`
-	Data     string `help:"The folder that keeps the sandbox over a restart." default:"./data" type:"path"`
-	Callback string `help:"Where the application answers WeChat." default:"http://127.0.0.1:8080/wechat/callback"`
-}
+type outside struct{ Addr, Data, Callback string }
 
-// Run serves the sandbox and the phone page until a signal comes, and says which
+// start serves the sandbox and the phone page until a signal comes, and says which
 // settings lead the application to it.
-func (o outside) Run(ctx context.Context) (err error) {
+func (o *outside) start(ctx context.Context, _ []string) (err error) {
 	listener, err := net.Listen("tcp", o.Addr)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)

@@ -25,12 +25,11 @@ const (
 )
 
 type run struct {
-	Addr string `help:"Where to listen; the demo has no sign-in, so keep it on this machine." default:"127.0.0.1:8080"`
-	Data string `help:"The folder that keeps everything over a restart." default:"./data" type:"path"`
+	Addr, Data string
 }
 
-// Run starts everything and serves until a signal comes.
-func (r run) Run(ctx context.Context) (err error) {
+// start starts everything and serves until a signal comes.
+func (r *run) start(ctx context.Context, _ []string) (err error) {
 	if err := os.MkdirAll(r.Data, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
@@ -79,7 +78,7 @@ func (r run) Run(ctx context.Context) (err error) {
 
 // application opens the embedded stores, brings them up to date and builds the
 // application on them.
-func (r run) application(ctx context.Context, base string, log *slog.Logger) (*app.App, error) {
+func (r *run) application(ctx context.Context, base string, log *slog.Logger) (*app.App, error) {
 	cfg, err := settings(base, r.Data)
 	if err != nil {
 		return nil, err

@@ -2,30 +2,42 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"time"
 
 	"kaimenhong/cmd/internal/app"
+	"kaimenhong/cmd/internal/command"
 	"kaimenhong/config"
 )
 
-type check struct {
-	Ledger bool `help:"Prove every invariant of the points ledger instead."`
-	Audit  bool `help:"Prove that no row of the operators' audit was changed instead."`
+// check is the command that looks before serve begins.
+func (s *settings) check() command.Command {
+	var ledger, audit bool
+	return command.Command{
+		Name: "check", Help: "Say all that is wrong with the settings, the stores, WeChat and the carrier.",
+		Flags: func(f *flag.FlagSet) {
+			f.BoolVar(&ledger, "ledger", false, "prove every invariant of the points ledger instead")
+			f.BoolVar(&audit, "audit", false, "prove that no row of the operators' audit was changed instead")
+		},
+		Run: func(ctx context.Context, _ []string) error {
+			cfg, err := s.load()
+			if !ledger && !audit {
+				return environment(ctx, cfg, err)
+			}
+			if err != nil {
+				return err
+			}
+			return prove(ctx, cfg, ledger, audit)
+		},
+	}
 }
 
 // proofLimit bounds a proof, which reads whole tables.
 const proofLimit = 6 * time.Hour
 
-// Run prints every finding and fails when there is one to mend.
-func (k check) Run(ctx context.Context, c *commands) error {
-	cfg, err := c.load()
-	if !k.Ledger && !k.Audit {
-		return environment(ctx, cfg, err)
-	}
-	if err != nil {
-		return err
-	}
+// prove prints every broken invariant and fails when there is one.
+func prove(ctx context.Context, cfg config.Config, ledger, audit bool) error {
 	ctx, cancel := context.WithTimeout(ctx, proofLimit)
 	defer cancel()
 	broken := 0
@@ -33,7 +45,7 @@ func (k check) Run(ctx context.Context, c *commands) error {
 		asked bool
 		name  string
 		prove func(context.Context, config.Config) ([]string, error)
-	}{{k.Ledger, "ledger", app.CheckLedger}, {k.Audit, "audit", app.CheckAudit}} {
+	}{{ledger, "ledger", app.CheckLedger}, {audit, "audit", app.CheckAudit}} {
 		if !p.asked {
 			continue
 		}

@@ -11,11 +11,9 @@ import (
 // healthyLimit bounds the question of a container's health check.
 const healthyLimit = 2500 * time.Millisecond
 
-type healthy struct{}
-
-// Run asks the process that serves beside it whether it is ready.
-func (healthy) Run(ctx context.Context, c *commands) error {
-	cfg, err := c.load()
+// healthy asks the process that serves beside it whether it is ready.
+func (s *settings) healthy(ctx context.Context, _ []string) error {
+	cfg, err := s.load()
 	if err != nil {
 		return err
 	}

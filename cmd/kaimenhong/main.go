@@ -3,41 +3,46 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"github.com/alecthomas/kong"
-
+	"kaimenhong/cmd/internal/command"
 	"kaimenhong/config"
 	"kaimenhong/model/fault"
 )
 
-// commands is the command line.
-type commands struct {
-	Config string `help:"The YAML file with the settings; the environment comes after it." type:"existingfile" env:"KMH_CONFIG"`
-
-	Serve   serve   `cmd:"" help:"Answer requests and run the jobs."`
-	Migrate migrate `cmd:"" help:"Bring the database up to date."`
-	Healthy healthy `cmd:"" hidden:"" help:"For a container: is the process beside me ready?"`
-	Check   check   `cmd:"" help:"Say all that is wrong with the settings, the stores, WeChat and the carrier."`
-	Menu    menu    `cmd:"" help:"Publish the account's menu at WeChat."`
-
-	Operator operatorCommand `cmd:"" help:"People who work in the console."`
-	Proof    proof           `cmd:"" help:"Verify the proof of a pot."`
-}
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	var c commands
-	k := kong.Parse(&c, kong.Name("kaimenhong"), kong.Description("Serves and wins a carrier's customers inside WeChat."),
-		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)))
-	if err := k.Run(&c); err != nil {
+	if err := program().Run(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "kaimenhong:", err)
 		stop()
 		os.Exit(1)
+	}
+}
+
+// settings read the configuration, for every command.
+type settings struct{ path string }
+
+func program() command.Program {
+	var s settings
+	return command.Program{
+		Name: "kaimenhong", Help: "serves and wins a carrier's customers inside WeChat.",
+		Flags: func(f *flag.FlagSet) {
+			f.StringVar(&s.path, "config", os.Getenv(config.FileVariable), "the YAML file with the settings, also "+config.FileVariable+"; the environment comes after it")
+		},
+		Commands: []command.Command{
+			{Name: "serve", Help: "Answer requests and run the jobs.", Run: s.serve},
+			{Name: "migrate", Help: "Bring the database up to date.", Run: s.migrate},
+			{Name: "healthy", Help: "For a container: is the process beside me ready?", Hidden: true, Run: s.healthy},
+			s.check(),
+			{Name: "menu", Help: "Publish the account's menu at WeChat.", Run: s.menu},
+			s.addOperator(),
+			{Name: "proof verify", Args: []string{"FILE"}, Help: "Verify the proof of a pot, as GET …/proof answers it; - reads standard input.", Run: verifyProof},
+		},
 	}
 }
 
@@ -50,4 +55,4 @@ func said(err error) error {
 }
 
 // load reads the settings.
-func (c *commands) load() (config.Config, error) { return config.Load(c.Config, os.Environ()) }
+func (s *settings) load() (config.Config, error) { return config.Load(s.path, os.Environ()) }

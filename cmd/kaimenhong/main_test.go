@@ -35,7 +35,7 @@ func built(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	binary = filepath.Join(dir, "kaimenhong")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", binary, ".").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 		return 1
 	}
@@ -189,6 +189,20 @@ func TestServeAnswersUntilASignalAndStopsCleanly(t *testing.T) {
 		}
 		r.Stop() // fails the test unless it ends with 0
 	})
+}
+
+// maxBinary is what the stripped binary may have.
+const maxBinary = 45_000_000
+
+func TestTheBinaryStaysSmall(t *testing.T) {
+	info, err := os.Stat(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() > maxBinary {
+		t.Errorf("the binary has %d bytes, at most %d. Does something call methods by name now, so that the linker keeps all of them? "+
+			"go build -ldflags=-dumpdep -o /dev/null ./cmd/kaimenhong 2>&1 | grep -o '[^ ]* <ReflectMethod>' | sort -u", info.Size(), maxBinary)
+	}
 }
 
 func TestTheSandboxIsNotInTheProduct(t *testing.T) {

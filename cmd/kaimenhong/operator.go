@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -10,36 +11,45 @@ import (
 	"time"
 
 	"kaimenhong/cmd/internal/app"
+	"kaimenhong/cmd/internal/command"
 	"kaimenhong/service/operator"
 )
 
-type operatorCommand struct {
-	Add addOperator `cmd:"" help:"Make an account for the console; the password is read from standard input."`
-}
-
-type addOperator struct {
-	Username string   `arg:"" help:"3 to 32 lower-case letters, digits, dots and hyphens."`
-	Name     string   `help:"The person's name." required:""`
-	Role     []string `help:"admin, planner, editor, reviewer, support, analyst, auditor; several with commas." required:""`
+// addOperator is the command that makes the first accounts. The password never
+// stands on the command line, where others on the machine would read it.
+func (s *settings) addOperator() command.Command {
+	var name, roles string
+	return command.Command{
+		Name: "operator add", Args: []string{"USERNAME"},
+		Help: "Make an account for the console; the password is read from standard input.",
+		Flags: func(f *flag.FlagSet) {
+			f.StringVar(&name, "name", "", "the person's name")
+			f.StringVar(&roles, "role", "", "admin, planner, editor, reviewer, support, analyst, auditor; several with commas")
+		},
+		Run: func(ctx context.Context, args []string) error {
+			if name == "" || roles == "" {
+				return fmt.Errorf("operator add needs --name and --role; %w", command.ErrUsage)
+			}
+			account := operator.Account{Username: args[0], Name: name}
+			for role := range strings.SplitSeq(roles, ",") {
+				account.Roles = append(account.Roles, operator.Role(strings.TrimSpace(role)))
+			}
+			return s.add(ctx, account)
+		},
+	}
 }
 
 // addLimit bounds the hashing and the writing.
 const addLimit = 30 * time.Second
 
-// Run makes the account. The password never stands on the command line, where
-// others on the machine would read it.
-func (a addOperator) Run(ctx context.Context, c *commands) error {
-	cfg, err := c.load()
+// add makes the account with the password that is typed.
+func (s *settings) add(ctx context.Context, account operator.Account) error {
+	cfg, err := s.load()
 	if err != nil {
 		return err
 	}
-	password, err := readPassword(os.Stdin)
-	if err != nil {
+	if account.Password, err = readPassword(os.Stdin); err != nil {
 		return err
-	}
-	account := operator.Account{Username: a.Username, Name: a.Name, Password: password}
-	for _, role := range a.Role {
-		account.Roles = append(account.Roles, operator.Role(role))
 	}
 	ctx, cancel := context.WithTimeout(ctx, addLimit)
 	defer cancel()
@@ -47,7 +57,7 @@ func (a addOperator) Run(ctx context.Context, c *commands) error {
 	if err != nil {
 		return said(err)
 	}
-	fmt.Printf("operator %s has the id %s\n", a.Username, id)
+	fmt.Printf("operator %s has the id %s\n", account.Username, id)
 	return nil
 }
 

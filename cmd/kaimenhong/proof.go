@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -8,24 +9,15 @@ import (
 	"kaimenhong/service/redpacket"
 )
 
-// proof holds what can be done with the proof of a pot.
-type proof struct {
-	Verify proofVerify `cmd:"" help:"Check the proof of a pot, offline; docs/proof.md says how to do it without this program."`
-}
-
-// proofVerify checks one proof, as GET …/proof answers it.
-type proofVerify struct {
-	File string `arg:"" help:"The proof as JSON; - reads standard input."`
-}
-
 // maxProofFile bounds what is read of a file.
 const maxProofFile = 1 << 20
 
-// Run prints one line when the proof holds and fails when it does not.
-func (p *proofVerify) Run() error {
+// verifyProof checks one proof, offline; docs/proof.md says how to do it without this
+// program. It prints one line when the proof holds and fails when it does not.
+func verifyProof(_ context.Context, args []string) error {
 	in, err := os.Stdin, error(nil)
-	if p.File != "-" {
-		if in, err = os.Open(p.File); err != nil {
+	if args[0] != "-" {
+		if in, err = os.Open(args[0]); err != nil {
 			return err
 		}
 		defer func() { _ = in.Close() }()

@@ -25,11 +25,11 @@ func TestProofVerifySaysWhetherAProofHolds(t *testing.T) {
 		if err := os.WriteFile(file, []byte(tt.content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := (&proofVerify{File: file}).Run(); !errors.Is(err, tt.want) {
+		if err := verifyProof(t.Context(), []string{file}); !errors.Is(err, tt.want) {
 			t.Errorf("%s: Run = %v, want %v", tt.name, err, tt.want)
 		}
 	}
-	if err := (&proofVerify{File: filepath.Join(t.TempDir(), "none")}).Run(); !errors.Is(err, os.ErrNotExist) {
+	if err := verifyProof(t.Context(), []string{filepath.Join(t.TempDir(), "none")}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v, want %v", err, os.ErrNotExist)
 	}
 }

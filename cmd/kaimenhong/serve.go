@@ -18,11 +18,9 @@ const (
 	closeLimit = 10 * time.Second
 )
 
-type serve struct{}
-
-// Run serves until a signal comes.
-func (serve) Run(ctx context.Context, c *commands) error {
-	cfg, err := c.load()
+// serve serves until a signal comes.
+func (s *settings) serve(ctx context.Context, _ []string) error {
+	cfg, err := s.load()
 	if err != nil {
 		return err
 	}
@@ -45,14 +43,12 @@ func (serve) Run(ctx context.Context, c *commands) error {
 	return errors.Join(serveErr, a.Close(closing))
 }
 
-type migrate struct{}
-
 // migrateLimit bounds a migration; a large table takes its time.
 const migrateLimit = 6 * time.Hour
 
-// Run applies what is pending.
-func (migrate) Run(ctx context.Context, c *commands) error {
-	cfg, err := c.load()
+// migrate applies what is pending.
+func (s *settings) migrate(ctx context.Context, _ []string) error {
+	cfg, err := s.load()
 	if err != nil {
 		return err
 	}
@@ -71,11 +67,9 @@ func (migrate) Run(ctx context.Context, c *commands) error {
 	return nil
 }
 
-type menu struct{}
-
-// Run publishes the menu.
-func (menu) Run(ctx context.Context, c *commands) error {
-	cfg, err := c.load()
+// menu publishes the menu.
+func (s *settings) menu(ctx context.Context, _ []string) error {
+	cfg, err := s.load()
 	if err != nil {
 		return err
 	}
