@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX material_version_state ON material_version (state, id);
