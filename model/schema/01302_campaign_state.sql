@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX campaign_state ON campaign (state, id);

@@ -1,0 +1,254 @@
+package campaign
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/campaign/internal/db"
+)
+
+// The bounds of looking for events.
+const (
+	watchLease = 2 * time.Minute
+	watchPages = 20 // of one call and step
+	joinRound  = time.Hour
+	dayRound   = 24 * time.Hour
+	dayHour    = 8 * time.Hour // when the rounds of a day begin
+	maxRef     = 32
+)
+
+// Watch looks for what the events of running campaigns wait for: everybody in turn,
+// members who join a segment each hour, all else each day from 8:00. It goes on where
+// the last call stopped, on any replica. It returns to how many something happened.
+func (c *Campaigns) Watch(ctx context.Context) (int, error) {
+	happened, after := 0, int64(0)
+	var failed []error
+	for range maxRounds {
+		page, err := c.q.Moving(ctx, db.MovingParams{After: after, Limit: int32(c.opts.Batch)})
+		if err != nil {
+			return happened, fmt.Errorf("list campaigns that move: %w", err)
+		}
+		for _, r := range page {
+			after = r.ID
+			n, err := c.watchCampaign(ctx, r)
+			happened += n
+			if err != nil {
+				failed = append(failed, fmt.Errorf("watch for campaign %d: %w", r.ID, err))
+			}
+		}
+		if len(page) < c.opts.Batch {
+			break
+		}
+	}
+	return happened, errors.Join(failed...)
+}
+
+func (c *Campaigns) watchCampaign(ctx context.Context, r db.Campaign) (happened int, err error) {
+	v, err := c.Version(ctx, model.ID(r.ID), int(r.LiveVersion))
+	if err != nil {
+		return 0, err
+	}
+	now := model.At(c.Now())
+	if now < v.Plan.StartsAt || now >= v.Plan.EndsAt {
+		return 0, nil
+	}
+	for _, s := range v.Plan.Steps {
+		if s.When.Kind != OnEvent {
+			continue
+		}
+		n, err := c.watchStep(ctx, &v, s)
+		happened += n
+		if err != nil {
+			return happened, fmt.Errorf("step %s: %w", s.ID, err)
+		}
+	}
+	return happened, nil
+}
+
+// roundOf is when the round that is due began.
+func roundOf(e Event, now time.Time) time.Time {
+	if e == JoinedSegment {
+		return now.Truncate(joinRound)
+	}
+	start := model.DayOf(now).Start().Add(dayHour)
+	if start.After(now) {
+		start = start.Add(-dayRound)
+	}
+	return start
+}
+
+// watchStep goes on with the round of one step.
+func (c *Campaigns) watchStep(ctx context.Context, v *Version, s Step) (int, error) {
+	round := model.At(roundOf(s.When.Event, c.Now()))
+	w, err := c.q.Watch(ctx, int64(s.ID))
+	if missing, err := none(err); err != nil {
+		return 0, fmt.Errorf("read the watch: %w", err)
+	} else if missing {
+		if w, err = c.beginWatch(ctx, v, s, round); err != nil {
+			return 0, err
+		}
+	}
+	if model.Millis(w.RoundAt) >= round && w.DoneAt != 0 {
+		return 0, nil
+	}
+	token, now := rand.Text(), c.Now()
+	lease := func() int64 { return int64(model.At(c.Now().Add(watchLease))) }
+	n, err := c.q.LeaseWatch(ctx, db.LeaseWatchParams{StepID: int64(s.ID), Token: token, Now: int64(model.At(now)), LeasedUntil: lease()})
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	// A round that was not ended within its time ends here: the next asks everybody.
+	if _, err := c.q.NextRound(ctx, db.NextRoundParams{StepID: int64(s.ID), Token: token, RoundAt: int64(round)}); err != nil {
+		return 0, fmt.Errorf("begin a round: %w", err)
+	}
+	if w, err = c.q.Watch(ctx, int64(s.ID)); err != nil {
+		return 0, fmt.Errorf("read the watch: %w", err)
+	}
+	happened := 0
+	for range watchPages {
+		if w.DoneAt != 0 {
+			break
+		}
+		found, through, err := c.look(ctx, v, s, w)
+		if err != nil {
+			return happened, err
+		}
+		for _, h := range found {
+			if err := c.signal(ctx, v, s, h); err != nil {
+				return happened, err
+			}
+		}
+		happened += len(found)
+		advance := db.AdvanceWatchParams{StepID: int64(s.ID), Token: token, AfterID: int64(through), LeasedUntil: lease()}
+		if through == 0 {
+			advance.AfterID, advance.DoneAt = w.AfterID, c.millis()
+		}
+		if n, err := c.q.AdvanceWatch(ctx, advance); err != nil || n == 0 {
+			return happened, err
+		}
+		w.AfterID, w.DoneAt = advance.AfterID, advance.DoneAt
+	}
+	_, err = c.q.AdvanceWatch(ctx, db.AdvanceWatchParams{StepID: int64(s.ID), Token: token, AfterID: w.AfterID, DoneAt: w.DoneAt})
+	return happened, err
+}
+
+// beginWatch remembers, for those who wait for somebody to join a segment, who is in
+// it already.
+func (c *Campaigns) beginWatch(ctx context.Context, v *Version, s Step, round model.Millis) (db.CampaignWatch, error) {
+	baseline := v.Frozen
+	if s.When.Event == JoinedSegment && s.When.Segment != 0 && s.When.Segment != v.Plan.Segment {
+		var err error
+		request := model.RequestID(fmt.Sprintf("campaign/watch/%d", s.ID))
+		if baseline, _, err = c.Frozen.Freeze(ctx, s.When.Segment, request); err != nil {
+			return db.CampaignWatch{}, fmt.Errorf("freeze who is in already: %w", err)
+		}
+	}
+	err := c.q.InsertWatch(ctx, db.InsertWatchParams{
+		StepID: int64(s.ID), CampaignID: int64(v.Campaign), BaselineID: int64(baseline), RoundAt: int64(round),
+	})
+	if err != nil && !sqldb.Duplicate(err) {
+		return db.CampaignWatch{}, fmt.Errorf("begin a watch: %w", err)
+	}
+	return c.q.Watch(ctx, int64(s.ID))
+}
+
+// look asks about one page of members; through 0 tells that there is nobody behind.
+func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignWatch) (found []Happening, through model.MemberID, err error) {
+	after := model.MemberID(w.AfterID)
+	if s.When.Event != JoinedSegment {
+		members, err := c.Frozen.Members(ctx, v.Frozen, after, c.opts.Page)
+		if err != nil || len(members) == 0 {
+			return nil, 0, err
+		}
+		found, err = c.Happened.Look(ctx, s.When, members, model.Millis(w.RoundAt))
+		return found, members[len(members)-1], err
+	}
+	segment := s.When.Segment
+	if segment == 0 {
+		segment = v.Plan.Segment
+	}
+	members, err := c.Happened.Joined(ctx, segment, after, c.opts.Page)
+	if err != nil || len(members) == 0 {
+		return nil, 0, err
+	}
+	through = members[len(members)-1]
+	before, err := c.Happened.Among(ctx, model.ID(w.BaselineID), members)
+	if err != nil {
+		return nil, 0, err
+	}
+	known := make(map[model.MemberID]bool, len(before))
+	for _, m := range before {
+		known[m] = true
+	}
+	for _, m := range members {
+		if !known[m] {
+			found = append(found, Happening{Member: m, At: model.At(c.Now()), Ref: "joined"})
+		}
+	}
+	return found, through, nil
+}
+
+// Note says at once that something happened to a member, for those who need not wait
+// until it is looked for: ref names it as the look would.
+func (c *Campaigns) Note(ctx context.Context, e Event, h Happening) error {
+	after := int64(0)
+	for range maxRounds {
+		page, err := c.q.Moving(ctx, db.MovingParams{After: after, Limit: int32(c.opts.Batch)})
+		if err != nil {
+			return fmt.Errorf("list campaigns that move: %w", err)
+		}
+		for _, r := range page {
+			after = r.ID
+			if err := c.noteFor(ctx, r, e, h); err != nil {
+				return err
+			}
+		}
+		if len(page) < c.opts.Batch {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (c *Campaigns) noteFor(ctx context.Context, r db.Campaign, e Event, h Happening) error {
+	v, err := c.Version(ctx, model.ID(r.ID), int(r.LiveVersion))
+	if err != nil {
+		return err
+	}
+	if h.At < v.Plan.StartsAt || h.At >= v.Plan.EndsAt {
+		return nil
+	}
+	for _, s := range v.Plan.Steps {
+		if s.When.Kind != OnEvent || s.When.Event != e {
+			continue
+		}
+		in, err := c.Happened.Among(ctx, v.Frozen, []model.MemberID{h.Member})
+		if err != nil || len(in) == 0 {
+			return err
+		}
+		if err := c.signal(ctx, &v, s, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// signal keeps that it happened, once.
+func (c *Campaigns) signal(ctx context.Context, v *Version, s Step, h Happening) error {
+	if h.Ref == "" || len(h.Ref) > maxRef {
+		return fmt.Errorf("a happening is named by 1 to %d bytes", maxRef)
+	}
+	err := c.q.InsertSignal(ctx, db.InsertSignalParams{
+		StepID: int64(s.ID), MemberID: int64(h.Member), Ref: h.Ref, CampaignID: int64(v.Campaign), HappenedAt: int64(h.At),
+		DueAt: int64(h.At.Add(time.Duration(s.When.DelayMinutes) * time.Minute)),
+	})
+	if err != nil && !sqldb.Duplicate(err) {
+		return fmt.Errorf("keep what happened: %w", err)
+	}
+	return nil
+}

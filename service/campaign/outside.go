@@ -1,0 +1,116 @@
+package campaign
+
+import (
+	"context"
+
+	"kaimenhong/model"
+)
+
+// Segment is what a campaign wants to know of a segment.
+type Segment struct {
+	Name     string
+	Sentence string // who is in it, in Chinese
+	Trouble  string // why it cannot be evaluated and what to do; empty: it can
+}
+
+// segments answers for rules that select people.
+type segments interface {
+	// Describe answers a fault of kind NotFound when there is no such segment.
+	Describe(ctx context.Context, id model.ID) (Segment, error)
+	Count(ctx context.Context, id model.ID) (int64, error)
+	// Matching is who of these is in the segment now, at most MaxMatching.
+	Matching(ctx context.Context, id model.ID, members []model.MemberID) ([]model.MemberID, error)
+}
+
+// MaxMatching is how many members are asked about at once.
+const MaxMatching = 2000
+
+// freezer keeps audiences that do not change any more, one for each request.
+type freezer interface {
+	// Freeze saves who is in the segment now.
+	Freeze(ctx context.Context, segment model.ID, request model.RequestID) (frozen model.ID, size int64, err error)
+	// Collect saves whom next answers, ascending, each call those after a member, until
+	// it answers nobody and done.
+	Collect(ctx context.Context, segment model.ID, request model.RequestID, next Source) (frozen model.ID, size int64, err error)
+	Members(ctx context.Context, frozen model.ID, after model.MemberID, limit int) ([]model.MemberID, error)
+}
+
+// Source answers members after one, ascending, and how far it has looked; through 0
+// tells that there is nobody behind.
+type Source = func(ctx context.Context, after model.MemberID) (members []model.MemberID, through model.MemberID, err error)
+
+// Kit is a combination of an article, a game and an offer.
+type Kit struct {
+	Name    string
+	Game    model.ID // 0: none
+	Trouble string   // why it cannot be used
+}
+
+// library answers for materials and kits.
+type library interface {
+	// Kit answers a fault of kind NotFound when there is none.
+	Kit(ctx context.Context, id model.ID) (Kit, error)
+	// Check says what is wrong with a material for a channel: a missing field, a text
+	// too long, no review; each in words that say what to do.
+	Check(ctx context.Context, way model.Way) ([]string, error)
+}
+
+// Game is what a campaign wants to know of a game.
+type Game struct {
+	Name     string
+	StartsAt model.Millis
+	EndsAt   model.Millis
+	Budget   model.Fen
+	Prize    model.Fen // the largest that one pot gives
+	Stopped  bool
+}
+
+// games answers for the games of kits.
+type games interface {
+	Game(ctx context.Context, id model.ID) (Game, error)
+}
+
+// Tally is how many deliveries of a step stand where.
+type Tally struct {
+	Dispatch model.ID            `json:"-"`
+	Step     model.ID            `json:"step"`
+	Variant  string              `json:"variant,omitempty"`
+	Channel  model.Channel       `json:"channel,omitempty"`
+	State    model.DeliveryState `json:"state"`
+	Why      string              `json:"why,omitempty"`
+	N        int64               `json:"n"`
+	Tapped   int64               `json:"tapped"`
+}
+
+// pusher brings messages to people.
+type pusher interface {
+	// Stage makes one delivery a recipient, once for each dispatch.
+	Stage(ctx context.Context, d model.Dispatch) (int64, error)
+	// Release sends to those beyond the canary.
+	Release(ctx context.Context, campaign model.ID) error
+	Tally(ctx context.Context, campaign model.ID) ([]Tally, error)
+}
+
+// brakes hold a campaign's messages, within seconds, on all replicas.
+type brakes interface {
+	Pause(ctx context.Context, campaign model.ID, why string) error
+	Resume(ctx context.Context, campaign model.ID) error
+	Kill(ctx context.Context, campaign model.ID) error
+}
+
+// Happening is something that happened to a member.
+type Happening struct {
+	Member model.MemberID
+	At     model.Millis
+	Ref    string // names it, at most 32 bytes: the same thing counts once
+}
+
+// happened finds what events wait for.
+type happened interface {
+	// Look asks who of the members it happened to, at the time of the round.
+	Look(ctx context.Context, w When, members []model.MemberID, at model.Millis) ([]Happening, error)
+	// Joined is a page of the members who are in the segment now, ascending.
+	Joined(ctx context.Context, segment model.ID, after model.MemberID, limit int) ([]model.MemberID, error)
+	// Among is who of the members is in the frozen audience.
+	Among(ctx context.Context, frozen model.ID, members []model.MemberID) ([]model.MemberID, error)
+}

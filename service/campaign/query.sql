@@ -1,0 +1,166 @@
+-- Statements of the campaigns. Each is repeated as it is when its transaction lost a
+-- deadlock.
+
+-- name: InsertCampaign :exec
+INSERT INTO campaign (id, name, goal, state, why, told, paused_from, live_version, last_version, origin_id, canary_at, released_at, ends_at, created_by, created_at, updated_at)
+VALUES (sqlc.arg(id), sqlc.arg(name), sqlc.arg(goal), 'draft', '', '', '', 0, 1, sqlc.arg(origin_id), 0, 0, sqlc.arg(ends_at), sqlc.arg(created_by), sqlc.arg(now), sqlc.arg(now));
+
+-- name: Campaign :one
+SELECT * FROM campaign WHERE id = ?;
+
+-- name: CampaignsBefore :many
+SELECT * FROM campaign WHERE id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
+
+-- What the clock moves.
+-- name: Moving :many
+SELECT * FROM campaign WHERE state IN ('scheduled', 'canary', 'running') AND id > sqlc.arg(after) ORDER BY id LIMIT ?;
+
+-- What the pushes were not told of yet.
+-- name: Untold :many
+SELECT * FROM campaign WHERE state IN ('scheduled', 'canary', 'running', 'paused', 'stopped') AND told <> state ORDER BY id LIMIT ?;
+
+-- No row when the campaign is in another state meanwhile.
+-- name: MoveCampaign :execrows
+UPDATE campaign SET state = sqlc.arg(state), why = sqlc.arg(why), paused_from = sqlc.arg(paused_from), updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND state = sqlc.arg(was);
+
+-- name: Tell :exec
+UPDATE campaign SET told = sqlc.arg(told) WHERE id = sqlc.arg(id) AND state = sqlc.arg(told);
+
+-- A canary that goes on after a pause is watched anew.
+-- name: RestartCanary :exec
+UPDATE campaign SET canary_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND state = 'canary';
+
+-- name: BeginCanary :execrows
+UPDATE campaign SET state = 'canary', canary_at = sqlc.arg(now), updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND state = 'scheduled';
+
+-- name: PassCanary :execrows
+UPDATE campaign SET state = 'running', released_at = sqlc.arg(now), updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND state = 'canary';
+
+-- name: RenameCampaign :exec
+UPDATE campaign SET name = sqlc.arg(name), goal = sqlc.arg(goal), updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id);
+
+-- A version goes live: the first makes the campaign scheduled, a later one leaves it
+-- where it stands.
+-- name: GoLive :execrows
+UPDATE campaign SET live_version = sqlc.arg(version), state = sqlc.arg(state), name = sqlc.arg(name), goal = sqlc.arg(goal), ends_at = sqlc.arg(ends_at), updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND state = sqlc.arg(was) AND live_version < sqlc.arg(version);
+
+-- name: AddVersion :execrows
+UPDATE campaign SET last_version = sqlc.arg(version), updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND last_version = sqlc.arg(version) - 1;
+
+-- name: InsertVersion :exec
+INSERT INTO campaign_version (campaign_id, version, state, edits, plan, author_id, edited_at, submitted_by, submitted_at, frozen_id, frozen_size, decided_by, decided_at, why)
+VALUES (sqlc.arg(campaign_id), sqlc.arg(version), 'draft', 1, sqlc.arg(plan), sqlc.arg(author_id), sqlc.arg(now), 0, 0, 0, 0, 0, 0, '');
+
+-- name: Version :one
+SELECT * FROM campaign_version WHERE campaign_id = ? AND version = ?;
+
+-- name: Versions :many
+SELECT * FROM campaign_version WHERE campaign_id = ? ORDER BY version DESC LIMIT ?;
+
+-- No row when somebody else edited it meanwhile, or when it is no draft.
+-- name: SaveVersion :execrows
+UPDATE campaign_version SET plan = sqlc.arg(plan), author_id = sqlc.arg(author_id), edited_at = sqlc.arg(now), edits = edits + 1, why = ''
+WHERE campaign_id = sqlc.arg(campaign_id) AND version = sqlc.arg(version) AND state = 'draft' AND edits = sqlc.arg(edits);
+
+-- The plan that was frozen for is the one that is submitted.
+-- name: SubmitVersion :execrows
+UPDATE campaign_version SET state = 'review', submitted_by = sqlc.arg(submitted_by), submitted_at = sqlc.arg(now), frozen_id = sqlc.arg(frozen_id), frozen_size = sqlc.arg(frozen_size), why = ''
+WHERE campaign_id = sqlc.arg(campaign_id) AND version = sqlc.arg(version) AND state = 'draft' AND edits = sqlc.arg(edits);
+
+-- Whoever wrote or submitted the plan is not its checker, and the checker has read
+-- the count: no row otherwise.
+-- name: ApproveVersion :execrows
+UPDATE campaign_version SET state = 'approved', decided_by = sqlc.arg(checker), decided_at = sqlc.arg(now)
+WHERE campaign_id = sqlc.arg(campaign_id) AND version = sqlc.arg(version) AND state = 'review'
+  AND author_id <> sqlc.arg(checker) AND submitted_by <> sqlc.arg(checker) AND frozen_size = sqlc.arg(frozen_size);
+
+-- Back to the draft, with what is to be mended.
+-- name: ReturnVersion :execrows
+UPDATE campaign_version SET state = 'draft', decided_by = sqlc.arg(decided_by), decided_at = sqlc.arg(now), why = sqlc.arg(why), edits = edits + 1
+WHERE campaign_id = sqlc.arg(campaign_id) AND version = sqlc.arg(version) AND state IN ('review', 'approved');
+
+-- name: LiveVersion :execrows
+UPDATE campaign_version SET state = 'live' WHERE campaign_id = sqlc.arg(campaign_id) AND version = sqlc.arg(version) AND state = 'approved';
+
+-- name: RetireVersions :exec
+UPDATE campaign_version SET state = 'old' WHERE campaign_id = sqlc.arg(campaign_id) AND version < sqlc.arg(version) AND state = 'live';
+
+-- name: InsertOccurrence :exec
+INSERT INTO campaign_occurrence (step_id, scheduled_for, part, campaign_id, version, state, due_at, missed, dispatch_id, frozen_id, total, winner, why, ends_at, leased_until, lease_token, created_at, staged_at)
+VALUES (sqlc.arg(step_id), sqlc.arg(scheduled_for), sqlc.arg(part), sqlc.arg(campaign_id), sqlc.arg(version), sqlc.arg(state), sqlc.arg(due_at), sqlc.arg(missed), sqlc.arg(dispatch_id), 0, 0, sqlc.arg(winner), sqlc.arg(why), sqlc.arg(ends_at), 0, '', sqlc.arg(now), 0);
+
+-- The last recorded occurrence of each step.
+-- name: LastOccurrences :many
+SELECT o.step_id, CAST(MAX(o.scheduled_for) AS SIGNED) AS scheduled_for FROM campaign_occurrence o
+WHERE o.campaign_id = sqlc.arg(campaign_id) AND o.part = 0 GROUP BY o.step_id;
+
+-- name: Occurrences :many
+SELECT * FROM campaign_occurrence WHERE campaign_id = sqlc.arg(campaign_id) ORDER BY scheduled_for DESC, step_id, part LIMIT ?;
+
+-- Occurrences that wait for somebody to stage them, of campaigns that go on.
+-- name: DueOccurrences :many
+SELECT o.* FROM campaign_occurrence o JOIN campaign c ON c.id = o.campaign_id
+WHERE o.state = 'due' AND o.due_at <= sqlc.arg(now) AND o.leased_until <= sqlc.arg(free_at) AND c.state IN ('scheduled', 'canary', 'running')
+ORDER BY o.due_at LIMIT ?;
+
+-- name: LeaseOccurrence :execrows
+UPDATE campaign_occurrence SET lease_token = sqlc.arg(token), leased_until = sqlc.arg(leased_until)
+WHERE step_id = sqlc.arg(step_id) AND scheduled_for = sqlc.arg(scheduled_for) AND part = sqlc.arg(part) AND state = 'due' AND leased_until <= sqlc.arg(now);
+
+-- Whoever held the lease at last says what became of it; all that stage it say the
+-- same.
+-- name: SettleOccurrence :execrows
+UPDATE campaign_occurrence SET state = sqlc.arg(state), frozen_id = sqlc.arg(frozen_id), total = sqlc.arg(total), why = sqlc.arg(why), staged_at = sqlc.arg(now), leased_until = 0
+WHERE step_id = sqlc.arg(step_id) AND scheduled_for = sqlc.arg(scheduled_for) AND part = sqlc.arg(part) AND state = 'due';
+
+-- A failed try waits a little.
+-- name: PutOff :exec
+UPDATE campaign_occurrence SET leased_until = sqlc.arg(free_at), why = sqlc.arg(why)
+WHERE step_id = sqlc.arg(step_id) AND scheduled_for = sqlc.arg(scheduled_for) AND part = sqlc.arg(part) AND state = 'due' AND lease_token = sqlc.arg(token);
+
+-- name: OpenOccurrences :one
+SELECT COUNT(*) FROM campaign_occurrence WHERE campaign_id = ? AND state = 'due';
+
+-- Tests that wait for their winner.
+-- name: Tests :many
+SELECT o.* FROM campaign_occurrence o
+WHERE o.campaign_id = sqlc.arg(campaign_id) AND o.part = 0 AND o.state = 'staged'
+  AND NOT EXISTS (SELECT 1 FROM campaign_occurrence r WHERE r.step_id = o.step_id AND r.scheduled_for = o.scheduled_for AND r.part = 1)
+ORDER BY o.scheduled_for LIMIT ?;
+
+-- name: InsertSignal :exec
+INSERT INTO campaign_signal (step_id, member_id, ref, campaign_id, happened_at, due_at, taken_for)
+VALUES (sqlc.arg(step_id), sqlc.arg(member_id), sqlc.arg(ref), sqlc.arg(campaign_id), sqlc.arg(happened_at), sqlc.arg(due_at), 0);
+
+-- name: SignalsDue :one
+SELECT COUNT(*) FROM campaign_signal WHERE step_id = sqlc.arg(step_id) AND taken_for = 0 AND due_at <= sqlc.arg(now);
+
+-- name: TakeSignals :execrows
+UPDATE campaign_signal SET taken_for = sqlc.arg(taken_for) WHERE step_id = sqlc.arg(step_id) AND taken_for = 0 AND due_at <= sqlc.arg(now);
+
+-- A member to whom it happened twice is told once.
+-- name: SignalMembers :many
+SELECT DISTINCT member_id FROM campaign_signal WHERE step_id = sqlc.arg(step_id) AND taken_for = sqlc.arg(taken_for) AND member_id > sqlc.arg(after)
+ORDER BY member_id LIMIT ?;
+
+-- name: Watch :one
+SELECT * FROM campaign_watch WHERE step_id = ?;
+
+-- name: InsertWatch :exec
+INSERT INTO campaign_watch (step_id, campaign_id, baseline_id, round_at, after_id, done_at, leased_until, lease_token)
+VALUES (sqlc.arg(step_id), sqlc.arg(campaign_id), sqlc.arg(baseline_id), sqlc.arg(round_at), 0, 0, 0, '');
+
+-- name: LeaseWatch :execrows
+UPDATE campaign_watch SET lease_token = sqlc.arg(token), leased_until = sqlc.arg(leased_until)
+WHERE step_id = sqlc.arg(step_id) AND leased_until <= sqlc.arg(now);
+
+-- name: NextRound :execrows
+UPDATE campaign_watch SET round_at = sqlc.arg(round_at), after_id = 0, done_at = 0
+WHERE step_id = sqlc.arg(step_id) AND lease_token = sqlc.arg(token) AND round_at < sqlc.arg(round_at);
+
+-- name: AdvanceWatch :execrows
+UPDATE campaign_watch SET after_id = sqlc.arg(after_id), done_at = sqlc.arg(done_at), leased_until = sqlc.arg(leased_until)
+WHERE step_id = sqlc.arg(step_id) AND lease_token = sqlc.arg(token);

@@ -1,0 +1,202 @@
+package campaign
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/service/campaign/internal/db"
+)
+
+// The bounds of staging.
+const (
+	stagedAtOnce = 20 // occurrences of one call
+	retryAfter   = 30 * time.Second
+	collectPage  = 2000 // members of one step of a collection
+)
+
+// Stage brings what is due to the pushes. Any number of replicas may call it at once:
+// each occurrence is leased to one, and a lease that ran out costs nothing, for the
+// pushes know a dispatch by its id. It returns how many were settled.
+func (c *Campaigns) Stage(ctx context.Context) (int, error) {
+	now := c.millis()
+	list, err := c.q.DueOccurrences(ctx, db.DueOccurrencesParams{Now: now, FreeAt: now, Limit: stagedAtOnce})
+	if err != nil {
+		return 0, fmt.Errorf("list due pushes: %w", err)
+	}
+	settled := 0
+	var failed []error
+	for _, o := range list {
+		token := rand.Text()
+		n, err := c.q.LeaseOccurrence(ctx, db.LeaseOccurrenceParams{
+			StepID: o.StepID, ScheduledFor: o.ScheduledFor, Part: o.Part, Token: token, Now: now, LeasedUntil: int64(model.At(c.Now().Add(c.opts.Lease))),
+		})
+		if err != nil {
+			return settled, fmt.Errorf("take a due push: %w", err)
+		}
+		if n == 0 {
+			continue
+		}
+		if err := c.stage(ctx, o); err != nil {
+			failed = append(failed, fmt.Errorf("stage step %d of campaign %d: %w", o.StepID, o.CampaignID, err), c.putOff(ctx, o, token, err))
+			c.occurrences.WithLabelValues("failed").Inc()
+			continue
+		}
+		settled++
+	}
+	return settled, errors.Join(failed...)
+}
+
+// putOff lets a failed try rest, with the reason for the operator.
+func (c *Campaigns) putOff(ctx context.Context, o db.CampaignOccurrence, token string, _ error) error {
+	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return c.q.PutOff(done, db.PutOffParams{
+		StepID: o.StepID, ScheduledFor: o.ScheduledFor, Part: o.Part, Token: token, Why: "暂时失败，稍后自动重试",
+		FreeAt: int64(model.At(c.Now().Add(retryAfter))),
+	})
+}
+
+// stage settles one occurrence: staged, skipped or empty.
+func (c *Campaigns) stage(ctx context.Context, o db.CampaignOccurrence) error {
+	v, err := c.Version(ctx, model.ID(o.CampaignID), int(o.Version))
+	if err != nil {
+		return err
+	}
+	s, ok := v.Plan.step(model.ID(o.StepID))
+	if !ok {
+		return fmt.Errorf("version %d has no such step", o.Version)
+	}
+	now := c.Now()
+	switch late := now.Sub(model.Millis(o.DueAt).Time()); {
+	case model.At(now) >= model.Millis(o.EndsAt):
+		return c.settle(ctx, o, skipped, 0, 0, "已过送达时限")
+	case late > c.opts.Late && s.Late == LateSkip && o.Part == 0:
+		return c.settle(ctx, o, skipped, 0, 0, fmt.Sprintf("晚了%d分钟，按方案跳过", int(late.Minutes())))
+	}
+	frozen, size, err := c.audienceOf(ctx, &v, s, o)
+	if err != nil {
+		return fmt.Errorf("collect the audience: %w", err)
+	}
+	if size == 0 {
+		return c.settle(ctx, o, empty, frozen, 0, "没有符合条件的人")
+	}
+	return c.push(ctx, &v, s, o, frozen)
+}
+
+// push hands the dispatch over.
+func (c *Campaigns) push(ctx context.Context, v *Version, s Step, o db.CampaignOccurrence, frozen model.ID) error {
+	r, err := c.q.Campaign(ctx, o.CampaignID)
+	if err != nil {
+		return fmt.Errorf("read a campaign: %w", err)
+	}
+	if r.State == string(Scheduled) {
+		n, err := c.q.BeginCanary(ctx, db.BeginCanaryParams{ID: r.ID, Now: c.millis()})
+		if err != nil {
+			return fmt.Errorf("begin the canary: %w", err)
+		}
+		if n > 0 {
+			c.moved.WithLabelValues(string(Canary)).Inc()
+		}
+	}
+	d := v.Plan.dispatch(s, variants(s, o))
+	d.ID, d.Campaign, d.Frozen = model.ID(o.DispatchID), v.Campaign, frozen
+	d.StartsAt, d.EndsAt = model.Millis(o.DueAt), model.Millis(o.EndsAt)
+	if r.ReleasedAt == 0 {
+		d.Canary = canaryShare
+	}
+	total, err := c.Pushes.Stage(ctx, d)
+	if err != nil {
+		return fmt.Errorf("hand over to the pushes: %w", err)
+	}
+	if err := c.settle(ctx, o, staged, frozen, total, o.Why); err != nil {
+		return err
+	}
+	// The campaign may have been released, paused or stopped while this was staged.
+	if r, err = c.q.Campaign(ctx, o.CampaignID); err != nil {
+		return fmt.Errorf("read a campaign: %w", err)
+	}
+	if r.State == string(Canary) || r.State == string(Scheduled) {
+		return nil
+	}
+	return c.tell(ctx, r)
+}
+
+func (c *Campaigns) settle(ctx context.Context, o db.CampaignOccurrence, state string, frozen model.ID, total int64, why string) error {
+	n, err := c.q.SettleOccurrence(ctx, db.SettleOccurrenceParams{
+		StepID: o.StepID, ScheduledFor: o.ScheduledFor, Part: o.Part, State: state, FrozenID: int64(frozen), Total: total, Why: why, Now: c.millis(),
+	})
+	if err != nil {
+		return fmt.Errorf("settle a push: %w", err)
+	}
+	if n > 0 {
+		c.occurrences.WithLabelValues(state).Inc()
+	}
+	return nil
+}
+
+// variants are those that this occurrence pushes: the winner alone after a test.
+func variants(s Step, o db.CampaignOccurrence) []Variant {
+	if o.Winner == "" {
+		return s.Variants
+	}
+	for _, v := range s.Variants {
+		if v.Name == o.Winner {
+			v.Share = allShares
+			return []Variant{v}
+		}
+	}
+	return s.Variants
+}
+
+// audienceOf is the frozen audience of one occurrence: the campaign's own, or a part
+// of it.
+func (c *Campaigns) audienceOf(ctx context.Context, v *Version, s Step, o db.CampaignOccurrence) (model.ID, int64, error) {
+	event := s.When.Kind == OnEvent
+	if !event && s.Condition == 0 && s.Winner == nil {
+		return v.Frozen, v.FrozenSize, nil
+	}
+	request := model.RequestID(fmt.Sprintf("campaign/dispatch/%d", o.DispatchID))
+	return c.Frozen.Collect(ctx, v.Plan.Segment, request, func(ctx context.Context, after model.MemberID) ([]model.MemberID, model.MemberID, error) {
+		members, err := c.candidates(ctx, v, event, o, after)
+		if err != nil || len(members) == 0 {
+			return nil, 0, err
+		}
+		through := members[len(members)-1]
+		if s.Winner != nil {
+			members = slices.DeleteFunc(members, func(m model.MemberID) bool { return inTest(s, m) != (o.Part == 0) })
+		}
+		if s.Condition != 0 && len(members) > 0 {
+			if members, err = c.Segments.Matching(ctx, s.Condition, members); err != nil {
+				return nil, 0, fmt.Errorf("ask for the condition: %w", err)
+			}
+		}
+		return members, through, nil
+	})
+}
+
+// candidates is a page of those among whom an occurrence chooses.
+func (c *Campaigns) candidates(ctx context.Context, v *Version, event bool, o db.CampaignOccurrence, after model.MemberID) ([]model.MemberID, error) {
+	if !event {
+		return c.Frozen.Members(ctx, v.Frozen, after, collectPage)
+	}
+	found, err := c.q.SignalMembers(ctx, db.SignalMembersParams{StepID: o.StepID, TakenFor: o.ScheduledFor, After: int64(after), Limit: collectPage})
+	if err != nil {
+		return nil, fmt.Errorf("read whom it happened to: %w", err)
+	}
+	members := make([]model.MemberID, len(found))
+	for i, m := range found {
+		members[i] = model.MemberID(m)
+	}
+	return members, nil
+}
+
+// inTest tells whether a member is in the part of the audience that tries the
+// variants of a step: drawn anew for each step.
+func inTest(s Step, m model.MemberID) bool {
+	return int(model.Mix64(uint64(m)^model.Mix64(uint64(s.ID)))%100) < s.Winner.TestPercent
+}

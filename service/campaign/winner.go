@@ -1,0 +1,131 @@
+package campaign
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/campaign/internal/db"
+)
+
+// tried is how a variant did.
+type tried struct {
+	name         string
+	sent, tapped int64
+}
+
+func (t tried) rate() float64 {
+	if t.sent == 0 {
+		return 0
+	}
+	return float64(t.tapped) / float64(t.sent)
+}
+
+// limits are how many standard errors two rates must lie apart, by how many variants
+// are compared with A: 5 % two-sided, shared between the comparisons (Bonferroni).
+var limits = []float64{1.960, 1.960, 2.241, 2.394, 2.498}
+
+// win is the variant that everybody else gets, and why. The best one wins when it is
+// better than A beyond chance (two-proportion z-test); A wins otherwise.
+func win(all []tried) (name, why string) {
+	a, best := all[0], all[0]
+	for _, t := range all[1:] {
+		if t.rate() > best.rate() {
+			best = t
+		}
+	}
+	if best.name == a.name {
+		return a.name, fmt.Sprintf("%s的点击率%.1f%%最高", a.name, 100*a.rate())
+	}
+	apart := fmt.Sprintf("%s的点击率%.1f%%，%s的点击率%.1f%%", best.name, 100*best.rate(), a.name, 100*a.rate())
+	if z(best, a) < limits[min(len(all)-1, len(limits)-1)] {
+		return a.name, apart + "，差异不显著，按" + a.name + "发送"
+	}
+	return best.name, apart + "，差异显著"
+}
+
+// z is by how many standard errors the rates lie apart.
+func z(x, y tried) float64 {
+	if x.sent == 0 || y.sent == 0 {
+		return 0
+	}
+	pooled := float64(x.tapped+y.tapped) / float64(x.sent+y.sent)
+	spread := math.Sqrt(pooled * (1 - pooled) * (1/float64(x.sent) + 1/float64(y.sent)))
+	if spread == 0 {
+		return 0
+	}
+	return (x.rate() - y.rate()) / spread
+}
+
+// choose decides the tests whose time is over.
+func (c *Campaigns) choose(ctx context.Context, v *Version) error {
+	waits := false
+	for _, s := range v.Plan.Steps {
+		waits = waits || s.Winner != nil
+	}
+	if !waits {
+		return nil
+	}
+	tests, err := c.q.Tests(ctx, db.TestsParams{CampaignID: int64(v.Campaign), Limit: maxTests})
+	if err != nil {
+		return fmt.Errorf("list tests: %w", err)
+	}
+	for _, t := range tests {
+		s, ok := v.Plan.step(model.ID(t.StepID))
+		if !ok || s.Winner == nil {
+			continue
+		}
+		if err := c.chooseOne(ctx, v, s, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Campaigns) chooseOne(ctx context.Context, v *Version, s Step, t db.CampaignOccurrence) error {
+	wait := time.Duration(s.Winner.Hours) * time.Hour
+	age := c.Now().Sub(model.Millis(t.StagedAt).Time())
+	if age < wait {
+		return nil
+	}
+	tally, err := c.Pushes.Tally(ctx, v.Campaign)
+	if err != nil {
+		return fmt.Errorf("count a test: %w", err)
+	}
+	all, enough := results(s, model.ID(t.DispatchID), tally)
+	if !enough && age < 2*wait {
+		return nil
+	}
+	name, why := win(all)
+	if !enough {
+		name, why = s.Variants[0].Name, fmt.Sprintf("等待%d小时仍不足每版%d条，按%s发送", 2*s.Winner.Hours, s.Winner.MinSent, s.Variants[0].Name)
+	}
+	now := model.At(c.Now())
+	o := c.occurrence(v, s, now, 0)
+	o.ScheduledFor, o.Part, o.Winner, o.Why = t.ScheduledFor, 1, name, why
+	if err := c.q.InsertOccurrence(ctx, o); err != nil && !sqldb.Duplicate(err) {
+		return fmt.Errorf("record a winner: %w", err)
+	}
+	c.Log.InfoContext(ctx, "winner chosen", "campaign", v.Campaign, "step", s.ID, "variant", name)
+	return nil
+}
+
+// results are the numbers of a test by variant, and whether each was sent often enough.
+func results(s Step, dispatch model.ID, tally []Tally) (all []tried, enough bool) {
+	enough = true
+	for _, variant := range s.Variants {
+		t := tried{name: variant.Name}
+		for _, row := range tally {
+			if row.Step == s.ID && row.Dispatch == dispatch && row.Variant == variant.Name && row.State == model.DeliverySent {
+				t.sent += row.N
+				t.tapped += row.Tapped
+			}
+		}
+		enough = enough && t.sent >= int64(s.Winner.MinSent)
+		all = append(all, t)
+	}
+	return all, enough
+}

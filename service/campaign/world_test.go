@@ -1,0 +1,327 @@
+package campaign
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+)
+
+// world is everything around the campaigns of one test: one book, several replicas.
+type world struct {
+	t   testing.TB
+	db  *sql.DB
+	ids *model.IDs
+
+	mu        sync.Mutex
+	now       time.Time
+	people    map[model.ID][]model.MemberID // by segment
+	frozen    map[model.ID][]model.MemberID
+	requests  map[model.RequestID]model.ID
+	staged    []model.Dispatch
+	told      []string
+	tally     []Tally
+	happens   map[model.MemberID]string
+	audit     []string
+	trouble   []string // of every material
+	game      Game
+	stageFail error
+}
+
+var (
+	errNoSegment = fault.New(fault.NotFound, "test.no_segment", "没有这个人群")
+	errDown      = fault.New(fault.Unavailable, "test.down", "连接中断")
+)
+
+// The people of the tests.
+const (
+	planner, checker     model.ID = 901, 902
+	everybody, broken    model.ID = 11, 12
+	nobody, some, others model.ID = 13, 14, 15
+	aKit, aGame          model.ID = 21, 31
+	aText                model.ID = 41
+)
+
+// begin is a Monday.
+var begin = time.Date(2026, 2, 9, 9, 0, 0, 0, model.Shanghai)
+
+func newWorld(t testing.TB, db *sql.DB) *world {
+	t.Helper()
+	w := &world{
+		t: t, db: db, now: begin, people: map[model.ID][]model.MemberID{nobody: {}}, frozen: map[model.ID][]model.MemberID{},
+		requests: map[model.RequestID]model.ID{}, happens: map[model.MemberID]string{},
+		game: Game{Name: "春节众筹红包", StartsAt: model.At(begin), EndsAt: model.At(begin.AddDate(0, 1, 0)), Budget: 100_000, Prize: 2000},
+	}
+	for m := range model.MemberID(5000) {
+		w.people[everybody] = append(w.people[everybody], m+1)
+		if m%2 == 0 {
+			w.people[some] = append(w.people[some], m+1)
+		}
+	}
+	var err error
+	if w.ids, err = model.NewIDs(1, w.clock); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *world) passes(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+// replica is another process of the same installation.
+func (w *world) replica() *Campaigns {
+	w.t.Helper()
+	c, err := New(Deps{
+		DB: w.db, IDs: w.ids, Now: w.clock, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Audit: w,
+		Segments: w, Frozen: w, Library: w, Games: w, Pushes: w, Brakes: w, Happened: w, Cron: fewFields,
+	}, Options{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+// fewFields reads cron expressions of numbers and stars.
+func fewFields(spec string) (func(time.Time) time.Time, error) {
+	fields := strings.Fields(spec)
+	want := make([]int, len(fields))
+	for i, f := range fields {
+		want[i] = -1
+		if f == "*" {
+			continue
+		}
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			return nil, err
+		}
+		want[i] = n
+	}
+	matches := func(i, n int) bool { return want[i] < 0 || want[i] == n }
+	return func(after time.Time) time.Time {
+		at := after.In(model.Shanghai).Truncate(time.Minute).Add(time.Minute)
+		for end := after.AddDate(2, 0, 0); at.Before(end); {
+			switch {
+			case !matches(2, at.Day()) || !matches(3, int(at.Month())) || !matches(4, int(at.Weekday())):
+				at = time.Date(at.Year(), at.Month(), at.Day()+1, 0, 0, 0, 0, model.Shanghai)
+			case !matches(1, at.Hour()):
+				at = at.Truncate(time.Hour).Add(time.Hour)
+			case !matches(0, at.Minute()):
+				at = at.Add(time.Minute)
+			default:
+				return at
+			}
+		}
+		return time.Time{}
+	}, nil
+}
+
+func (w *world) RecordTx(_ context.Context, _ *sql.Tx, e model.AuditEntry) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.audit = append(w.audit, e.Operator.String()+" "+e.Action)
+	return nil
+}
+
+func (w *world) Describe(_ context.Context, id model.ID) (Segment, error) {
+	if id == broken {
+		return Segment{Name: "坏人群", Trouble: "引用的标签“春节”已删除"}, nil
+	}
+	if _, ok := w.people[id]; !ok {
+		return Segment{}, errNoSegment
+	}
+	return Segment{Name: "高价值", Sentence: "选出近3个月平均ARPU不低于50元的人。"}, nil
+}
+
+func (w *world) Count(_ context.Context, id model.ID) (int64, error) {
+	return int64(len(w.people[id])), nil
+}
+
+func (w *world) Matching(_ context.Context, id model.ID, members []model.MemberID) ([]model.MemberID, error) {
+	var in []model.MemberID
+	for _, m := range members {
+		if slices.Contains(w.people[id], m) {
+			in = append(in, m)
+		}
+	}
+	return in, nil
+}
+
+func (w *world) Freeze(_ context.Context, segment model.ID, request model.RequestID) (model.ID, int64, error) {
+	return w.freeze(request, slices.Clone(w.people[segment]))
+}
+
+func (w *world) freeze(request model.RequestID, members []model.MemberID) (model.ID, int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id, ok := w.requests[request]
+	if !ok {
+		id = model.ID(100_000 + len(w.requests))
+		w.requests[request], w.frozen[id] = id, members
+	}
+	return id, int64(len(w.frozen[id])), nil
+}
+
+func (w *world) Collect(ctx context.Context, _ model.ID, request model.RequestID, next Source) (model.ID, int64, error) {
+	var all []model.MemberID
+	after := model.MemberID(0)
+	for {
+		members, through, err := next(ctx, after)
+		if err != nil {
+			return 0, 0, err
+		}
+		all = append(all, members...)
+		if through == 0 {
+			return w.freeze(request, all)
+		}
+		after = through
+	}
+}
+
+func (w *world) Members(_ context.Context, frozen model.ID, after model.MemberID, limit int) ([]model.MemberID, error) {
+	return page(w.frozen[frozen], after, limit), nil
+}
+
+func page(all []model.MemberID, after model.MemberID, limit int) []model.MemberID {
+	i, found := slices.BinarySearch(all, after)
+	if found {
+		i++
+	}
+	return slices.Clone(all[i:min(len(all), i+limit)])
+}
+
+func (w *world) Kit(_ context.Context, id model.ID) (Kit, error) {
+	if id != aKit {
+		return Kit{}, errNoSegment.Saying("没有这个组合")
+	}
+	return Kit{Name: "回家", Game: aGame}, nil
+}
+
+func (w *world) Check(context.Context, model.Way) ([]string, error) { return w.trouble, nil }
+
+func (w *world) Game(context.Context, model.ID) (Game, error) { return w.game, nil }
+
+func (w *world) Stage(_ context.Context, d model.Dispatch) (int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stageFail != nil {
+		return 0, w.stageFail
+	}
+	if !slices.ContainsFunc(w.staged, func(other model.Dispatch) bool { return other.ID == d.ID }) {
+		w.staged = append(w.staged, d)
+	}
+	return int64(len(w.frozen[d.Frozen])), nil
+}
+
+func (w *world) tell(word string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told = append(w.told, word)
+	return nil
+}
+
+func (w *world) Release(context.Context, model.ID) error { return w.tell("release") }
+
+func (w *world) Tally(context.Context, model.ID) ([]Tally, error) { return w.tally, nil }
+
+func (w *world) Pause(context.Context, model.ID, string) error { return w.tell("pause") }
+func (w *world) Resume(context.Context, model.ID) error        { return w.tell("resume") }
+func (w *world) Kill(context.Context, model.ID) error          { return w.tell("kill") }
+
+func (w *world) Look(_ context.Context, _ When, members []model.MemberID, at model.Millis) ([]Happening, error) {
+	var found []Happening
+	for _, m := range members {
+		if ref := w.happens[m]; ref != "" {
+			found = append(found, Happening{m, at, ref})
+		}
+	}
+	return found, nil
+}
+
+func (w *world) Joined(_ context.Context, segment model.ID, after model.MemberID, limit int) ([]model.MemberID, error) {
+	return page(w.people[segment], after, limit), nil
+}
+
+func (w *world) Among(_ context.Context, frozen model.ID, members []model.MemberID) ([]model.MemberID, error) {
+	var in []model.MemberID
+	for _, m := range members {
+		if _, ok := slices.BinarySearch(w.frozen[frozen], m); ok {
+			in = append(in, m)
+		}
+	}
+	return in, nil
+}
+
+// plan is a good one: one push tomorrow at ten.
+func plan(change ...func(*Plan)) Plan {
+	p := Plan{
+		Name: "回家", Goal: Revenue, Segment: everybody, Holdout: 10, Budget: 200_000, Kit: aKit,
+		StartsAt: model.At(begin.Add(time.Hour)), EndsAt: model.At(begin.AddDate(0, 0, 10)),
+		Steps: []Step{{
+			Name: "除夕图文", Purpose: model.Marketing, Late: LateOnce, Hours: 48, When: When{Kind: AtInstant, At: model.At(begin.Add(25 * time.Hour))},
+			Variants: []Variant{{"A", 10_000, []Way{{model.CustomChannel, aText}, {model.MiniChannel, aText}}}},
+		}},
+	}
+	for _, c := range change {
+		c(&p)
+	}
+	return p
+}
+
+func must[T any](t testing.TB) func(T, error) T {
+	return func(value T, err error) T {
+		t.Helper()
+		if err != nil {
+			f := fault.Of(err)
+			t.Fatalf("%v: %s", err, f.Text)
+		}
+		return value
+	}
+}
+
+// launch brings a plan as far as its schedule.
+func (w *world) launch(c *Campaigns, p Plan) model.ID {
+	w.t.Helper()
+	ctx := w.t.Context()
+	v := must[Version](w.t)(c.Create(ctx, planner, p))
+	v = must[Version](w.t)(c.Submit(ctx, planner, v.Campaign, 1))
+	must[Version](w.t)(c.Approve(ctx, checker, v.Campaign, 1, v.FrozenSize))
+	must[Campaign](w.t)(c.Schedule(ctx, planner, v.Campaign, 1))
+	return v.Campaign
+}
+
+// round is what the jobs do.
+func (w *world) round(c *Campaigns) {
+	w.t.Helper()
+	for _, run := range []func(context.Context) (int, error){c.Watch, c.Advance, c.Stage, c.Advance} {
+		if _, err := run(w.t.Context()); err != nil && !errors.Is(err, errDown) {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+func (w *world) state(c *Campaigns, id model.ID, want State) {
+	w.t.Helper()
+	if got := must[Campaign](w.t)(c.Get(w.t.Context(), id)); got.State != want {
+		w.t.Fatalf("the campaign is %s (%s), want %s", got.State, got.Why, want)
+	}
+}
