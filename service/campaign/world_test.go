@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,6 +57,9 @@ const (
 // begin is a Monday.
 var begin = time.Date(2026, 2, 9, 9, 0, 0, 0, model.Shanghai)
 
+// nodes keeps the ids of worlds that share a book apart.
+var nodes atomic.Int64
+
 func newWorld(t testing.TB, db *sql.DB) *world {
 	t.Helper()
 	w := &world{
@@ -70,7 +74,7 @@ func newWorld(t testing.TB, db *sql.DB) *world {
 		}
 	}
 	var err error
-	if w.ids, err = model.NewIDs(1, w.clock); err != nil {
+	if w.ids, err = model.NewIDs(nodes.Add(1), w.clock); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -228,6 +232,7 @@ func (w *world) Stage(_ context.Context, d model.Dispatch) (int64, error) {
 	}
 	if !slices.ContainsFunc(w.staged, func(other model.Dispatch) bool { return other.ID == d.ID }) {
 		w.staged = append(w.staged, d)
+		w.tally = append(w.tally, Tally{Dispatch: d.ID, Step: d.Step, State: model.DeliveryPending, N: int64(len(w.frozen[d.Frozen]))})
 	}
 	return int64(len(w.frozen[d.Frozen])), nil
 }
@@ -241,7 +246,11 @@ func (w *world) tell(word string) error {
 
 func (w *world) Release(context.Context, model.ID) error { return w.tell("release") }
 
-func (w *world) Tally(context.Context, model.ID) ([]Tally, error) { return w.tally, nil }
+func (w *world) Tally(context.Context, model.ID) ([]Tally, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.tally), nil
+}
 
 func (w *world) Pause(context.Context, model.ID, string) error { return w.tell("pause") }
 func (w *world) Resume(context.Context, model.ID) error        { return w.tell("resume") }
