@@ -25,7 +25,10 @@ type shape struct {
 	pots, helps, width int
 }
 
-var shapes = []shape{{"many", 8000, 50, 1000}, {"hot", 80, 5000, 1}}
+var (
+	many = shape{"many", 8000, 50, 1000}
+	hot  = shape{"hot", 80, 5000, 1}
+)
 
 // takeTurns measures each side on a table of its own, a part of the duration at a time.
 func (h *house) takeTurns(e env, s shape, connections int, names ...string) (map[string]outcome, error) {
@@ -53,34 +56,27 @@ func (h *house) takeTurns(e env, s shape, connections int, names ...string) (map
 }
 
 // measureHelp compares a durable help with the scripts alone and with the plain row
-// lock, over many pots and on one hot pot, at 64 and 256 connections.
-func measureHelp(e env) ([]Figure, error) {
-	h, err := newHouse(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	defer h.close()
-	var figures []Figure
-	for _, s := range shapes {
-		lock := 6.0
-		if s.name == "hot" {
-			lock = 12
+// lock.
+func measureHelp(s shape, connections int, lock float64) func(env) ([]Figure, error) {
+	return func(e env) ([]Figure, error) {
+		h, err := newHouse(context.Background())
+		if err != nil {
+			return nil, err
 		}
-		for _, connections := range []int{64, 256} {
-			sums, err := h.takeTurns(e, s, connections, "scripts", "durable", "rowlock")
-			if err != nil {
-				return nil, err
-			}
-			durable, scripts, plain := sums["durable"], sums["scripts"], sums["rowlock"]
-			name := fmt.Sprintf("help.durable.%s.%d", s.name, connections)
-			figures = append(figures,
-				against(name, "helps/s", durable.rate(), "scripts alone", scripts.rate(), "≥", 0.65),
-				against(name, "helps/s", durable.rate(), "row lock", plain.rate(), "≥", lock),
-				against(name, "µs of processor a help", durable.perHelp(), "scripts alone", scripts.perHelp(), "≤", 1.7),
-				against(name, "µs of processor a help", durable.perHelp(), "row lock", plain.perHelp(), "≤", 1/lock))
+		defer h.close()
+		sums, err := h.takeTurns(e, s, connections, "scripts", "durable", "rowlock")
+		if err != nil {
+			return nil, err
 		}
+		durable, scripts, plain := sums["durable"], sums["scripts"], sums["rowlock"]
+		name := fmt.Sprintf("help.durable.%s.%d", s.name, connections)
+		return []Figure{
+			against(name, "helps/s", durable.rate(), "scripts alone", scripts.rate(), "≥", 0.65),
+			against(name, "helps/s", durable.rate(), "row lock", plain.rate(), "≥", lock),
+			against(name, "µs of processor a help", durable.perHelp(), "scripts alone", scripts.perHelp(), "≤", 1.7),
+			against(name, "µs of processor a help", durable.perHelp(), "row lock", plain.perHelp(), "≤", 1/lock),
+		}, nil
 	}
-	return figures, nil
 }
 
 // measureOpen compares openings with helps on many pots.
@@ -90,18 +86,18 @@ func measureOpen(e env) ([]Figure, error) {
 		return nil, err
 	}
 	defer h.close()
-	many, err := h.lay(context.Background(), shapes[0].pots, shapes[0].helps, shapes[0].width)
+	open, err := h.lay(context.Background(), many.pots, many.helps, many.width)
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := h.lay(context.Background(), 1, shapes[0].helps, 1)
+	fresh, err := h.lay(context.Background(), 1, many.helps, 1)
 	if err != nil {
 		return nil, err
 	}
 	var opened, helped outcome
 	for range rounds {
 		job := task{Connections: 64, Duration: e.duration / rounds}
-		o, err := h.run(h.engine, many, job)
+		o, err := h.run(h.engine, open, job)
 		if err != nil {
 			return nil, err
 		}
@@ -177,17 +173,17 @@ func measureLatency(e env) ([]Figure, error) {
 		return nil, err
 	}
 	defer h.close()
-	many, err := h.lay(context.Background(), 2*shapes[0].pots, shapes[0].helps, shapes[0].width)
+	pots, err := h.lay(context.Background(), 2*many.pots, many.helps, many.width)
 	if err != nil {
 		return nil, err
 	}
 	var figures []Figure
 	for _, connections := range []int{64, 256} {
-		top, err := h.run(h.engine, many, task{Connections: connections, Duration: e.duration})
+		top, err := h.run(h.engine, pots, task{Connections: connections, Duration: e.duration})
 		if err != nil {
 			return nil, err
 		}
-		o, err := h.run(h.engine, many, task{Connections: connections, Duration: e.duration, Rate: 0.7 * top.rate()})
+		o, err := h.run(h.engine, pots, task{Connections: connections, Duration: e.duration, Rate: 0.7 * top.rate()})
 		if err != nil {
 			return nil, err
 		}
