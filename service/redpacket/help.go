@@ -171,20 +171,12 @@ func (e *Engine) decide(ctx context.Context, a *attempt, try int) (Help, error) 
 	if nth == 0 {
 		return e.limited(ctx, a)
 	}
-	said, err := e.redis.run(ctx, slotScript, a.pot.id.slotsKey(),
-		int64(a.helper()), int64(a.day), string(a.Request), int64(a.now))
-	if err != nil {
-		return Help{}, err
-	}
-	d, err := readDecision(said)
+	d, err := e.takeSlot(ctx, a)
 	if err != nil {
 		return Help{}, err
 	}
 	switch d.code {
-	case "MISSING":
-		if err := e.merge(ctx, a.pot); err != nil {
-			return Help{}, err
-		}
+	case "MISSING": // forgotten again since it was merged
 		return Help{}, errAgain
 	case "ENDED":
 		e.release(ctx, a, a.day, nth)
@@ -196,6 +188,27 @@ func (e *Engine) decide(ctx context.Context, a *attempt, try int) (Help, error) 
 		return e.again(ctx, a, d, nth)
 	}
 	return e.write(ctx, a, &row{k: d.k, request: a.Request, day: a.day, nth: nth, shown: a.Shown})
+}
+
+// takeSlot asks Redis for a slot, and tells it of the pot first where it knows none.
+func (e *Engine) takeSlot(ctx context.Context, a *attempt) (decision, error) {
+	d, err := e.askSlot(ctx, a)
+	if err != nil || d.code != "MISSING" {
+		return d, err
+	}
+	if err := e.merge(ctx, a.pot); err != nil {
+		return decision{}, err
+	}
+	return e.askSlot(ctx, a)
+}
+
+func (e *Engine) askSlot(ctx context.Context, a *attempt) (decision, error) {
+	said, err := e.redis.run(ctx, slotScript, a.pot.id.slotsKey(),
+		int64(a.helper()), int64(a.day), string(a.Request), int64(a.now))
+	if err != nil {
+		return decision{}, err
+	}
+	return readDecision(said)
 }
 
 // write commits one help and answers from the row that stands.

@@ -23,20 +23,12 @@ func (s *ScriptsOnly) Help(ctx context.Context, in HelpRequest) (Help, error) {
 		if _, err := e.takeNumber(ctx, a, a.day); err != nil {
 			return Help{}, orUnavailable(err)
 		}
-		said, err := e.redis.run(ctx, slotScript, a.pot.id.slotsKey(),
-			int64(a.helper()), int64(a.day), string(a.Request), int64(a.now))
-		if err != nil {
-			return Help{}, orUnavailable(err)
-		}
-		d, err := readDecision(said)
+		d, err := e.takeSlot(ctx, a)
 		if err != nil {
 			return Help{}, orUnavailable(err)
 		}
 		switch d.code {
 		case "MISSING":
-			if err := e.merge(ctx, a.pot); err != nil {
-				return Help{}, orUnavailable(err)
-			}
 			continue
 		case "ENDED":
 			return Help{}, ErrEnded
