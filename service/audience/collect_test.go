@@ -80,7 +80,9 @@ func TestMembersAreAskedAboutInParts(t *testing.T) {
 		if err := a.Did(t.Context(), []audience.Act{{Member: two, Kind: audience.TopUp, At: model.At(a.Now()), N: 1}}); err != nil {
 			t.Fatal(err)
 		}
-		day := func(y, m, d int) model.Day { return model.DayOf(time.Date(y, time.Month(m), d, 12, 0, 0, 0, model.Shanghai)) }
+		day := func(y, m, d int) model.Day {
+			return model.DayOf(time.Date(y, time.Month(m), d, 12, 0, 0, 0, model.Shanghai))
+		}
 		for _, tt := range []struct {
 			name string
 			ask  func() ([]model.MemberID, error)
