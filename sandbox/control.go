@@ -64,6 +64,7 @@ func (s *Sandbox) control() http.Handler {
 		"GET /control/personas/{id}/chat":        s.chat,
 		"POST /control/personas/{id}/read":       func(r *http.Request) (any, error) { return nil, s.WeChat.Read(r.PathValue("id")) },
 		"GET /control/personas/{id}/sms":         s.smsOf,
+		"POST /control/personas/{id}/cards":      s.share,
 		"POST /control/personas/{id}/login-code": s.loginCode,
 		"POST /control/personas/{id}/phone-code": s.phoneCode,
 		"POST /control/personas/{id}/subscribe":  s.subscribe,
@@ -302,6 +303,14 @@ func (s *Sandbox) smsOf(r *http.Request) (any, error) {
 	}
 	who, err := s.Persona(r.PathValue("id"))
 	return map[string]any{"messages": s.SMS.Inbox(who.Phone, n)}, err
+}
+
+func (s *Sandbox) share(r *http.Request) (any, error) {
+	var in wechat.Card
+	if err := read(r, &in, maxControl); err != nil {
+		return nil, err
+	}
+	return nil, s.WeChat.Share(r.PathValue("id"), in)
 }
 
 func (s *Sandbox) loginCode(r *http.Request) (any, error) {

@@ -140,6 +140,23 @@ func TestFollowersAreTold(t *testing.T) {
 	}
 }
 
+func TestACardArrivesAtTheFriendAlone(t *testing.T) {
+	r := newRig(t, nil)
+	r.must(r.Share("li", wechat.Card{To: "wang", Page: "pages/redpacket/index?pot=1", Title: "一起凑红包"}))
+	got := r.last("wang")
+	if got.From != "friend" || got.Friend != "li" || got.Kind != "card" || got.AppID != miniID || got.Page != "pages/redpacket/index?pot=1" {
+		t.Errorf("the friend has %+v, want the card", got)
+	}
+	for name, card := range map[string]wechat.Card{
+		"to himself": {To: "li", Page: "p", Title: "t"}, "to nobody": {To: "none", Page: "p", Title: "t"},
+		"without a page": {To: "wang", Title: "t"}, "without a title": {To: "wang", Page: "p"},
+	} {
+		if err := r.Share("li", card); err == nil {
+			t.Errorf("a card %s is taken", name)
+		}
+	}
+}
+
 func TestCodesOfTheMiniProgramWorkOnce(t *testing.T) {
 	r := newRig(t, nil)
 	who, err := r.Persona("li")

@@ -195,6 +195,35 @@ func (p *Platform) Tap(id, key string) (Button, error) {
 	return tapped, err
 }
 
+// Card is a page of the mini-program that one person passes on to another.
+type Card struct {
+	To    string `json:"to"` // a person's id
+	Page  string `json:"page"`
+	Title string `json:"title"`
+}
+
+// The limits of a card, in bytes.
+const (
+	maxCardPage  = 1024
+	maxCardTitle = 256
+)
+
+// Share puts a card of the mini-program into a friend's chat. WeChat does not tell the
+// application of it, so nothing is called.
+func (p *Platform) Share(id string, c Card) error {
+	if c.Page == "" || len(c.Page) > maxCardPage || c.Title == "" || len(c.Title) > maxCardTitle || c.To == id {
+		return fmt.Errorf("%w: a card needs a friend, a page and a title", ErrMessage)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	from, to := p.byID[id], p.byID[c.To]
+	if from == nil || to == nil {
+		return fmt.Errorf("%w: %q, %q", ErrNoUser, id, c.To)
+	}
+	p.say(to, Bubble{From: "friend", Friend: id, Kind: "card", Title: c.Title, AppID: p.opts.MiniAppID, Page: c.Page})
+	return nil
+}
+
 // act lets the person do something and queues what it causes.
 func (p *Platform) act(id string, do func(*user) (*push, error)) error {
 	p.mu.Lock()

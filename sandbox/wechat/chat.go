@@ -12,7 +12,8 @@ import (
 type Bubble struct {
 	Seq     int64        `json:"seq"` // grows; a cursor for what is new
 	At      model.Millis `json:"at"`
-	From    string       `json:"from"`              // user, account, system
+	From    string       `json:"from"`              // user, account, system, friend
+	Friend  string       `json:"friend,omitempty"`  // the id of the person who passed it on
 	Channel string       `json:"channel,omitempty"` // passive, custom, template, subscribe, bizsend, mass; empty for the user's own
 	Kind    string       `json:"kind"`              // text, image, voice, video, music, news, card, location, menu, notice, event, transfer, system
 
@@ -84,7 +85,7 @@ func (p *Platform) say(u *user, b Bubble) {
 		u.Chat = append(u.Chat[:0], u.Chat[len(u.Chat)-maxBubbles+1:]...)
 	}
 	u.Chat = append(u.Chat, b)
-	if b.From == "account" {
+	if b.From == "account" || b.From == "friend" {
 		u.Unread++
 	}
 	if b.Channel != "" {
