@@ -58,6 +58,8 @@ type Redpacket struct {
 	Guests guests
 }
 
+// visitor is who asks: the member who he is now, also while his token still names one
+// that became part of him a moment ago.
 func (h Redpacket) visitor(ctx context.Context) (redpacket.Visitor, error) {
 	c := callOf(ctx)
 	return h.Guests.Visitor(ctx, c.who.Member, c.address, c.device)
@@ -254,7 +256,11 @@ type prizeAnswer struct{ Body prize }
 // Claim is the owner's wish for his prize: what waited for his number goes on now.
 // Somebody else's pot is not there.
 func (h Redpacket) Claim(ctx context.Context, in *claimInput) (*prizeAnswer, error) {
-	p, err := h.Prizes.Claim(ctx, memberOf(ctx), in.id())
+	who, err := h.visitor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := h.Prizes.Claim(ctx, who.Member.ID, in.id())
 	if errors.Is(err, payout.ErrNotWon) {
 		err = h.unwon(ctx, in.id(), err)
 	}

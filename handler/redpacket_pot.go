@@ -152,7 +152,11 @@ func (h Redpacket) MyPots(ctx context.Context, in *potsInput) (*potsAnswer, erro
 	if err != nil {
 		before = 0 // from the newest on
 	}
-	lines, err := h.Lists.MyPots(ctx, memberOf(ctx), redpacket.PotID(before), in.Limit)
+	who, err := h.visitor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := h.Lists.MyPots(ctx, who.Member.ID, redpacket.PotID(before), in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +193,10 @@ type helpsInput struct {
 }
 
 type helpLine struct {
-	help
+	PotID      redpacket.PotID  `json:"potId"`
+	K          int              `json:"k" doc:"第几份"`
+	Helps      int              `json:"helps" doc:"共几份"`
+	ShareFen   model.Fen        `json:"shareFen" doc:"这一份的金额（分）"`
 	CampaignID redpacket.GameID `json:"campaignId"`
 	Title      string           `json:"title"`
 	Status     string           `json:"status" enum:"open,filled,closed"`
@@ -206,7 +213,11 @@ type helpsAnswer struct {
 
 // MyHelps lists the pots that the member helped, newest first.
 func (h Redpacket) MyHelps(ctx context.Context, in *helpsInput) (*helpsAnswer, error) {
-	lines, err := h.Lists.MyHelps(ctx, memberOf(ctx), in.Limit)
+	who, err := h.visitor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := h.Lists.MyHelps(ctx, who.Member.ID, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +229,7 @@ func (h Redpacket) MyHelps(ctx context.Context, in *helpsInput) (*helpsAnswer, e
 			return nil, err
 		}
 		out.Body.Items = append(out.Body.Items, helpLine{
-			help{l.Pot, l.K, l.N, l.Share}, l.Game, g.Rules.Title, string(l.State), l.Target, when(l.EndsAt), when(l.At),
+			l.Pot, l.K, l.N, l.Share, l.Game, g.Rules.Title, string(l.State), l.Target, when(l.EndsAt), when(l.At),
 		})
 	}
 	return out, nil
@@ -246,6 +257,10 @@ type boardAnswer struct {
 
 // Leaderboard ranks the owners of filled pots.
 func (h Redpacket) Leaderboard(ctx context.Context, in *boardInput) (*boardAnswer, error) {
+	who, err := h.visitor(ctx)
+	if err != nil {
+		return nil, err
+	}
 	board, err := h.Lists.Leaderboard(ctx, redpacket.GameID(in.id()), redpacket.Ranking(in.By))
 	if err != nil {
 		return nil, err
@@ -261,7 +276,7 @@ func (h Redpacket) Leaderboard(ctx context.Context, in *boardInput) (*boardAnswe
 	out := &boardAnswer{}
 	out.Body.AsOf, out.Body.Items = when(board.AsOf), []rank{}
 	for i, r := range board.Ranks {
-		out.Body.Items = append(out.Body.Items, rank{i + 1, names[r.Owner], r.Owner == memberOf(ctx), r.Helps, seconds(r.Took)})
+		out.Body.Items = append(out.Body.Items, rank{i + 1, names[r.Owner], r.Owner == who.Member.ID, r.Helps, seconds(r.Took)})
 	}
 	return out, nil
 }

@@ -27,6 +27,7 @@ type Handlers struct {
 	Points    Points
 	Mall      Mall
 	Rights    Rights
+	Complaint Complaint
 
 	OpsGate    OpsGate
 	OpsSession OpsSession
@@ -111,6 +112,7 @@ func (h Handlers) operations(api huma.API) {
 	register(api, operation{method: "POST", path: "/pots/{id}/helps", id: "helpPot", summary: "助力", status: 201, errors: []int{403, 404}}, h.Redpacket.Help)
 	register(api, operation{method: "POST", path: "/pots/{id}/claim", id: "claimPot", summary: "领取奖品", status: 200, errors: []int{404}}, h.Redpacket.Claim)
 	register(api, operation{method: "GET", path: "/pots/{id}/proof", id: "getProof", summary: "公平性证明", errors: []int{404}}, h.Redpacket.Proof)
+	register(api, operation{method: "POST", path: "/complaints", id: "complain", summary: "投诉红包或活动", status: http.StatusCreated}, h.Complaint.Add)
 	register(api, operation{method: "GET", path: "/me/pots", id: "listMyPots", summary: "我开启的红包"}, h.Redpacket.MyPots)
 	register(api, operation{method: "GET", path: "/me/helps", id: "listMyHelps", summary: "我助力的红包"}, h.Redpacket.MyHelps)
 }

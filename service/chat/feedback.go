@@ -48,14 +48,20 @@ func (c *Chat) feedback(ctx context.Context, t *turn) (model.Content, bool, erro
 
 // keepFeedback writes the message once; a repeat gets the first number.
 func (c *Chat) keepFeedback(ctx context.Context, t *turn) (model.ID, error) {
+	return c.Keep(ctx, t.member.ID, t.in.Text, t.in.Key)
+}
+
+// Keep writes down what a member tells us, in the chat or elsewhere; what is longer
+// than model.MaxText is cut. A repeat of the request gets the first number.
+func (c *Chat) Keep(ctx context.Context, member model.MemberID, message string, request model.RequestID) (model.ID, error) {
 	id := c.IDs.Next()
-	message := model.CutText(strings.ToValidUTF8(t.in.Text, ""))
+	message = model.CutText(strings.ToValidUTF8(message, ""))
 	err := c.queries.AddFeedback(ctx, db.AddFeedbackParams{
-		ID: int64(id), MemberID: int64(t.member.ID), Message: c.Seal.SealText([]byte(message), noteContext(id)),
-		RequestID: string(t.in.Key), CreatedAt: int64(model.At(c.Now())),
+		ID: int64(id), MemberID: int64(member), Message: c.Seal.SealText([]byte(message), noteContext(id)),
+		RequestID: string(request), CreatedAt: int64(model.At(c.Now())),
 	})
 	if sqldb.Duplicate(err) {
-		kept, err := c.queries.FeedbackByRequest(ctx, string(t.in.Key))
+		kept, err := c.queries.FeedbackByRequest(ctx, string(request))
 		if err != nil {
 			return 0, fmt.Errorf("read the feedback: %w", err)
 		}

@@ -236,7 +236,7 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 	h.WeChat, err = handler.NewWeChat(codec, d.inbox, noted{d.chat, d.push}, g.log, g.reg, handler.WeChatOptions{})
 	d.api(g, &h)
 	d.ops(g, &h)
-	h.Redpacket = d.redpackets(g)
+	h.Redpacket, h.Complaint = d.redpackets(g), handler.Complaint{Notes: d.chat}
 	return h, err
 }
 
