@@ -66,6 +66,9 @@ func (r *run) start(ctx context.Context, _ []string) (err error) {
 	if err := a.Stock(starting, goods(time.Now())); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	if _, err := a.Play(starting, games(time.Now())); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	a.Start()
 	serving := make(chan error, 1)
 	go func() { serving <- app.Serve(ctx, listener, together(a.Handler, world.Handler()), closeLimit) }()

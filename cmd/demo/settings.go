@@ -12,6 +12,7 @@ import (
 
 	"kaimenhong/config"
 	"kaimenhong/sandbox"
+	"kaimenhong/sandbox/wechat"
 )
 
 // carrierToken opens the sandbox's carrier and nothing else.
@@ -28,6 +29,8 @@ func settings(base, data string) (config.Config, error) {
 	cfg.WeChat.Token, cfg.WeChat.EncodingAESKey = sandbox.DefaultToken, sandbox.DefaultAESKey
 	cfg.WeChat.BaseURL = base + "/sandbox/wechat"
 	cfg.Carrier.BaseURL, cfg.Carrier.Token = base+"/sandbox/carrier", carrierToken
+	cfg.Carrier.Packs = []string{"1024=OF-DATA-1G-1D", "5120=OF-DATA-5G-7D"}
+	cfg.WeChat.RedpacketTemplate = templateOf("红包进度提醒")
 	cfg.SMS.BaseURL, cfg.SMS.Token = base+"/sandbox/sms", sandbox.DefaultSMSToken
 	cfg.Chat.Name = "开门红营业厅"
 	cfg.Chat.Welcomes = []string{
@@ -45,6 +48,17 @@ func settings(base, data string) (config.Config, error) {
 	}
 	cfg.Security.PhoneKey, cfg.Security.SessionKey = config.Secret("1:"+phone), config.Secret(session)
 	return cfg, nil
+}
+
+// templateOf is the id of the mini-program's subscribe template of a title in the
+// sandbox; "" without one.
+func templateOf(title string) string {
+	for _, t := range wechat.DefaultTemplates() {
+		if t.Kind == wechat.MiniTemplate && t.Title == title {
+			return t.ID
+		}
+	}
+	return ""
 }
 
 // key reads a key of 32 bytes in base64, and makes it when it is not there yet.

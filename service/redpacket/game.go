@@ -118,6 +118,27 @@ func (e *Engine) Running(ctx context.Context) ([]Game, error) {
 	return games, nil
 }
 
+// maxAll bounds All.
+const maxAll = 1000
+
+// All lists the games, also those that are over or stopped, the oldest first; 1,000 at
+// most.
+func (e *Engine) All(ctx context.Context) ([]Game, error) {
+	rows, err := e.q.GamesAfter(ctx, db.GamesAfterParams{Limit: maxAll})
+	if err != nil {
+		return nil, fmt.Errorf("list the games: %w", err)
+	}
+	games := make([]Game, 0, len(rows))
+	for _, row := range rows {
+		game, err := gameOf(db.GameRow(row))
+		if err != nil {
+			return nil, err
+		}
+		games = append(games, game)
+	}
+	return games, nil
+}
+
 // Stop is the kill switch: no pot is opened and no help is taken from now on, here
 // at once, on other replicas within Options.GameFresh. Pots that are full are still
 // paid, and ended ones closed.
