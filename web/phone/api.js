@@ -33,6 +33,7 @@ export const api = {
   unfollow: (id) => call('POST', `${person(id)}/unfollow`, {}),
   say: (id, said) => call('POST', `${person(id)}/messages`, said),
   tap: (id, key) => call('POST', `${person(id)}/menu`, { key }),
+  share: (id, card) => call('POST', `${person(id)}/cards`, card),
   chat: (id) => call('GET', `${person(id)}/chat`),
   read: (id) => call('POST', `${person(id)}/read`, {}),
   sms: (id) => call('GET', `${person(id)}/sms`),

@@ -56,9 +56,9 @@ function gotBubble(id, bubble) {
   if (chat.some((b) => b.seq === bubble.seq)) return
   chat.push(bubble)
   if (bubble.from === 'user') return
-  wait(id, false)
+  if (bubble.from !== 'friend') wait(id, false)
   const who = state.personas.find((p) => p.id === id)
-  if (who && bubble.from === 'account') who.unread++
+  if (who && ['account', 'friend'].includes(bubble.from)) who.unread++
   if (id === state.current) markRead()
 }
 
