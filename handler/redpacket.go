@@ -262,7 +262,7 @@ func (h Redpacket) Claim(ctx context.Context, in *claimInput) (*prizeAnswer, err
 	}
 	p, err := h.Prizes.Claim(ctx, who.Member.ID, in.id())
 	if errors.Is(err, payout.ErrNotWon) {
-		err = h.unwon(ctx, in.id(), err)
+		err = h.unwon(ctx, in.id(), who, err)
 	}
 	if err != nil {
 		return nil, err
@@ -271,11 +271,7 @@ func (h Redpacket) Claim(ctx context.Context, in *claimInput) (*prizeAnswer, err
 }
 
 // unwon says why there is no prize: the pot is not filled, or not the member's.
-func (h Redpacket) unwon(ctx context.Context, id model.ID, unfilled error) error {
-	who, err := h.visitor(ctx)
-	if err != nil {
-		return err
-	}
+func (h Redpacket) unwon(ctx context.Context, id model.ID, who redpacket.Visitor, unfilled error) error {
 	view, err := h.Pots.View(ctx, redpacket.PotID(id), who)
 	if err == nil && !view.IsOwner {
 		err = redpacket.ErrUnknownPot

@@ -55,7 +55,7 @@ func TestEveryRefusalHasItsCodeAndItsSentence(t *testing.T) {
 		refused("not on the plan", open(owner, plan), 403, "redpacket.not_on_plan", "套餐")
 		refused("an unknown game", open(owner, "1"), 404, "redpacket.unknown_game", "没有找到这个活动")
 		refused("an unknown pot", first.Helps("1"), 404, "redpacket.unknown_pot", "没有找到这个红包")
-		refused("another's claim", first.Do("POST", "/pots/"+pot+"/claim", story.Key(), nil), 409, "payout.not_won", "凑满后")
+		refused("another's claim", first.Do("POST", "/pots/"+pot+"/claim", story.Key(), nil), 404, "redpacket.unknown_pot", "没有找到")
 
 		refused("his own pot", owner.Helps(pot), 409, "redpacket.own_pot", "不能给自己")
 		first.Helps(pot).Is(http.StatusCreated)
