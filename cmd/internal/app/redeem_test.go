@@ -15,6 +15,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
 	"kaimenhong/model/seal"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/mall"
 	"kaimenhong/service/points"
 )
@@ -31,25 +32,40 @@ func (refusing) Deliver(context.Context, mall.Goods, model.RequestID, bool) (mal
 	return mall.Outcome{State: mall.Failed, Reason: "号码状态异常"}, nil
 }
 
-// shop is the mall on the real ledger, with one gift of 25 points.
-func shop(t *testing.T, pool *sql.DB, total int64) (*mall.Mall, *points.Ledger, mall.Gift) {
-	t.Helper()
-	ids, err := model.NewIDs(1, time.Now)
+// courier hands goods over, or does not.
+type courier interface {
+	Deliver(ctx context.Context, goods mall.Goods, request model.RequestID, again bool) (mall.Outcome, error)
+}
+
+// counter is the mall on the real ledger.
+func counter(ctx context.Context, pool *sql.DB, carrier courier, now model.Clock) (*mall.Mall, *points.Ledger, error) {
+	node, err := sqldb.Node(ctx, pool)
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, err
+	}
+	ids, err := model.NewIDs(node, now)
+	if err != nil {
+		return nil, nil, err
 	}
 	sealer, err := seal.New(map[int][]byte{1: bytes.Repeat([]byte{7}, 32)}, nil)
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, err
 	}
 	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
-	ledger, err := points.New(pool, ids, time.Now, log, reg, promises{}, nil, points.Options{})
+	ledger, err := points.New(pool, ids, now, log, reg, promises{}, nil, points.Options{})
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, err
 	}
 	m, err := mall.New(mall.Deps{
-		DB: pool, IDs: ids, Now: time.Now, Log: log, Metrics: reg, Sealer: sealer, Spender: ledger, Holder: ledger, Outbox: promises{}, Carrier: refusing{},
+		DB: pool, IDs: ids, Now: now, Log: log, Metrics: reg, Sealer: sealer, Spender: ledger, Holder: ledger, Outbox: promises{}, Carrier: carrier,
 	})
+	return m, ledger, err
+}
+
+// shop is a counter whose carrier refuses, with one gift of 25 points on sale.
+func shop(t *testing.T, pool *sql.DB, total int64) (*mall.Mall, *points.Ledger, mall.Gift) {
+	t.Helper()
+	m, ledger, err := counter(t.Context(), pool, refusing{}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
