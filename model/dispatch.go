@@ -75,6 +75,7 @@ type Message struct {
 // Delivery is what became of one recipient of one dispatch. Each recipient has
 // exactly one, those of the holdout too.
 type Delivery struct {
+	ID       ID // grows in the order in which recipients were staged
 	Dispatch ID
 	Step     ID
 	Member   MemberID

@@ -41,23 +41,23 @@ import (
 )
 
 // Channel is a way to a member.
-type Channel string
+type Channel = model.Channel
 
-// The channels, in the order in which they are tried.
+// The channels, in the order in which Tell tries them.
 const (
-	Custom   Channel = "custom"         // customer-service message, in an open window
-	Mini     Channel = "mini_subscribe" // subscribe message of the mini-program
-	Official Channel = "official"       // subscribe notice of the official account
-	Template Channel = "template"       // template message: service notices alone
+	Custom   = model.CustomChannel   // customer-service message, in an open window
+	Mini     = model.MiniChannel     // subscribe message of the mini-program
+	Official = model.OfficialChannel // subscribe notice of the official account
+	Template = model.TemplateChannel // template message: service notices alone
 )
 
 // Purpose says what a message is for.
-type Purpose string
+type Purpose = model.Purpose
 
 // The purposes. Marketing needs consent and keeps the quiet hours.
 const (
-	Transactional Purpose = "transactional"
-	Marketing     Purpose = "marketing"
+	Transactional = model.Transactional
+	Marketing     = model.Marketing
 )
 
 // What push says when it cannot do what is asked.
@@ -81,8 +81,8 @@ type (
 	}
 	sender interface {
 		SendCustom(ctx context.Context, to model.OpenID, c model.Content) error
-		SendSubscribe(ctx context.Context, to model.OpenID, n model.Notice) error
-		SendNotice(ctx context.Context, to model.OpenID, n model.Notice) error
+		SendSubscribe(ctx context.Context, to model.OpenID, n model.Notice) (string, error)
+		SendNotice(ctx context.Context, to model.OpenID, n model.Notice) (string, error)
 	}
 	templates interface {
 		SendTemplate(ctx context.Context, to model.OpenID, n model.Notice, request model.RequestID) (string, error)

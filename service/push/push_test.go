@@ -74,12 +74,12 @@ func (w *world) SendCustom(context.Context, model.OpenID, model.Content) error {
 	return w.send(push.Custom)
 }
 
-func (w *world) SendSubscribe(context.Context, model.OpenID, model.Notice) error {
-	return w.send(push.Mini)
+func (w *world) SendSubscribe(context.Context, model.OpenID, model.Notice) (string, error) {
+	return "1", w.send(push.Mini)
 }
 
-func (w *world) SendNotice(context.Context, model.OpenID, model.Notice) error {
-	return w.send(push.Official)
+func (w *world) SendNotice(context.Context, model.OpenID, model.Notice) (string, error) {
+	return "1", w.send(push.Official)
 }
 
 func (w *world) SendTemplate(context.Context, model.OpenID, model.Notice, model.RequestID) (string, error) {

@@ -117,8 +117,9 @@ func take(ctx context.Context, q *db.Queries, w way, now model.Millis) (entitlem
 // notFound tells that there is no such member.
 func notFound(err error) bool { return err != nil && fault.KindOf(err) == fault.NotFound }
 
-// send makes the call.
-func (p *Pusher) send(ctx context.Context, w way) error {
+// send makes the call. What WeChat calls the message is of no use: notices wait for
+// no report.
+func (p *Pusher) send(ctx context.Context, w way) (err error) {
 	// The call ends before its lease does, so that nobody calls it lost too early.
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
@@ -126,13 +127,13 @@ func (p *Pusher) send(ctx context.Context, w way) error {
 	case Custom:
 		return p.Sender.SendCustom(ctx, w.to, w.content)
 	case Mini:
-		return p.Sender.SendSubscribe(ctx, w.to, w.notice)
+		_, err = p.Sender.SendSubscribe(ctx, w.to, w.notice)
 	case Official:
-		return p.Sender.SendNotice(ctx, w.to, w.notice)
+		_, err = p.Sender.SendNotice(ctx, w.to, w.notice)
 	default:
-		_, err := p.Templates.SendTemplate(ctx, w.to, w.notice, w.request)
-		return err
+		_, err = p.Templates.SendTemplate(ctx, w.to, w.notice, w.request)
 	}
+	return err
 }
 
 // undo makes the message pending again after a definite refusal. The consent is

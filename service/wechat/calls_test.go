@@ -84,15 +84,16 @@ func TestNoticesHaveTheirForm(t *testing.T) {
 	if want := `{"touser":"oAlice","template_id":"T",` + data + `,"url":"https://x/?a&b","miniprogram":{"appid":"wxmini","pagepath":"pages/bill"},"client_msg_id":"push:7"}`; !sameJSON(t, p.body(templatePath), want) {
 		t.Errorf("SendTemplate sent %s\nwant %s", p.body(templatePath), want)
 	}
-	if err := c.SendNotice(t.Context(), "oAlice", n); err != nil {
+	if _, err := c.SendNotice(t.Context(), "oAlice", n); err != nil {
 		t.Errorf("SendNotice = %v", err)
 	}
 	const bizsend = "/cgi-bin/message/subscribe/bizsend"
 	if want := `{"touser":"oAlice","template_id":"T",` + data + `,"page":"https://x/?a&b","miniprogram":{"appid":"wxmini","pagepath":"pages/bill"}}`; !sameJSON(t, p.body(bizsend), want) {
 		t.Errorf("SendNotice sent %s\nwant %s", p.body(bizsend), want)
 	}
-	if err := c.SendSubscribe(t.Context(), "oAlice", n); err != nil {
-		t.Errorf("SendSubscribe = %v", err)
+	p.on("/cgi-bin/message/subscribe/send", says(`{"errcode":0,"errmsg":"ok","msgid":9007199254740995}`))
+	if id, err := c.SendSubscribe(t.Context(), "oAlice", n); err != nil || id != "9007199254740995" {
+		t.Errorf("SendSubscribe = %q, %v, want its id", id, err)
 	}
 	var got struct {
 		Page, Lang string
@@ -119,7 +120,9 @@ func TestAFieldThatWeChatWouldRefuseCostsNoConsent(t *testing.T) {
 		{"thing1", "", false},
 	} {
 		n := model.Notice{Template: "T", Fields: map[string]string{tt.name: tt.value}}
-		for name, err := range map[string]error{"SendSubscribe": c.SendSubscribe(t.Context(), "oA", n), "SendNotice": c.SendNotice(t.Context(), "oA", n)} {
+		_, mini := c.SendSubscribe(t.Context(), "oA", n)
+		_, official := c.SendNotice(t.Context(), "oA", n)
+		for name, err := range map[string]error{"SendSubscribe": mini, "SendNotice": official} {
 			if (err == nil) != tt.ok || err != nil && !errors.Is(err, wechat.ErrBadData) {
 				t.Errorf("%s %s=%s: %v, want ok %v", name, tt.name, tt.value, err, tt.ok)
 			}

@@ -216,8 +216,8 @@ func everyCall(ctx context.Context, c *wechat.Client) map[string]error {
 	errs := map[string]error{}
 	errs["SendCustom"] = c.SendCustom(ctx, to, model.Text("hi"))
 	_, errs["SendTemplate"] = c.SendTemplate(ctx, to, notice, "r1")
-	errs["SendNotice"] = c.SendNotice(ctx, to, notice)
-	errs["SendSubscribe"] = c.SendSubscribe(ctx, to, notice)
+	_, errs["SendNotice"] = c.SendNotice(ctx, to, notice)
+	_, errs["SendSubscribe"] = c.SendSubscribe(ctx, to, notice)
 	_, errs["SendMass"] = c.SendMass(ctx, []model.OpenID{to, "oBob"}, model.Text("hi"), "r2")
 	_, errs["UploadMedia"] = c.UploadMedia(ctx, wechat.Image, "a.png", png)
 	_, errs["AddMaterial"] = c.AddMaterial(ctx, wechat.Video, "a.mp4", png, "t", "i")
@@ -260,7 +260,7 @@ func TestNoErrorAndNoLogHoldsASecret(t *testing.T) {
 				c := p.replica(setup{rdb: rdb, opts: opts, log: slog.New(slog.NewTextHandler(&log, nil))})
 				if withToken {
 					mustSend(t, c)
-					if err := c.SendSubscribe(t.Context(), "oAlice", model.Notice{Template: "t", Fields: map[string]string{"thing1": "x"}}); err != nil {
+					if _, err := c.SendSubscribe(t.Context(), "oAlice", model.Notice{Template: "t", Fields: map[string]string{"thing1": "x"}}); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -47,11 +47,14 @@ func (c *Client) SendTemplate(ctx context.Context, to model.OpenID, n model.Noti
 		return "", ErrBadData.With(fmt.Errorf("request id of %d bytes", len(request)))
 	}
 	body.URL, body.ClientID = n.URL, request
-	var out struct {
-		ID scalar `json:"msgid"`
-	}
+	var out receipt
 	err = c.call(ctx, template(body), &out)
 	return string(out.ID), err
+}
+
+// receipt is the answer to a subscribe message: WeChat's id of it where it gives one.
+type receipt struct {
+	ID scalar `json:"msgid"`
 }
 
 func template(body *notice) request {
@@ -59,44 +62,50 @@ func template(body *notice) request {
 }
 
 // SendNotice sends a subscribe notice of the official account, which uses up one
-// consent. It is not idempotent.
+// consent, and returns WeChat's id of it, empty when it tells none. It is not
+// idempotent.
 //
 // developers.weixin.qq.com/doc/offiaccount/Subscription_Messages/api.html#send发送订阅通知
-func (c *Client) SendNotice(ctx context.Context, to model.OpenID, n model.Notice) error {
+func (c *Client) SendNotice(ctx context.Context, to model.OpenID, n model.Notice) (string, error) {
 	body, err := newNotice(to, n)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if err := checkFields(n.Fields); err != nil {
-		return err
+		return "", err
 	}
 	body.Page = n.URL
-	return c.call(ctx, request{
+	var out receipt
+	err = c.call(ctx, request{
 		name: "notice_send", app: model.OfficialAccount, path: "/cgi-bin/message/subscribe/bizsend", body: body, sends: true,
-	}, nil)
+	}, &out)
+	return string(out.ID), err
 }
 
 // SendSubscribe sends a subscribe message of the mini-program, which uses up one
-// consent. It is not idempotent.
+// consent, and returns WeChat's id of it, empty when it tells none. It is not
+// idempotent.
 //
 // developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/mp-message-management/subscribe-message/sendMessage.html
-func (c *Client) SendSubscribe(ctx context.Context, to model.OpenID, n model.Notice) error {
+func (c *Client) SendSubscribe(ctx context.Context, to model.OpenID, n model.Notice) (string, error) {
 	if _, err := newNotice(to, n); err != nil {
-		return err
+		return "", err
 	}
 	if err := checkFields(n.Fields); err != nil {
-		return err
+		return "", err
 	}
 	data := make(map[string]*subscribe.DataItem, len(n.Fields))
 	for name, value := range n.Fields {
 		data[name] = &subscribe.DataItem{Value: value}
 	}
-	return c.call(ctx, request{
+	var out receipt
+	err := c.call(ctx, request{
 		name: "subscribe_send", app: model.MiniProgram, path: "/cgi-bin/message/subscribe/send", sends: true,
 		body: subscribe.Message{
 			ToUser: string(to), TemplateID: n.Template, Page: n.Page, Data: data, MiniprogramState: "formal", Lang: "zh_CN",
 		},
-	}, nil)
+	}, &out)
+	return string(out.ID), err
 }
 
 // maxFields bounds a template; real ones have at most seven.

@@ -142,9 +142,10 @@ func TestTheSandboxTakesEveryMessage(t *testing.T) {
 		{outside.MiniTemplate, func(n model.Notice) error {
 			p, err := w.Persona("alice")
 			w.do(err)
-			return w.a.SendSubscribe(ctx, model.OpenID(p.MiniOpenID), n)
+			_, err = w.a.SendSubscribe(ctx, model.OpenID(p.MiniOpenID), n)
+			return err
 		}},
-		{outside.NoticeTemplate, func(n model.Notice) error { return w.a.SendNotice(ctx, w.alice, n) }},
+		{outside.NoticeTemplate, func(n model.Notice) error { _, err := w.a.SendNotice(ctx, w.alice, n); return err }},
 	} {
 		n := w.template(tt.kind)
 		w.want("notice without consent", tt.send(n), wechat.ErrNoConsent)

@@ -3,3 +3,68 @@
 //   sqlc v1.31.1
 
 package db
+
+type PushDelivery struct {
+	ID          int64
+	DispatchID  int64
+	CampaignID  int64
+	MemberID    int64
+	Variant     int32
+	Shard       int32
+	State       string
+	Channel     string
+	Why         string
+	Tried       int32
+	Batch       int64
+	CalledAt    int64
+	ChangedAt   int64
+	DeliveredAt int64
+	TappedAt    int64
+}
+
+type PushDispatch struct {
+	ID          int64
+	CampaignID  int64
+	StepID      int64
+	FrozenID    int64
+	Purpose     string
+	Holdout     int32
+	Canary      int32
+	Variants    string
+	StartsAt    int64
+	EndsAt      int64
+	CapDay      int32
+	CapWeek     int32
+	CapCampaign int32
+	State       string
+	Why         string
+	Released    bool
+	StagedTo    int64
+	Total       int64
+	Shards      int32
+	CreatedAt   int64
+}
+
+type PushLoad struct {
+	MemberID int64
+	Day      int32
+	N        int32
+}
+
+type PushQuotum struct {
+	Channel    string
+	Day        int32
+	DayUsed    int64
+	Minute     int64
+	MinuteUsed int64
+	MinuteCap  int64
+	ShutDay    int32
+	ShutMinute int64
+}
+
+type PushReport struct {
+	MsgID      string
+	Delivered  bool
+	Why        string
+	ReportedAt int64
+}

@@ -1,0 +1,300 @@
+package push
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"kaimenhong/model"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/push/internal/db"
+)
+
+// The states of a dispatch.
+const (
+	staging  = "staging" // its rows are being made
+	open     = "open"    // it is sent when its time has come
+	stopped  = "stopped" // by itself: WeChat refuses what it says; Resume goes on
+	finished = "finished"
+)
+
+// The bounds of a dispatch.
+const (
+	maxHoldout  = 15
+	maxVariants = 5
+	maxWays     = 5
+	maxName     = 16 // bytes, of a variant
+	allShares   = 10_000
+)
+
+// heldOut is the variant of those who get nothing.
+const heldOut = -1
+
+// stagePage is how many recipients are read and written at a time; a mass message
+// has at most as many.
+const stagePage = 10_000
+
+// maxPages bounds one call of Stage.
+const maxPages = 10_000
+
+// Stage makes one row for each member of the frozen audience and returns how many
+// there are. It is idempotent by the dispatch's id: cut short, it is called again and
+// goes on where it stopped; called again after the end it answers the same count.
+//
+// Errors: ErrDispatch with what to do, ErrMarketingTemplate, ErrDispatchChanged.
+func (p *Planner) Stage(ctx context.Context, d model.Dispatch) (int64, error) {
+	if err := check(d); err != nil {
+		return 0, err
+	}
+	if err := p.begin(ctx, d); err != nil {
+		return 0, err
+	}
+	for range maxPages {
+		row, err := p.q.Dispatch(ctx, int64(d.ID))
+		if err != nil {
+			return 0, fmt.Errorf("read dispatch %s: %w", d.ID, err)
+		}
+		if row.State != staging {
+			p.wake()
+			return row.Total, nil
+		}
+		if err := p.stage(ctx, d, row); err != nil && !errors.Is(err, sqldb.ErrCommitUnknown) {
+			return 0, fmt.Errorf("stage dispatch %s: %w", d.ID, err)
+		}
+	}
+	return 0, ErrDispatch.Saying("人群过大，一次推送最多%d人", maxPages*stagePage)
+}
+
+// check finds what is wrong with a dispatch.
+func check(d model.Dispatch) error {
+	say := ErrDispatch.Saying
+	switch c := d.Caps; {
+	case d.ID <= 0 || d.Campaign <= 0 || d.Step <= 0 || d.Frozen <= 0:
+		return say("推送缺少活动、步骤或人群")
+	case d.Purpose != Transactional && d.Purpose != Marketing:
+		return say("推送用途须为服务通知或营销")
+	case d.Holdout < 0 || d.Holdout > maxHoldout:
+		return say("对照组比例须在0到%d%%之间", maxHoldout)
+	case d.Canary < 0 || d.Canary > allShares:
+		return say("试发比例须在0到100%%之间")
+	case d.StartsAt <= 0 || d.EndsAt <= d.StartsAt:
+		return say("推送的结束时间须晚于开始时间")
+	case c.Day < 0 || c.Week < 0 || c.Campaign < 0:
+		return say("频次上限不能为负数")
+	case len(d.Variants) == 0 || len(d.Variants) > maxVariants:
+		return say("推送须有1到%d个版本", maxVariants)
+	}
+	sum, names := 0, map[string]bool{}
+	for _, v := range d.Variants {
+		if v.Name == "" || len(v.Name) > maxName || names[v.Name] || v.Share < 0 {
+			return say("版本名称不能为空、过长或重复，比例不能为负数")
+		}
+		names[v.Name] = true
+		sum += v.Share
+		if err := checkWays(v, d.Purpose); err != nil {
+			return err
+		}
+	}
+	if sum != allShares {
+		return say("各版本比例之和须为100%%")
+	}
+	return nil
+}
+
+func checkWays(v model.Variant, purpose model.Purpose) error {
+	if len(v.Ways) == 0 || len(v.Ways) > maxWays {
+		return ErrDispatch.Saying("版本%s须有1到%d个渠道", v.Name, maxWays)
+	}
+	seen := map[model.Channel]bool{}
+	for _, w := range v.Ways {
+		switch {
+		case seen[w.Channel] || w.Material <= 0 || quotas[w.Channel].Day == 0:
+			return ErrDispatch.Saying("版本%s的渠道重复、未知或缺少素材", v.Name)
+		case w.Channel == model.TemplateChannel && purpose == Marketing:
+			return ErrMarketingTemplate
+		}
+		seen[w.Channel] = true
+	}
+	return nil
+}
+
+// begin writes the dispatch, or makes sure that the one that is there is the same.
+func (p *Planner) begin(ctx context.Context, d model.Dispatch) error {
+	variants, err := json.Marshal(d.Variants)
+	if err != nil {
+		return err
+	}
+	want := db.AddDispatchParams{
+		ID: int64(d.ID), CampaignID: int64(d.Campaign), StepID: int64(d.Step), FrozenID: int64(d.Frozen), Purpose: string(d.Purpose),
+		Holdout: int32(d.Holdout), Canary: int32(d.Canary), Variants: string(variants), StartsAt: int64(d.StartsAt), EndsAt: int64(d.EndsAt),
+		CapDay: int32(d.Caps.Day), CapWeek: int32(d.Caps.Week), CapCampaign: int32(d.Caps.Campaign), Released: d.Canary == 0, CreatedAt: int64(p.now()),
+	}
+	row, err := p.q.Dispatch(ctx, int64(d.ID))
+	if errors.Is(err, sql.ErrNoRows) {
+		if d.EndsAt <= p.now() {
+			return ErrDispatch.Saying("推送的结束时间已过")
+		}
+		if err := p.q.AddDispatch(ctx, want); err == nil || !sqldb.Duplicate(err) {
+			return err
+		}
+		row, err = p.q.Dispatch(ctx, int64(d.ID))
+	}
+	if err != nil {
+		return fmt.Errorf("read dispatch %s: %w", d.ID, err)
+	}
+	there := db.AddDispatchParams{
+		ID: row.ID, CampaignID: row.CampaignID, StepID: row.StepID, FrozenID: row.FrozenID, Purpose: row.Purpose,
+		Holdout: row.Holdout, Canary: row.Canary, Variants: row.Variants, StartsAt: row.StartsAt, EndsAt: row.EndsAt,
+		CapDay: row.CapDay, CapWeek: row.CapWeek, CapCampaign: row.CapCampaign, Released: want.Released, CreatedAt: want.CreatedAt,
+	}
+	if there != want {
+		return ErrDispatchChanged
+	}
+	return nil
+}
+
+// stage writes the rows of the next page; without one the dispatch is open. Only
+// one of several stagers moves the checkpoint, the rows of the others are undone.
+func (p *Planner) stage(ctx context.Context, d model.Dispatch, row db.PushDispatch) error {
+	members, err := p.Audience.FrozenMembers(ctx, d.Frozen, model.MemberID(row.StagedTo), stagePage)
+	if err != nil {
+		return err
+	}
+	if len(members) == 0 {
+		_, err := p.q.SetDispatchState(ctx, db.SetDispatchStateParams{State: open, ID: int64(d.ID), FromState: staging})
+		return err
+	}
+	page := p.page(d, members, row.Shards)
+	err = sqldb.InTx(ctx, p.SQL, func(tx *sql.Tx) error {
+		q := db.New(tx)
+		n, err := q.Staged(ctx, db.StagedParams{
+			StagedTo: int64(members[len(members)-1]), N: int64(len(members)), NewShards: int32(len(page.shards)), ID: row.ID, Was: row.StagedTo,
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+		for _, s := range page.shards {
+			if err := q.AddShard(ctx, s); err != nil {
+				return err
+			}
+		}
+		return insertDeliveries(ctx, tx, page.rows)
+	})
+	if err == nil {
+		p.counts.staged.Add(float64(len(members)))
+	}
+	return err
+}
+
+// page is the rows of some recipients, by shard, and those of the holdout.
+type page struct {
+	rows   []db.PushDelivery
+	shards []db.AddShardParams
+}
+
+// page lays recipients out: the canary's shards, the others', the holdout.
+func (p *Planner) page(d model.Dispatch, members []model.MemberID, shards int32) page {
+	var waves [2][]db.PushDelivery
+	var out page
+	var held []db.PushDelivery
+	for _, m := range members {
+		row := db.PushDelivery{
+			DispatchID: int64(d.ID), CampaignID: int64(d.Campaign), MemberID: int64(m), Variant: int32(variantOf(d, m)),
+			State: string(model.DeliveryPending), ChangedAt: int64(p.now()),
+		}
+		switch {
+		case model.BucketOf(m) < d.Holdout:
+			row.Variant, row.Shard, row.State = heldOut, heldOut, string(model.DeliveryHeldOut)
+			held = append(held, row)
+		case d.Canary > 0 && draw(^uint64(d.ID), m) < d.Canary:
+			waves[0] = append(waves[0], row)
+		default:
+			waves[1] = append(waves[1], row)
+		}
+	}
+	for wave, rows := range waves {
+		for shard := range slices.Chunk(rows, p.shardSize(d)) {
+			for i := range shard {
+				shard[i].ID, shard[i].Shard = int64(p.IDs.Next()), shards
+			}
+			out.shards = append(out.shards, db.AddShardParams{
+				DispatchID: int64(d.ID), N: shards, Wave: int32(wave), FromID: shard[0].ID, ToID: shard[len(shard)-1].ID,
+			})
+			out.rows = append(out.rows, shard...)
+			shards++
+		}
+	}
+	for i := range held {
+		held[i].ID = int64(p.IDs.Next())
+	}
+	out.rows = append(out.rows, held...)
+	return out
+}
+
+// shardSize is large where one call reaches many.
+func (p *Planner) shardSize(d model.Dispatch) int {
+	if usesMass(d) {
+		return stagePage
+	}
+	return p.opts.Shard
+}
+
+func usesMass(d model.Dispatch) bool {
+	return slices.ContainsFunc(d.Variants, func(v model.Variant) bool {
+		return slices.ContainsFunc(v.Ways, func(w model.Way) bool { return w.Channel == model.MassChannel })
+	})
+}
+
+// draw is a number of 0…9,999 that member and salt have for ever.
+func draw(salt uint64, m model.MemberID) int {
+	return int(model.Mix64(model.Mix64(salt)^uint64(m)) % allShares)
+}
+
+// variantOf is the same in every occurrence of a step.
+func variantOf(d model.Dispatch, m model.MemberID) int {
+	n := draw(uint64(d.Step), m)
+	for i, v := range d.Variants {
+		if n -= v.Share; n < 0 {
+			return i
+		}
+	}
+	return len(d.Variants) - 1
+}
+
+// insertRows is how many rows one INSERT has: 15 columns each, below the engines'
+// 32,766 parameters.
+const insertRows = 500
+
+func insertDeliveries(ctx context.Context, tx *sql.Tx, rows []db.PushDelivery) error {
+	for part := range slices.Chunk(rows, insertRows) {
+		args := make([]any, 0, len(part)*9)
+		for _, r := range part {
+			args = append(args, r.ID, r.DispatchID, r.CampaignID, r.MemberID, r.Variant, r.Shard, r.State, r.Why, r.ChangedAt)
+		}
+		const values = "(?, ?, ?, ?, ?, ?, ?, '', ?, 0, 0, 0, ?, 0, 0)"
+		_, err := tx.ExecContext(ctx, "INSERT INTO push_delivery (id, dispatch_id, campaign_id, member_id, variant, shard, state, channel, why, tried, batch, called_at, changed_at, delivered_at, tapped_at) VALUES "+
+			values+strings.Repeat(", "+values, len(part)-1), args...)
+		if err != nil {
+			return fmt.Errorf("insert deliveries: %w", err)
+		}
+	}
+	return nil
+}
+
+// dispatchOf reads a row.
+func dispatchOf(row db.PushDispatch) (model.Dispatch, error) {
+	d := model.Dispatch{
+		ID: model.ID(row.ID), Campaign: model.ID(row.CampaignID), Step: model.ID(row.StepID), Frozen: model.ID(row.FrozenID),
+		Purpose: model.Purpose(row.Purpose), Holdout: int(row.Holdout), Canary: int(row.Canary),
+		StartsAt: model.Millis(row.StartsAt), EndsAt: model.Millis(row.EndsAt),
+		Caps: model.Caps{Day: int(row.CapDay), Week: int(row.CapWeek), Campaign: int(row.CapCampaign)},
+	}
+	if err := json.Unmarshal([]byte(row.Variants), &d.Variants); err != nil {
+		return d, fmt.Errorf("read dispatch %d: %w", row.ID, err)
+	}
+	return d, nil
+}

@@ -1,0 +1,206 @@
+-- Statements of the planner. Each is repeated as it is when its transaction lost a
+-- deadlock; those that answer a row count are guarded by what was read.
+
+-- name: AddDispatch :exec
+INSERT INTO push_dispatch (id, campaign_id, step_id, frozen_id, purpose, holdout, canary, variants, starts_at, ends_at,
+    cap_day, cap_week, cap_campaign, state, why, released, staged_to, total, shards, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'staging', '', ?, 0, 0, 0, ?);
+
+-- name: Dispatch :one
+SELECT * FROM push_dispatch WHERE id = ?;
+
+-- name: DispatchesOf :many
+SELECT * FROM push_dispatch WHERE campaign_id = ? ORDER BY id LIMIT ?;
+
+-- name: DispatchesByID :many
+SELECT * FROM push_dispatch WHERE id IN (sqlc.slice(ids));
+
+-- What may have to be sent now, whatever a person said of its campaign.
+-- name: OpenDispatches :many
+SELECT d.*, COALESCE(c.state, 'running') AS campaign_state FROM push_dispatch d
+LEFT JOIN push_campaign c ON c.campaign_id = d.campaign_id
+WHERE d.state = 'open' AND d.starts_at <= sqlc.arg(started_by)
+ORDER BY d.starts_at, d.id LIMIT ?;
+
+-- The checkpoint moves on from where it was read, or the page was another's.
+-- name: Staged :execrows
+UPDATE push_dispatch SET staged_to = sqlc.arg(staged_to), total = total + sqlc.arg(n), shards = shards + sqlc.arg(new_shards)
+WHERE id = sqlc.arg(id) AND staged_to = sqlc.arg(was) AND state = 'staging';
+
+-- name: SetDispatchState :execrows
+UPDATE push_dispatch SET state = sqlc.arg(state), why = sqlc.arg(why) WHERE id = sqlc.arg(id) AND state = sqlc.arg(from_state);
+
+-- name: ReleaseDispatches :exec
+UPDATE push_dispatch SET released = TRUE WHERE campaign_id = ?;
+
+-- A dispatch that stopped by itself goes on with its campaign.
+-- name: ReopenDispatches :exec
+UPDATE push_dispatch SET state = 'open', why = '' WHERE campaign_id = ? AND state = 'stopped';
+
+-- name: AddCampaign :exec
+INSERT INTO push_campaign (campaign_id, state, why, changed_at) VALUES (?, ?, ?, ?);
+
+-- What was killed stays so.
+-- name: SetCampaign :execrows
+UPDATE push_campaign SET state = sqlc.arg(state), why = sqlc.arg(why), changed_at = sqlc.arg(changed_at)
+WHERE campaign_id = sqlc.arg(campaign_id) AND state <> 'killed';
+
+-- name: Campaign :one
+SELECT state, why, changed_at FROM push_campaign WHERE campaign_id = ?;
+
+-- name: AddShard :exec
+INSERT INTO push_shard (dispatch_id, n, wave, from_id, to_id, state, token, lease_until, due_at)
+VALUES (?, ?, ?, ?, ?, 'open', '', 0, 0);
+
+-- name: DueShards :many
+SELECT n, wave, from_id, to_id, lease_until, token FROM push_shard
+WHERE dispatch_id = sqlc.arg(dispatch_id) AND state = 'open' AND wave <= sqlc.arg(wave)
+  AND due_at <= sqlc.arg(due_by) AND lease_until < sqlc.arg(lease_before)
+ORDER BY wave, n LIMIT ?;
+
+-- name: LeaseShard :execrows
+UPDATE push_shard SET token = sqlc.arg(token), lease_until = sqlc.arg(lease_until)
+WHERE dispatch_id = sqlc.arg(dispatch_id) AND n = sqlc.arg(n) AND state = 'open' AND lease_until = sqlc.arg(was_until) AND token = sqlc.arg(was_token);
+
+-- No row changes when the lease was lost.
+-- name: KeepShard :execrows
+UPDATE push_shard SET lease_until = sqlc.arg(lease_until)
+WHERE dispatch_id = sqlc.arg(dispatch_id) AND n = sqlc.arg(n) AND token = sqlc.arg(token) AND lease_until > sqlc.arg(now) AND state = 'open';
+
+-- name: LeaveShard :execrows
+UPDATE push_shard SET token = '', lease_until = 0, state = sqlc.arg(state), due_at = sqlc.arg(due_at)
+WHERE dispatch_id = sqlc.arg(dispatch_id) AND n = sqlc.arg(n) AND token = sqlc.arg(token) AND state = 'open';
+
+-- name: OpenShards :one
+SELECT COUNT(*) FROM push_shard WHERE dispatch_id = ? AND state = 'open';
+
+-- name: PendingRows :many
+SELECT id, member_id, variant, tried, why FROM push_delivery
+WHERE dispatch_id = sqlc.arg(dispatch_id) AND shard = sqlc.arg(shard) AND id >= sqlc.arg(from_id) AND id <= sqlc.arg(to_id) AND state = 'pending'
+ORDER BY id LIMIT ?;
+
+-- name: SendingRows :many
+SELECT id, member_id, variant, channel, tried, batch, called_at FROM push_delivery
+WHERE dispatch_id = sqlc.arg(dispatch_id) AND shard = sqlc.arg(shard) AND id >= sqlc.arg(from_id) AND id <= sqlc.arg(to_id) AND state = 'sending'
+ORDER BY id LIMIT ?;
+
+-- name: SendRows :execrows
+UPDATE push_delivery SET state = 'sending', channel = sqlc.arg(channel), batch = sqlc.arg(batch), called_at = sqlc.arg(called_at), changed_at = sqlc.arg(changed_at)
+WHERE state = 'pending' AND id IN (sqlc.slice(ids));
+
+-- name: SettleRows :execrows
+UPDATE push_delivery SET state = sqlc.arg(state), why = sqlc.arg(why), changed_at = sqlc.arg(changed_at)
+WHERE state = sqlc.arg(from_state) AND id IN (sqlc.slice(ids));
+
+-- A definite refusal makes it pending again, without the way that refused.
+-- name: RetryRows :execrows
+UPDATE push_delivery SET state = 'pending', tried = tried | sqlc.arg(way), why = sqlc.arg(why), changed_at = sqlc.arg(changed_at)
+WHERE state = 'sending' AND id IN (sqlc.slice(ids));
+
+-- Nothing more is sent of this shard.
+-- name: SweepRows :execrows
+UPDATE push_delivery SET state = 'skipped', why = sqlc.arg(why), changed_at = sqlc.arg(changed_at)
+WHERE dispatch_id = sqlc.arg(dispatch_id) AND shard = sqlc.arg(shard) AND id >= sqlc.arg(from_id) AND id <= sqlc.arg(to_id) AND state = 'pending';
+
+-- name: Tally :many
+SELECT dispatch_id, variant, channel, state, why, COUNT(*) AS n,
+    CAST(SUM(CASE WHEN delivered_at > 0 THEN 1 ELSE 0 END) AS SIGNED) AS delivered,
+    CAST(SUM(CASE WHEN tapped_at > 0 THEN 1 ELSE 0 END) AS SIGNED) AS tapped
+FROM push_delivery WHERE campaign_id = ?
+GROUP BY dispatch_id, variant, channel, state, why
+ORDER BY dispatch_id, variant, channel, state, why;
+
+-- name: Deliveries :many
+SELECT * FROM push_delivery WHERE campaign_id = ? AND id > sqlc.arg(after) ORDER BY id LIMIT ?;
+
+-- name: DeliveriesTo :many
+SELECT * FROM push_delivery WHERE member_id = ? AND id < sqlc.arg(below) ORDER BY id DESC LIMIT ?;
+
+-- name: DeliveriesToIn :many
+SELECT * FROM push_delivery WHERE member_id = ? AND campaign_id = ? ORDER BY id LIMIT ?;
+
+-- name: Delivery :one
+SELECT * FROM push_delivery WHERE id = ?;
+
+-- name: TapDelivery :execrows
+UPDATE push_delivery SET tapped_at = sqlc.arg(tapped_at) WHERE id = sqlc.arg(id) AND tapped_at = 0;
+
+-- The rights of many members, in the order in which they are used up.
+-- name: RightsOf :many
+SELECT id, member_id, channel, template, source, remaining FROM push_entitlement
+WHERE member_id IN (sqlc.slice(members)) AND (expires_at = 0 OR expires_at > sqlc.arg(now)) AND (remaining > 0 OR channel = 'mass')
+ORDER BY granted_at, id;
+
+-- name: TakeRights :execrows
+UPDATE push_entitlement SET remaining = remaining - 1 WHERE remaining > 0 AND id IN (sqlc.slice(ids));
+
+-- A right that was not used goes back, never above what it was.
+-- name: GiveBackRights :exec
+UPDATE push_entitlement SET remaining = remaining + 1
+WHERE id IN (sqlc.slice(ids)) AND remaining < CASE source WHEN 'message' THEN 5 WHEN 'event' THEN 3 WHEN 'pay' THEN 1000000 ELSE CASE channel WHEN 'mass' THEN 4 ELSE 1 END END;
+
+-- WeChat says that a member has no such right.
+-- name: DropRights :exec
+UPDATE push_entitlement SET remaining = 0 WHERE id IN (sqlc.slice(ids)) AND granted_at <= sqlc.arg(granted_before);
+
+-- name: LoadsOf :many
+SELECT member_id, day, n FROM push_load WHERE member_id IN (sqlc.slice(members)) AND day >= sqlc.arg(since_day) ORDER BY member_id, day;
+
+-- name: AddLoads :execrows
+UPDATE push_load SET n = n + 1 WHERE day = sqlc.arg(day) AND n = sqlc.arg(was) AND member_id IN (sqlc.slice(members));
+
+-- name: TakeLoads :exec
+UPDATE push_load SET n = n - 1 WHERE day = sqlc.arg(day) AND n > 0 AND member_id IN (sqlc.slice(members));
+
+-- How many of a campaign's messages members got or may get.
+-- name: CampaignLoads :many
+SELECT member_id, COUNT(*) AS n FROM push_delivery
+WHERE member_id IN (sqlc.slice(members)) AND campaign_id = sqlc.arg(campaign_id) AND state IN ('sending', 'sent', 'unknown')
+GROUP BY member_id;
+
+-- name: Quota :one
+SELECT * FROM push_quota WHERE channel = ?;
+
+-- name: Quotas :many
+SELECT * FROM push_quota;
+
+-- name: AddQuota :exec
+INSERT INTO push_quota (channel, day, day_used, minute, minute_used, minute_cap, shut_day, shut_minute) VALUES (?, ?, 0, ?, 0, 0, 0, 0);
+
+-- name: NextQuotaDay :exec
+UPDATE push_quota SET day = sqlc.arg(day), day_used = 0, minute_cap = 0 WHERE channel = sqlc.arg(channel) AND day < sqlc.arg(before_day);
+
+-- name: NextQuotaMinute :exec
+UPDATE push_quota SET minute = sqlc.arg(minute), minute_used = 0 WHERE channel = sqlc.arg(channel) AND minute < sqlc.arg(before_minute);
+
+-- No row changes when there is not so much left, or a day or minute began.
+-- name: SpendQuota :execrows
+UPDATE push_quota SET day_used = day_used + sqlc.arg(n), minute_used = minute_used + sqlc.arg(n)
+WHERE channel = sqlc.arg(channel) AND day = sqlc.arg(day) AND minute = sqlc.arg(minute) AND shut_day < sqlc.arg(day) AND shut_minute < sqlc.arg(minute)
+  AND day_used <= sqlc.arg(day_most) AND minute_used <= sqlc.arg(minute_most);
+
+-- name: GiveBackQuota :exec
+UPDATE push_quota SET day_used = day_used - sqlc.arg(n) WHERE channel = sqlc.arg(channel) AND day = sqlc.arg(day) AND day_used >= sqlc.arg(n);
+
+-- name: ShutDay :exec
+UPDATE push_quota SET shut_day = sqlc.arg(day) WHERE channel = sqlc.arg(channel) AND shut_day < sqlc.arg(before_day);
+
+-- Slower from now on, for today.
+-- name: ShutMinute :exec
+UPDATE push_quota SET shut_minute = sqlc.arg(minute), minute_cap = sqlc.arg(minute_cap)
+WHERE channel = sqlc.arg(channel) AND shut_minute < sqlc.arg(before_minute);
+
+-- name: AddReport :exec
+INSERT INTO push_report (msg_id, delivered, why, reported_at) VALUES (?, ?, ?, ?);
+
+-- name: ReportsOf :many
+SELECT msg_id, delivered, why, reported_at FROM push_report WHERE msg_id IN (sqlc.slice(ids));
+
+-- name: ReceiptsOf :many
+SELECT delivery_id FROM push_receipt WHERE msg_id = ? AND delivery_id > sqlc.arg(after) ORDER BY delivery_id LIMIT ?;
+
+-- name: Delivered :exec
+UPDATE push_delivery SET delivered_at = sqlc.arg(delivered_at) WHERE delivered_at = 0 AND state = 'sent' AND id IN (sqlc.slice(ids));
+
+-- name: NotDelivered :exec
+UPDATE push_delivery SET why = sqlc.arg(why) WHERE why = '' AND delivered_at = 0 AND state = 'sent' AND id IN (sqlc.slice(ids));

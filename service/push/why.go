@@ -1,0 +1,154 @@
+package push
+
+import (
+	"context"
+	"fmt"
+
+	"kaimenhong/model"
+	"kaimenhong/service/push/internal/db"
+)
+
+// Told is a delivery with one sentence that says why it came or did not.
+type Told struct {
+	model.Delivery
+	Campaign model.ID
+	Sentence string
+}
+
+// maxTold bounds what is told of one member at a time.
+const maxTold = 200
+
+// NotInAudience is what WhyNot's caller says when it tells nothing.
+const NotInAudience = "不在这次活动推送的人群中，没有为他生成推送。"
+
+// WhyNot tells of every push of a campaign to the member why it came or did not; none
+// means that he was in none of its audiences.
+func (p *Planner) WhyNot(ctx context.Context, member model.MemberID, campaign model.ID) ([]Told, error) {
+	rows, err := p.q.DeliveriesToIn(ctx, db.DeliveriesToInParams{MemberID: int64(member), CampaignID: int64(campaign), Limit: maxTold})
+	if err != nil {
+		return nil, fmt.Errorf("list a member's deliveries: %w", err)
+	}
+	return p.tell(ctx, rows)
+}
+
+// Pushes tells of the latest pushes to a member, before one (0: from the newest), at
+// most limit and 200.
+func (p *Planner) Pushes(ctx context.Context, member model.MemberID, before model.ID, limit int) ([]Told, error) {
+	if before == 0 {
+		before = 1<<63 - 1
+	}
+	rows, err := p.q.DeliveriesTo(ctx, db.DeliveriesToParams{MemberID: int64(member), Below: int64(before), Limit: int32(min(max(limit, 1), maxTold))})
+	if err != nil {
+		return nil, fmt.Errorf("list a member's deliveries: %w", err)
+	}
+	return p.tell(ctx, rows)
+}
+
+func (p *Planner) tell(ctx context.Context, rows []db.PushDelivery) ([]Told, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	ids := make([]int64, 0, len(rows))
+	for _, r := range rows {
+		ids = append(ids, r.DispatchID)
+	}
+	found, err := p.q.DispatchesByID(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read dispatches: %w", err)
+	}
+	named, err := stepsIn(found)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	board := p.board.byID
+	p.mu.Unlock()
+	out := make([]Told, len(rows))
+	for i, r := range rows {
+		d := named.delivery(r)
+		state := ""
+		if one, ok := board[d.Dispatch]; ok && one.campaign != running {
+			state = one.campaign
+		}
+		out[i] = Told{Delivery: d, Campaign: model.ID(r.CampaignID), Sentence: sentence(d, state, named[r.DispatchID], p.now())}
+	}
+	return out, nil
+}
+
+// channels are their names for people.
+var channels = map[model.Channel]string{
+	model.CustomChannel: "客服消息", model.MiniChannel: "小程序订阅消息", model.OfficialChannel: "公众号订阅通知",
+	model.TemplateChannel: "模板消息", model.MassChannel: "群发消息",
+}
+
+// reasons say why nothing came.
+var reasons = map[string]string{
+	noMember:                "还没有关注公众号，也没有用过小程序，没有可以送达的渠道",
+	whyMerged:               "账号已与另一个账号合并，按合并后的账号推送",
+	noConsent:               "没有同意接收营销消息",
+	whyCapDay:               "今天收到的营销消息已达上限",
+	whyCapWeek:              "最近七天收到的营销消息已达上限",
+	whyCapCampaign:          "这个活动给他的消息已达上限",
+	noRight:                 "没有可用的发送资格：近期没有互动，也没有可用的订阅授权",
+	whyQuota:                "微信的发送配额在活动结束前不会恢复",
+	whyAlone:                "群发内容相同的只有他一人，微信要求至少两人",
+	whyEnded:                "活动结束前没有等到可以发送的时间",
+	whyKilled:               "活动推送被终止",
+	whyBlocked:              "他拒收了公众号的消息",
+	whyFailed:               "微信报告送达失败",
+	whyDied:                 "发送途中程序中断，可能已送达，为避免重复不再发送",
+	errUnknownOutcome.Code:  "微信没有给出明确结果，可能已送达，为避免重复不再发送",
+	errWindowShut.Code:      "超过48小时没有互动，客服消息窗口已关闭",
+	errWindowUsed.Code:      "本次互动可发的客服消息已用完",
+	errNoConsent.Code:       "订阅授权已用完或已被拒绝",
+	errNotFollowing.Code:    "没有关注公众号",
+	errNoOpenID.Code:        "微信账号标识已失效",
+	"wechat.bad_data":       "消息内容或模板不符合微信要求",
+	"wechat.permission":     "账号没有这个接口的权限",
+	"wechat.not_configured": "没有配置对应的公众号或小程序",
+}
+
+// sentence says it in one Chinese sentence.
+func sentence(d model.Delivery, campaign string, of model.Dispatch, now model.Millis) string {
+	at, by := d.At.Time().Format("1月2日15:04"), channels[d.Channel]
+	why := reasons[d.Why]
+	if why == "" && d.Why != "" {
+		why = "原因代码" + d.Why
+	}
+	switch d.State {
+	case model.DeliverySent:
+		return sent(d, at, by, why)
+	case model.DeliveryHeldOut:
+		return "属于对照组，用来衡量活动效果，不发送任何消息。"
+	case model.DeliverySkipped:
+		return "没有发送：" + why + "。"
+	case model.DeliveryRefused:
+		return "微信没有接受：" + why + "。"
+	case model.DeliveryUnknown:
+		return fmt.Sprintf("%s用%s发送，结果未知：%s。", at, by, why)
+	case model.DeliverySending:
+		return "正在用" + by + "发送。"
+	}
+	switch {
+	case campaign == paused:
+		return "等待发送：活动推送已暂停。"
+	case campaign == killed:
+		return "不会发送：活动推送被终止。"
+	case of.StartsAt > now:
+		return "等待发送：" + of.StartsAt.Time().Format("1月2日15:04") + "开始。"
+	}
+	return "等待发送：排队中，营销消息只在8点到21点之间发送。"
+}
+
+func sent(d model.Delivery, at, by, why string) string {
+	text := fmt.Sprintf("%s已用%s发送", at, by)
+	switch {
+	case d.TappedAt != 0:
+		return text + "，" + d.TappedAt.Time().Format("1月2日15:04") + "点开。"
+	case d.DeliveredAt != 0:
+		return text + "，微信已确认送达。"
+	case why != "":
+		return text + "，但没有送达：" + why + "。"
+	}
+	return text + "。"
+}

@@ -1,0 +1,281 @@
+package push_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kaimenhong/model"
+	"kaimenhong/model/dbtest"
+	"kaimenhong/model/fault"
+	"kaimenhong/service/push"
+)
+
+// crowd is the members, the materials and WeChat of a planner's test. Everybody
+// follows, has opened the mini-program and agrees, unless the test says otherwise.
+// It judges by itself: every message is counted by dispatch and member.
+type crowd struct {
+	mu       sync.Mutex
+	now      time.Time
+	ticks    time.Duration // of the database's time beside the real one
+	frozen   []model.MemberID
+	reach    map[model.MemberID]*model.Reach
+	answer   func(call) error // what WeChat says; nil: it takes all
+	sent     []call           // messages that arrived
+	asked    []call
+	deduped  map[string]bool
+	unfollow []model.OpenID
+	msgID    int
+	gate     chan struct{} // calls wait here, when it is there
+}
+
+// call is one message to one person.
+type call struct {
+	channel model.Channel
+	member  model.MemberID
+	name    model.RequestID // that WeChat knows it by
+	text    string          // says which material
+	page    string
+	at      time.Time
+	id      string
+}
+
+func newCrowd(members int) *crowd {
+	c := &crowd{now: noon, reach: map[model.MemberID]*model.Reach{}, deduped: map[string]bool{}}
+	for i := range members {
+		m := model.MemberID(1001 + i)
+		c.frozen = append(c.frozen, m)
+		c.reach[m] = &model.Reach{Member: m, Official: openID(m), Mini: "m" + openID(m), Follows: true, Agrees: true}
+	}
+	return c
+}
+
+func openID(m model.MemberID) model.OpenID { return model.OpenID(fmt.Sprintf("o%d", m)) }
+
+func memberOf(o model.OpenID) model.MemberID {
+	n, err := strconv.ParseInt(strings.TrimLeft(string(o), "mo"), 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	return model.MemberID(n)
+}
+
+func (c *crowd) clock() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.now }
+
+func (c *crowd) pass(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.now = c.now.Add(d) }
+
+func (c *crowd) FrozenMembers(_ context.Context, _ model.ID, after model.MemberID, limit int) ([]model.MemberID, error) {
+	from, _ := slices.BinarySearch(c.frozen, after+1)
+	return c.frozen[from:min(len(c.frozen), from+limit)], nil
+}
+
+func (c *crowd) Reach(_ context.Context, members []model.MemberID) ([]model.Reach, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]model.Reach, len(members))
+	for i, m := range members {
+		if r := c.reach[m]; r != nil {
+			out[i] = *r
+		}
+	}
+	return out, nil
+}
+
+func (c *crowd) Unfollow(_ context.Context, o model.OpenID, _ model.Millis) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unfollow = append(c.unfollow, o)
+	c.reach[memberOf(o)].Follows = false
+	return nil
+}
+
+// errUnworded: the material has no words for a member with an id ending in 13.
+var errUnworded = fault.New(fault.Invalid, "material.no_value", "缺少变量")
+
+// Render makes material 100 + k for any channel: template T<k>.
+func (c *crowd) Render(_ context.Context, material model.ID, members []model.MemberID) ([]model.Message, []error) {
+	out, errs := make([]model.Message, len(members)), make([]error, len(members))
+	for i, m := range members {
+		if material >= 900 && m%100 == 13 {
+			errs[i] = errUnworded
+			continue
+		}
+		name := fmt.Sprintf("T%d", material)
+		out[i] = model.Message{Content: model.Text(name), Template: name, Data: map[string]string{"thing1": name}, Page: "pages/index"}
+	}
+	return out, errs
+}
+
+// take is WeChat's side of one call.
+func (c *crowd) take(k call) (string, error) {
+	c.mu.Lock()
+	gate := c.gate
+	c.mu.Unlock()
+	if gate != nil {
+		<-gate
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k.at = c.now
+	c.asked = append(c.asked, k)
+	var err error
+	if c.answer != nil {
+		err = c.answer(k)
+	}
+	if err == nil || err == errLostAnswer {
+		key := fmt.Sprint(k.channel, k.name, k.member)
+		if k.name == "" || !c.deduped[key] {
+			c.msgID++
+			k.id = strconv.Itoa(c.msgID)
+			c.sent = append(c.sent, k)
+			c.deduped[key] = true
+		}
+	}
+	if err == errLostAnswer {
+		err = errUnknownAnswer
+	}
+	return k.id, err
+}
+
+// What WeChat says. After errLostAnswer the message has arrived nevertheless.
+var (
+	errLostAnswer    = fault.New(fault.Internal, "test.lost", "")
+	errUnknownAnswer = fault.New(fault.Internal, "wechat.unknown_outcome", "")
+)
+
+func (c *crowd) SendCustom(_ context.Context, to model.OpenID, m model.Content) error {
+	_, err := c.take(call{channel: model.CustomChannel, member: memberOf(to), text: m.Text})
+	return err
+}
+
+func (c *crowd) SendSubscribe(_ context.Context, to model.OpenID, n model.Notice) (string, error) {
+	return c.take(call{channel: model.MiniChannel, member: memberOf(to), text: n.Template, page: n.Page})
+}
+
+func (c *crowd) SendNotice(_ context.Context, to model.OpenID, n model.Notice) (string, error) {
+	return c.take(call{channel: model.OfficialChannel, member: memberOf(to), text: n.Template, page: n.Page})
+}
+
+func (c *crowd) SendTemplate(_ context.Context, to model.OpenID, n model.Notice, request model.RequestID) (string, error) {
+	return c.take(call{channel: model.TemplateChannel, member: memberOf(to), name: request, text: n.Template, page: n.Page})
+}
+
+func (c *crowd) SendMass(_ context.Context, to []model.OpenID, m model.Content, request model.RequestID) (id string, err error) {
+	for _, o := range to {
+		if id, err = c.take(call{channel: model.MassChannel, member: memberOf(o), name: request, text: m.Text}); err != nil {
+			return id, err
+		}
+	}
+	return "mass-" + string(request), nil
+}
+
+// arrived are the messages that arrived.
+func (c *crowd) arrived() []call { c.mu.Lock(); defer c.mu.Unlock(); return slices.Clone(c.sent) }
+
+// bench of a planner's test.
+type rig struct {
+	*crowd
+	*push.Planner
+	sql    *sql.DB
+	rights *push.Pusher
+}
+
+func newRig(t testing.TB, pool *sql.DB, c *crowd, opts push.PlannerOptions) *rig {
+	t.Helper()
+	ids, err := model.NewIDs(1, c.clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	redis, log := dbtest.EmbeddedRedis(t), slog.New(slog.DiscardHandler)
+	r := &rig{crowd: c, sql: pool}
+	r.Planner = push.NewPlanner(push.PlannerNeeds{
+		SQL: pool, Audience: c, Material: c, People: c, Sender: c, Broadcaster: c, TapKey: []byte("0123456789abcdef0123456789abcdef"),
+		Redis: redis, IDs: ids, Now: c.clock, Log: log, Metrics: prometheus.NewRegistry(),
+	}, opts)
+	r.rights = push.New(push.Needs{
+		SQL: pool, Redis: redis, People: newWorld(), Consents: newWorld(), Sender: c, Templates: c, IDs: ids, Now: c.clock, Log: log,
+		Metrics: prometheus.NewRegistry(),
+	}, push.Options{})
+	return r
+}
+
+// dispatch is a marketing push by customer service from 12:00 to 20:00 of the next day.
+func dispatch(id model.ID, ways ...model.Way) model.Dispatch {
+	return model.Dispatch{
+		ID: id, Campaign: 7, Step: 70, Frozen: 700, Purpose: model.Marketing,
+		Variants: []model.Variant{{Name: "A", Share: 10_000, Ways: ways}},
+		StartsAt: model.At(noon), EndsAt: model.At(noon.Add(32 * time.Hour)),
+	}
+}
+
+func by(c model.Channel) model.Way { return model.Way{Channel: c, Material: 101} }
+
+// stage stages a dispatch and checks the count.
+func (r *rig) stage(t testing.TB, d model.Dispatch) {
+	t.Helper()
+	n, err := r.Stage(t.Context(), d)
+	if err != nil || n != int64(len(r.frozen)) {
+		t.Fatalf("Stage = %d, %v, want %d", n, err, len(r.frozen))
+	}
+}
+
+// windows opens everybody's customer-service window.
+func (r *rig) windows(t testing.TB) {
+	t.Helper()
+	for _, m := range r.frozen {
+		must(t.(*testing.T), r.rights.Touched(t.Context(), m, push.Messaged, model.At(r.clock())))
+	}
+}
+
+// consents gives everybody one consent.
+func (r *rig) consents(t testing.TB, c model.Channel, template string) {
+	t.Helper()
+	for _, m := range r.frozen {
+		must(t.(*testing.T), r.rights.Grant(t.Context(), m, string(c), template, model.RequestID("g"+template)))
+	}
+}
+
+// send sends what is due.
+func (r *rig) send(t testing.TB) {
+	t.Helper()
+	if _, err := r.SendDue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// states counts a campaign's recipients by "state why" or "state channel".
+func (r *rig) states(t testing.TB, campaign model.ID) map[string]int64 {
+	t.Helper()
+	tallies, err := r.Tally(t.Context(), campaign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]int64{}
+	for _, y := range tallies {
+		name := string(y.State)
+		if y.State == model.DeliverySent {
+			name += " " + string(y.Channel)
+		} else if y.Why != "" {
+			name += " " + y.Why
+		}
+		out[name] += y.Count
+	}
+	return out
+}
+
+// wants compares the states.
+func (r *rig) wants(t testing.TB, want map[string]int64) {
+	t.Helper()
+	if got := r.states(t, 7); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the recipients are %v, want %v", got, want)
+	}
+}
