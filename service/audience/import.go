@@ -88,12 +88,12 @@ func (a *Audience) DryRun(ctx context.Context, u Upload) (DryRun, error) {
 	if err != nil {
 		return DryRun{}, err
 	}
-	defer s.close()
+	defer s.Close()
 	p, err := newParser(a, s, u.Mapping, 0)
 	if err != nil {
-		return DryRun{Headings: s.heads, Mapping: suggest(s.heads), Errors: []LineError{}}, err
+		return DryRun{Headings: s.Heads, Mapping: suggest(s.Heads), Errors: []LineError{}}, err
 	}
-	out := DryRun{Headings: s.heads, Mapping: p.mapping, Errors: []LineError{}}
+	out := DryRun{Headings: s.Heads, Mapping: p.mapping, Errors: []LineError{}}
 	for last := false; !last; {
 		var b *batch
 		if b, err = p.batch(); err != nil {
@@ -135,7 +135,7 @@ func (a *Audience) Import(ctx context.Context, u Upload) (Import, error) {
 	if err != nil {
 		return Import{}, err
 	}
-	defer s.close()
+	defer s.Close()
 	p, err := newParser(a, s, u.Mapping, 0)
 	if err != nil {
 		return Import{}, err

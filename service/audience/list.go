@@ -9,6 +9,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/sheet"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/audience/internal/db"
 )
@@ -53,7 +54,7 @@ func (a *Audience) UploadList(ctx context.Context, name string, r io.Reader) (Li
 	if err != nil {
 		return out, err
 	}
-	defer s.close()
+	defer s.Close()
 	ids, err := a.listed(ctx, s, &out)
 	if err != nil {
 		return out, err
@@ -82,9 +83,9 @@ func (a *Audience) UploadList(ctx context.Context, name string, r io.Reader) (Li
 }
 
 // listed reads the numbers and finds whose they are, in order and each once.
-func (a *Audience) listed(ctx context.Context, s *sheet, out *ListUpload) ([]int64, error) {
+func (a *Audience) listed(ctx context.Context, s *sheet.Sheet, out *ListUpload) ([]int64, error) {
 	mapping := Mapping{}
-	for heading, key := range suggest(s.heads) {
+	for heading, key := range suggest(s.Heads) {
 		if key == fieldPhone {
 			mapping[heading] = key
 		}

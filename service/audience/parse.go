@@ -9,12 +9,13 @@ import (
 	"unicode/utf8"
 
 	"kaimenhong/model/fault"
+	"kaimenhong/model/sheet"
 )
 
 // parser turns lines of a file into batches.
 type parser struct {
 	a       *Audience
-	s       *sheet
+	s       *sheet.Sheet
 	mapping Mapping
 	columns []*field // by column; nil is passed over
 	facts   []string // the attributes that the file tells, derived ones too
@@ -54,13 +55,13 @@ func suggest(heads []string) Mapping {
 	return m
 }
 
-func newParser(a *Audience, s *sheet, mapping Mapping, after int64) (*parser, error) {
+func newParser(a *Audience, s *sheet.Sheet, mapping Mapping, after int64) (*parser, error) {
 	if mapping == nil {
-		mapping = suggest(s.heads)
+		mapping = suggest(s.Heads)
 	}
-	p := &parser{a: a, s: s, mapping: mapping, columns: make([]*field, len(s.heads)), after: after}
+	p := &parser{a: a, s: s, mapping: mapping, columns: make([]*field, len(s.Heads)), after: after}
 	used := map[string]string{}
-	for i, h := range s.heads {
+	for i, h := range s.Heads {
 		key, ok := mapping[h]
 		if !ok {
 			continue
@@ -78,7 +79,7 @@ func newParser(a *Audience, s *sheet, mapping Mapping, after int64) (*parser, er
 		}
 	}
 	for h := range mapping {
-		if !slices.Contains(s.heads, h) {
+		if !slices.Contains(s.Heads, h) {
 			return nil, ErrMapping.Saying("文件里没有“%s”这一列，请核对表头", short(h))
 		}
 	}
@@ -94,30 +95,30 @@ func newParser(a *Audience, s *sheet, mapping Mapping, after int64) (*parser, er
 func (p *parser) batch() (*batch, error) {
 	b := &batch{to: p.after}
 	for b.total < int64(p.a.opts.ImportBatch) {
-		cells, err := p.s.read()
+		cells, err := p.s.Read()
 		if errors.Is(err, io.EOF) {
 			b.last = true
 			return b, nil
 		}
 		bad := fault.Of(err)
-		if err != nil && bad.Code != errLine.Code {
+		if err != nil && bad.Code != sheet.ErrLine.Code {
 			return nil, err
 		}
 		if p.seen++; p.seen > p.a.opts.ImportRows {
 			return nil, ErrFileSize.Saying("文件超过%d行，请拆成几个文件", p.a.opts.ImportRows)
 		}
-		if p.s.line <= p.after || err == nil && empty(cells) {
+		if p.s.Line <= p.after || err == nil && sheet.Empty(cells) {
 			continue
 		}
 		b.total++
-		b.to = p.s.line
+		b.to = p.s.Line
 		if err != nil {
-			b.refuse(p.s.line, bad.Text)
+			b.refuse(p.s.Line, bad.Text)
 			continue
 		}
 		l, text := p.line(cells)
 		if text != "" {
-			b.refuse(p.s.line, text)
+			b.refuse(p.s.Line, text)
 			continue
 		}
 		b.lines = append(b.lines, l)
@@ -136,9 +137,9 @@ func (b *batch) refuse(line int64, text string) {
 // line checks one line; the text says what is wrong with it.
 func (p *parser) line(cells []string) (checkedLine, string) {
 	id := int64(p.a.IDs.Next())
-	l := checkedLine{line: line{number: p.s.line, row: blank(id), book: p.s.book}, cells: make([]string, len(p.columns))}
-	if len(cells) > maxColumns {
-		return l, fmt.Sprintf("列数过多：最多%d列", maxColumns)
+	l := checkedLine{line: line{number: p.s.Line, row: blank(id), book: p.s.Workbook}, cells: make([]string, len(p.columns))}
+	if len(cells) > sheet.MaxColumns {
+		return l, fmt.Sprintf("列数过多：最多%d列", sheet.MaxColumns)
 	}
 	for i, f := range p.columns {
 		if f == nil || i >= len(cells) {

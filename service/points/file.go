@@ -2,8 +2,6 @@ package points
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,14 +10,15 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/sheet"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/points/internal/db"
 )
 
 // The faults of a file as a whole.
 var (
-	ErrFileSize   = fault.New(fault.Invalid, "points.file_size", "文件过大：不超过32MB、20万行")
-	ErrFileFormat = fault.New(fault.Invalid, "points.file_format", "文件无法识别：请使用CSV或XLSX，首行为表头：流水号、手机号、积分")
+	ErrFileSize   = sheet.ErrSize.Saying("文件过大：不超过32MB、20万行")
+	ErrFileFormat = sheet.ErrFormat.Saying("文件无法识别：请使用CSV或XLSX，首行为表头：流水号、手机号、积分")
 	ErrChecksum   = fault.New(fault.Invalid, "points.checksum", "文件校验和不符，请重新传送")
 )
 
@@ -68,14 +67,11 @@ type FileError struct {
 // Errors: ErrFileSize, ErrFileFormat, ErrChecksum; those of the database, after
 // which the call is repeated.
 func (l *Ledger) Import(ctx context.Context, operator model.ID, name, checksum string, r io.Reader) (File, error) {
-	spool, hash, err := spool(r)
+	spool, hash, err := sheet.Spool(r, maxFile)
 	if err != nil {
 		return File{}, err
 	}
-	defer func() {
-		_ = spool.Close()
-		_ = os.Remove(spool.Name())
-	}()
+	defer func() { _ = spool.Close() }()
 	if !strings.EqualFold(hash, strings.TrimSpace(checksum)) {
 		return File{}, ErrChecksum
 	}
@@ -103,35 +99,13 @@ func (l *Ledger) Import(ctx context.Context, operator model.ID, name, checksum s
 	return l.File(ctx, hash)
 }
 
-// spool keeps the bytes in a temporary file and hashes them on the way.
-func spool(r io.Reader) (*os.File, string, error) {
-	f, err := os.CreateTemp("", "kmh-points-*")
-	if err != nil {
-		return nil, "", fmt.Errorf("make a temporary file: %w", err)
-	}
-	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(f, h), io.LimitReader(r, maxFile+1))
-	if err == nil && n > maxFile {
-		err = ErrFileSize
-	}
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		_ = f.Close()
-		_ = os.Remove(f.Name())
-		return nil, "", fmt.Errorf("receive the file: %w", err)
-	}
-	return f, hex.EncodeToString(h.Sum(nil)), nil
-}
-
 // importRows reads and credits the file, MaxAccruals rows at a time.
 func (l *Ledger) importRows(ctx context.Context, hash string, f *os.File) (File, error) {
 	rows, err := openRows(f)
 	if err != nil {
 		return File{}, err
 	}
-	defer rows.close()
+	defer rows.Close()
 	var report File
 	for more := true; more; {
 		var lines []int64
@@ -146,7 +120,7 @@ func (l *Ledger) importRows(ctx context.Context, hash string, f *os.File) (File,
 				return report, ErrFileSize
 			}
 			if fault.KindOf(err) == fault.Invalid && errors.Is(err, errRow) {
-				if err := l.refuseRow(ctx, hash, rows.line, a.Key, err, &report); err != nil {
+				if err := l.refuseRow(ctx, hash, rows.Line, a.Key, err, &report); err != nil {
 					return report, err
 				}
 				continue
@@ -154,7 +128,7 @@ func (l *Ledger) importRows(ctx context.Context, hash string, f *os.File) (File,
 			if err != nil {
 				return report, err
 			}
-			lines, accruals = append(lines, rows.line), append(accruals, a)
+			lines, accruals = append(lines, rows.Line), append(accruals, a)
 		}
 		done, err := l.Accrue(ctx, accruals)
 		if err != nil {

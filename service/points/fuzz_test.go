@@ -37,7 +37,7 @@ func FuzzCarrierFile(f *testing.F) {
 			}
 			return
 		}
-		defer rows.close()
+		defer rows.Close()
 		for range maxFileRows + 1 {
 			a, err := rows.next()
 			switch {

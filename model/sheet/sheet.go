@@ -1,0 +1,272 @@
+// Package sheet reads the tables that people hand in: CSV in UTF-8 or GB18030, and
+// the first sheet of an XLSX workbook, one line at a time and in flat memory. A cell
+// is the text that stands there: nothing is ever computed.
+//
+// A file that is larger than it may be, unpacks to more than it may, or never ends
+// a line is refused as a whole.
+package sheet
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/xuri/excelize/v2"
+	"golang.org/x/text/encoding/simplifiedchinese"
+
+	"kaimenhong/model/fault"
+)
+
+// The faults of a file as a whole.
+var (
+	ErrSize   = fault.New(fault.Invalid, "sheet.size", "文件过大，请拆成几个文件")
+	ErrFormat = fault.New(fault.Invalid, "sheet.format", "文件无法识别：请使用CSV或XLSX，首行为表头")
+	ErrBomb   = fault.New(fault.Invalid, "sheet.bomb", "文件解压后过大，已拒绝：请另存为CSV后重试")
+)
+
+// ErrLine is what a line that cannot be read is reported as; its text is the report.
+// The lines after it can be read.
+var ErrLine = fault.New(fault.Invalid, "sheet.line", "该行内容不正确")
+
+// The bounds of a file.
+const (
+	MaxColumns = 64
+	maxPart    = 16 << 20 // bytes of one part of a workbook in memory; a larger one goes to a temporary file
+	maxRatio   = 100      // unpacked to packed, beyond freeRatio
+	freeRatio  = 64 << 20 // unpacked bytes below which the ratio does not matter
+	maxParts   = 1000
+	maxRecord  = 128 << 10 // bytes of one line of CSV
+)
+
+// Spool puts up to limit bytes where they can be read twice and answers their
+// SHA-256 in hex. The file is gone when it is closed. Errors: ErrSize; those of the
+// reader and of the disk.
+func Spool(r io.Reader, limit int64) (*os.File, string, error) {
+	f, err := os.CreateTemp("", "kmh-sheet-")
+	if err != nil {
+		return nil, "", fmt.Errorf("spool the file: %w", err)
+	}
+	_ = os.Remove(f.Name()) // it lives as long as it is open
+	hash := sha256.New()
+	n, err := io.Copy(io.MultiWriter(f, hash), io.LimitReader(r, limit+1))
+	if err == nil && n > limit {
+		err = ErrSize.Saying("文件超过%dMB，请拆成几个文件", limit>>20)
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, "", fmt.Errorf("spool the file: %w", err)
+	}
+	return f, hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// Sheet is an open table.
+type Sheet struct {
+	// Heads are the cells of the first line, without the spaces around them.
+	Heads []string
+	// Line is the line of what Read answered last, from 1.
+	Line int64
+	// Workbook tells a workbook from a text.
+	Workbook bool
+
+	read  func() ([]string, error)
+	close func()
+}
+
+// Read answers the cells of the next line, which hold until the next call: io.EOF
+// after the last, ErrLine for a line that is broken alone, ErrFormat where nothing
+// more can be read.
+func (s *Sheet) Read() ([]string, error) { return s.read() }
+
+// Close lets go of what reading needed, not of the file.
+func (s *Sheet) Close() { s.close() }
+
+// Open finds out what the file is and reads its heading. A workbook may unpack to
+// so many bytes, all parts together. Errors: ErrFormat, ErrBomb; the disk's.
+func Open(f *os.File, unpacked int64) (*Sheet, error) {
+	var magic [4]byte
+	n, err := io.ReadFull(f, magic[:])
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read the file: %w", err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("rewind the file: %w", err)
+	}
+	s := &Sheet{close: func() {}}
+	if string(magic[:n]) == "PK\x03\x04" {
+		err = s.workbook(f, unpacked)
+	} else {
+		err = s.csv(f)
+	}
+	if err != nil {
+		return nil, err
+	}
+	heads, err := s.read()
+	if err != nil || len(heads) == 0 || len(heads) > MaxColumns {
+		s.close()
+		return nil, ErrFormat.With(err)
+	}
+	for _, h := range heads {
+		s.Heads = append(s.Heads, strings.Clone(strings.TrimSpace(h)))
+	}
+	return s, nil
+}
+
+// bomb looks at what the archive says of itself; what it lies about meets the
+// limits of the reader.
+func bomb(f *os.File, limit int64) error {
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("read the file: %w", err)
+	}
+	archive, err := zip.NewReader(f, info.Size())
+	if err != nil {
+		return ErrFormat.With(err)
+	}
+	if len(archive.File) > maxParts {
+		return ErrBomb
+	}
+	most := uint64(limit)
+	var packed, unpacked uint64
+	for _, part := range archive.File {
+		packed += part.CompressedSize64
+		unpacked += part.UncompressedSize64
+		if unpacked > most || part.UncompressedSize64 > most {
+			return ErrBomb
+		}
+	}
+	if unpacked > freeRatio && unpacked > maxRatio*max(packed, 1) {
+		return ErrBomb
+	}
+	return nil
+}
+
+func (s *Sheet) workbook(f *os.File, unpacked int64) error {
+	if err := bomb(f, unpacked); err != nil {
+		return err
+	}
+	book, err := excelize.OpenReader(f, excelize.Options{UnzipSizeLimit: unpacked, UnzipXMLSizeLimit: maxPart, RawCellValue: true})
+	if err != nil {
+		return ErrFormat.With(err)
+	}
+	rows, err := book.Rows(book.GetSheetName(0))
+	if err != nil {
+		_ = book.Close()
+		return ErrFormat.With(err)
+	}
+	s.Workbook = true
+	s.close = func() {
+		_ = rows.Close()
+		_ = book.Close()
+	}
+	s.read = func() ([]string, error) {
+		if !rows.Next() {
+			if err := rows.Error(); err != nil {
+				return nil, ErrFormat.With(err)
+			}
+			return nil, io.EOF
+		}
+		s.Line++
+		cells, err := rows.Columns()
+		if err != nil {
+			return nil, ErrFormat.With(err)
+		}
+		return cells, nil
+	}
+	return nil
+}
+
+func (s *Sheet) csv(f *os.File) error {
+	utf, err := isUTF8(f)
+	if err != nil {
+		return err
+	}
+	buffered := bufio.NewReaderSize(f, 64<<10)
+	if mark, err := buffered.Peek(3); err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
+		_, _ = buffered.Discard(3) // peeked at
+	}
+	var text io.Reader = buffered
+	if !utf {
+		text = simplifiedchinese.GB18030.NewDecoder().Reader(buffered)
+	}
+	bounded := &boundedReader{r: text}
+	table := csv.NewReader(bounded)
+	table.FieldsPerRecord = -1
+	table.ReuseRecord = true
+	s.read = func() ([]string, error) {
+		bounded.left = maxRecord
+		cells, err := table.Read()
+		var bad *csv.ParseError
+		switch {
+		case errors.Is(err, errRecord):
+			return nil, ErrFormat.Saying("第%d行之后的一行过长，请检查引号是否配对", s.Line)
+		case errors.As(err, &bad):
+			s.Line = int64(bad.Line)
+			return nil, ErrLine.Saying("引号不配对")
+		case err != nil:
+			return nil, err
+		}
+		line, _ := table.FieldPos(0)
+		s.Line = int64(line)
+		return cells, nil
+	}
+	return nil
+}
+
+// errRecord says that a record is longer than maxRecord.
+var errRecord = errors.New("record too long")
+
+// boundedReader gives out left bytes at most, about, before it is refilled.
+type boundedReader struct {
+	r    io.Reader
+	left int
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errRecord
+	}
+	n, err := b.r.Read(p)
+	b.left -= n
+	return n, err
+}
+
+// isUTF8 reads the file once and rewinds it.
+func isUTF8(f *os.File) (bool, error) {
+	r, utf := bufio.NewReaderSize(f, 64<<10), true
+	for utf {
+		c, size, err := r.ReadRune()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return false, fmt.Errorf("read the file: %w", err)
+		}
+		utf = c != utf8.RuneError || size != 1
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return false, fmt.Errorf("rewind the file: %w", err)
+	}
+	return utf, nil
+}
+
+// Empty tells whether nothing stands in a line.
+func Empty(cells []string) bool {
+	for _, c := range cells {
+		if strings.TrimSpace(c) != "" {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,116 @@
+package sheet_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/xuri/excelize/v2"
+	"golang.org/x/text/encoding/simplifiedchinese"
+
+	"kaimenhong/model/fault"
+	"kaimenhong/model/sheet"
+)
+
+const unpacked = 64 << 20
+
+// all reads a table to its end: a line's cells joined, or its fault's text.
+func all(t testing.TB, content []byte) ([]string, error) {
+	t.Helper()
+	f, hash, err := sheet.Spool(bytes.NewReader(content), 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	if len(hash) != 64 {
+		t.Errorf("hash %q, want 64 digits", hash)
+	}
+	s, err := sheet.Open(f, unpacked)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	lines := []string{strings.Join(s.Heads, "|")}
+	for {
+		cells, err := s.Read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return lines, nil
+		case errors.Is(err, sheet.ErrLine):
+			lines = append(lines, fmt.Sprintf("%d %s", s.Line, fault.Of(err).Text))
+		case err != nil:
+			return lines, err
+		case !sheet.Empty(cells):
+			lines = append(lines, fmt.Sprintf("%d %s", s.Line, strings.Join(cells, "|")))
+		}
+	}
+}
+
+func workbook(t testing.TB, rows ...[]any) []byte {
+	t.Helper()
+	book := excelize.NewFile()
+	for i, row := range rows {
+		if err := book.SetSheetRow("Sheet1", fmt.Sprintf("A%d", i+1), &row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var b bytes.Buffer
+	if err := book.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestATableIsReadAsItStands(t *testing.T) {
+	gb, err := simplifiedchinese.GB18030.NewEncoder().String("手机号,姓名\n138,张三\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		content []byte
+		want    []string
+	}{
+		"UTF-8 with its mark":        {[]byte("\xef\xbb\xbf手机号, 姓名 \n138,张三\n"), []string{"手机号|姓名", "2 138|张三"}},
+		"GB18030":                    {[]byte(gb), []string{"手机号|姓名", "2 138|张三"}},
+		"empty lines are nothing":    {[]byte("a,b\n\n1,2\n,\n3,4"), []string{"a|b", "3 1|2", "5 3|4"}},
+		"a broken line stands alone": {[]byte("a\n1\n\"x\"y\n2\n"), []string{"a", "2 1", "3 引号不配对", "4 2"}},
+		"a formula is a text":        {[]byte("a\n=1+1\n"), []string{"a", "2 =1+1"}},
+		"a workbook":                 {workbook(t, []any{"手机号", "积分"}, []any{13800000001, 15}), []string{"手机号|积分", "2 13800000001|15"}},
+	} {
+		if got, err := all(t, c.content); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, %v, want %q", name, got, err, c.want)
+		}
+	}
+}
+
+func TestAFileThatCannotBeOneIsRefusedWhole(t *testing.T) {
+	for name, c := range map[string]struct {
+		content string
+		want    error
+	}{
+		"nothing":                {"", sheet.ErrFormat},
+		"a zip that is none":     {"PK\x03\x04rubbish", sheet.ErrFormat},
+		"too large":              {strings.Repeat("x", 1<<20+1), sheet.ErrSize},
+		"too many columns":       {strings.Repeat("a,", sheet.MaxColumns) + "a\n", sheet.ErrFormat},
+		"a quote without an end": {"a\n\"" + strings.Repeat("x\n", 300_000), sheet.ErrFormat},
+	} {
+		if _, err := all(t, []byte(c.content)); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+func FuzzATableEnds(f *testing.F) {
+	f.Add([]byte("a,b\n1,2\n"))
+	f.Add([]byte("\xc1\xf7\xcb\xae,\xff\xff\n\"x\"y\n"))
+	f.Add(workbook(f, []any{"a"}, []any{1}))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		if _, err := all(t, content); err != nil && fault.KindOf(err) != fault.Invalid {
+			t.Errorf("refused as %v, want a fault that says why", err)
+		}
+	})
+}
