@@ -10,8 +10,8 @@
 //   - the audit is a chain: a row is authenticated, with the one before it, by a key
 //     that the database does not have, in the transaction of what it tells.
 //
-// Tables: operator, operator_region, operator_session, operator_audit,
-// operator_audit_head.
+// Tables: operator, operator_region, operator_reveal, operator_session,
+// operator_audit, operator_audit_head.
 package operator
 
 import (
@@ -36,20 +36,27 @@ import (
 
 // The faults of this domain.
 var (
-	ErrUsername  = fault.New(fault.Invalid, "operator.username", "用户名由3到32位小写字母、数字、点、横线组成")
-	ErrName      = fault.New(fault.Invalid, "operator.name", "请填写姓名，最多20个字")
-	ErrPassword  = fault.New(fault.Invalid, "operator.password", "密码需12到128个字符，且不能包含用户名")
-	ErrRole      = fault.New(fault.Invalid, "operator.role", "请至少选择一个有效的角色")
-	ErrTaken     = fault.New(fault.Conflict, "operator.taken", "这个用户名已被使用")
-	ErrUnknown   = fault.New(fault.NotFound, "operator.unknown", "没有找到这个账号")
-	ErrSignIn    = fault.New(fault.Unauthenticated, "operator.sign_in", "用户名、密码或动态码不对")
-	ErrLocked    = fault.New(fault.Limited, "operator.locked", "登录失败次数过多，请稍后再试")
-	ErrSession   = fault.New(fault.Unauthenticated, "operator.session", "登录已失效，请重新登录")
-	ErrTOTP      = fault.New(fault.Invalid, "operator.totp", "动态码不对，请核对手机时间后再试")
-	ErrTOTPState = fault.New(fault.Conflict, "operator.totp_state", "动态码已启用或尚未申请")
-	ErrBusy      = fault.New(fault.Unavailable, "operator.busy", "系统繁忙，请稍后再试")
-	ErrTampered  = fault.New(fault.Internal, "operator.audit_tampered", "审计记录校验不通过")
-	ErrAudit     = fault.New(fault.Internal, "operator.audit", "审计记录写入失败")
+	ErrUsername    = fault.New(fault.Invalid, "operator.username", "用户名由3到32位小写字母、数字、点、横线组成")
+	ErrName        = fault.New(fault.Invalid, "operator.name", "请填写姓名，最多20个字")
+	ErrPassword    = fault.New(fault.Invalid, "operator.password", "密码需12到128个字符，且不能包含用户名")
+	ErrRole        = fault.New(fault.Invalid, "operator.role", "请至少选择一个有效的角色")
+	ErrRegion      = fault.New(fault.Invalid, "operator.region", "地区不正确：最多50个，不能重复，省份必填")
+	ErrCursor      = fault.New(fault.Invalid, "operator.cursor", "翻页参数不正确")
+	ErrTrail       = fault.New(fault.Invalid, "operator.trail", "按对象和按人员只能选一种")
+	ErrReason      = fault.New(fault.Invalid, "operator.reason", "请填写查看原因，4到100个字")
+	ErrReveals     = fault.New(fault.Limited, "operator.reveals", "查看号码次数已达上限，请稍后再试")
+	ErrLastAdmin   = fault.New(fault.Conflict, "operator.last_admin", "至少要保留一位可用的管理员")
+	ErrOldPassword = fault.New(fault.Invalid, "operator.old_password", "旧密码不对")
+	ErrTaken       = fault.New(fault.Conflict, "operator.taken", "这个用户名已被使用")
+	ErrUnknown     = fault.New(fault.NotFound, "operator.unknown", "没有找到这个账号")
+	ErrSignIn      = fault.New(fault.Unauthenticated, "operator.sign_in", "用户名、密码或动态码不对")
+	ErrLocked      = fault.New(fault.Limited, "operator.locked", "登录失败次数过多，请稍后再试")
+	ErrSession     = fault.New(fault.Unauthenticated, "operator.session", "登录已失效，请重新登录")
+	ErrTOTP        = fault.New(fault.Invalid, "operator.totp", "动态码不对，请核对手机时间后再试")
+	ErrTOTPState   = fault.New(fault.Conflict, "operator.totp_state", "动态码已启用或尚未申请")
+	ErrBusy        = fault.New(fault.Unavailable, "operator.busy", "系统繁忙，请稍后再试")
+	ErrTampered    = fault.New(fault.Internal, "operator.audit_tampered", "审计记录校验不通过")
+	ErrAudit       = fault.New(fault.Internal, "operator.audit", "审计记录写入失败")
 )
 
 // Role is what an operator may do.
@@ -107,6 +114,10 @@ type Operator struct {
 	Roles    []Role
 	TOTP     bool // a second factor is active
 	Regions  model.Regions
+	Renew    bool // somebody else knows the password
+
+	DisabledAt model.Millis // 0: works
+	CreatedAt  model.Millis
 
 	// Of an operator at work, as Find answers him:
 	Rights      []Right
@@ -170,10 +181,12 @@ type Account struct {
 	Name     string
 	Password string
 	Roles    []Role
+	Regions  model.Regions
 }
 
 // Add makes an account. by is who does it: System on the command line.
-// Errors: ErrUsername, ErrName, ErrPassword, ErrRole, ErrTaken, ErrBusy.
+// The password of one that another made is to be changed first.
+// Errors: ErrUsername, ErrName, ErrPassword, ErrRole, ErrRegion, ErrTaken, ErrBusy.
 func (o *Operators) Add(ctx context.Context, a Account, by model.ID) (model.ID, error) {
 	if err := check(a); err != nil {
 		return 0, err
@@ -187,6 +200,7 @@ func (o *Operators) Add(ctx context.Context, a Account, by model.ID) (model.ID, 
 		err := o.q.WithTx(tx).AddOperator(ctx, db.AddOperatorParams{
 			ID: int64(id), Username: a.Username, Name: a.Name, Roles: joinRoles(a.Roles),
 			PasswordHash: hash, CreatedAt: int64(model.At(o.now())),
+			Renew: sql.NullBool{Bool: by != System, Valid: true},
 		})
 		if sqldb.Duplicate(err) {
 			return ErrTaken
@@ -194,59 +208,17 @@ func (o *Operators) Add(ctx context.Context, a Account, by model.ID) (model.ID, 
 		if err != nil {
 			return err
 		}
-		return o.RecordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "operator.add", Target: target(id), Detail: struct {
-			Username string `json:"username"`
-			Roles    []Role `json:"roles"`
-		}{a.Username, a.Roles}})
+		if err := addRegions(ctx, o.q.WithTx(tx), id, a.Regions); err != nil {
+			return err
+		}
+		return o.RecordTx(ctx, tx, model.AuditEntry{
+			Operator: by, Action: "operator.add", Target: target(id), Detail: accountDetail{a.Username, a.Roles, len(a.Regions)},
+		})
 	})
 	if err != nil {
 		return 0, fmt.Errorf("add operator: %w", err)
 	}
 	return id, nil
-}
-
-// Disable ends an account and all its sessions at once. Errors: ErrUnknown, also
-// for one that is disabled already.
-func (o *Operators) Disable(ctx context.Context, id, by model.ID) error {
-	err := sqldb.InTx(ctx, o.db, func(tx *sql.Tx) error {
-		q := o.q.WithTx(tx)
-		n, err := q.Disable(ctx, db.DisableParams{DisabledAt: int64(model.At(o.now())), ID: int64(id)})
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return ErrUnknown
-		}
-		if err := q.DropSessions(ctx, int64(id)); err != nil {
-			return err
-		}
-		return o.RecordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "operator.disable", Target: target(id)})
-	})
-	if err != nil {
-		return fmt.Errorf("disable operator %d: %w", id, err)
-	}
-	return nil
-}
-
-func check(a Account) error {
-	if n := len(a.Username); n < 3 || n > 32 || strings.Trim(a.Username, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
-		return ErrUsername
-	}
-	if n := len([]rune(a.Name)); n < 1 || n > 20 || strings.ContainsFunc(a.Name, func(r rune) bool { return r < ' ' }) {
-		return ErrName
-	}
-	if n := len([]rune(a.Password)); n < 12 || len(a.Password) > 128 || strings.Contains(strings.ToLower(a.Password), a.Username) {
-		return ErrPassword
-	}
-	if len(a.Roles) == 0 || len(a.Roles) > len(Roles) {
-		return ErrRole
-	}
-	for i, role := range a.Roles {
-		if !known(role) || slices.Contains(a.Roles[:i], role) {
-			return ErrRole
-		}
-	}
-	return nil
 }
 
 func joinRoles(roles []Role) string {

@@ -2,15 +2,51 @@
 -- none; guarded updates answer how many rows they hit.
 
 -- name: AddOperator :exec
-INSERT INTO operator (id, username, name, roles, password_hash, totp_sealed, totp_active, totp_step, failures, locked_until, disabled_at, created_at)
-VALUES (?, ?, ?, ?, ?, '', FALSE, 0, 0, 0, 0, ?);
+INSERT INTO operator (id, username, name, roles, password_hash, totp_sealed, totp_active, totp_step, failures, locked_until, disabled_at, created_at, renew)
+VALUES (?, ?, ?, ?, ?, '', FALSE, 0, 0, 0, 0, ?, ?);
 
 -- name: ByUsername :one
-SELECT id, username, name, roles, password_hash, totp_sealed, totp_active, totp_step, failures, locked_until, disabled_at
+SELECT id, username, name, roles, password_hash, totp_sealed, totp_active, totp_step, failures, locked_until, disabled_at, renew
 FROM operator WHERE username = ?;
 
 -- name: ByID :one
-SELECT id, username, name, roles, totp_sealed, totp_active, totp_step, disabled_at FROM operator WHERE id = ?;
+SELECT * FROM operator WHERE id = ?;
+
+-- name: Page :many
+SELECT * FROM operator WHERE id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
+
+-- name: Change :execrows
+UPDATE operator SET name = ?, roles = ? WHERE id = ?;
+
+-- name: Enable :execrows
+UPDATE operator SET disabled_at = 0, failures = 0, locked_until = 0 WHERE id = ? AND disabled_at <> 0;
+
+-- Another's hand: the second factor goes too, for the phone may be lost with it.
+-- name: Reset :execrows
+UPDATE operator SET password_hash = ?, renew = TRUE, totp_sealed = '', totp_active = FALSE, totp_step = 0, failures = 0, locked_until = 0 WHERE id = ?;
+
+-- The owner's hand: 0 rows when somebody changed the password meanwhile.
+-- name: SetPassword :execrows
+UPDATE operator SET password_hash = sqlc.arg(password_hash), renew = FALSE WHERE id = sqlc.arg(id) AND password_hash = sqlc.arg(was);
+
+-- How many can still manage accounts.
+-- name: ActiveRoles :many
+SELECT roles FROM operator WHERE disabled_at = 0 AND roles LIKE '%admin%' LIMIT 1000;
+
+-- name: AddRegion :exec
+INSERT INTO operator_region (operator_id, province, city) VALUES (?, ?, ?);
+
+-- name: DropRegions :exec
+DELETE FROM operator_region WHERE operator_id = ?;
+
+-- name: Reveal :execrows
+UPDATE operator_reveal SET used = used + 1 WHERE operator_id = sqlc.arg(operator_id) AND slot = sqlc.arg(slot) AND used < sqlc.arg(most);
+
+-- name: FirstReveal :exec
+INSERT INTO operator_reveal (operator_id, slot, used) VALUES (?, ?, 1);
+
+-- name: ForgetReveals :exec
+DELETE FROM operator_reveal WHERE operator_id = sqlc.arg(operator_id) AND slot NOT IN (sqlc.arg(hour), sqlc.arg(today));
 
 -- Counts an attempt before anything is compared: 0 rows means that another attempt
 -- was counted meanwhile, or that the account is locked.
@@ -38,7 +74,7 @@ UPDATE operator SET disabled_at = ? WHERE id = ? AND disabled_at = 0;
 INSERT INTO operator_session (token_hash, operator_id, created_at, seen_at, expires_at) VALUES (?, ?, ?, ?, ?);
 
 -- name: SessionOf :one
-SELECT o.id, o.username, o.name, o.roles, o.totp_active, s.seen_at, s.expires_at
+SELECT o.id, o.username, o.name, o.roles, o.totp_active, o.renew, s.seen_at, s.expires_at
 FROM operator_session s
 JOIN operator o ON o.id = s.operator_id
 WHERE s.token_hash = ? AND o.disabled_at = 0;
@@ -51,6 +87,9 @@ UPDATE operator_session SET seen_at = ? WHERE token_hash = ?;
 
 -- name: DropSession :execrows
 DELETE FROM operator_session WHERE token_hash = ?;
+
+-- name: DropOtherSessions :exec
+DELETE FROM operator_session WHERE operator_id = ? AND token_hash <> ?;
 
 -- name: DropSessions :exec
 DELETE FROM operator_session WHERE operator_id = ?;
@@ -80,3 +119,18 @@ INSERT INTO operator_audit (seq, operator_id, action, target, detail, happened_a
 -- name: AuditAfter :many
 SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
 WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: AuditBefore :many
+SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
+WHERE seq < sqlc.arg(before) ORDER BY seq DESC LIMIT ?;
+
+-- name: AuditOfTarget :many
+SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
+WHERE target = sqlc.arg(target) AND seq < sqlc.arg(before) ORDER BY seq DESC LIMIT ?;
+
+-- name: AuditOfOperator :many
+SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
+WHERE operator_id = sqlc.arg(operator_id) AND seq < sqlc.arg(before) ORDER BY seq DESC LIMIT ?;
+
+-- name: Names :many
+SELECT id, name FROM operator WHERE id IN (sqlc.slice('ids'));

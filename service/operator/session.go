@@ -80,7 +80,7 @@ func (o *Operators) signIn(ctx context.Context, username, password, code string)
 			return Session{}, err
 		}
 	}
-	who, err := o.working(ctx, row.ID, row.Username, row.Name, row.Roles, row.TotpActive)
+	who, err := o.working(ctx, row.ID, row.Username, row.Name, row.Roles, standing{row.TotpActive, row.Renew.Bool})
 	if err != nil {
 		return Session{}, err
 	}
@@ -151,24 +151,23 @@ func (o *Operators) Find(ctx context.Context, token string) (Operator, error) {
 			return Operator{}, fmt.Errorf("keep session: %w", err)
 		}
 	}
-	who, err := o.working(ctx, row.ID, row.Username, row.Name, row.Roles, row.TotpActive)
+	who, err := o.working(ctx, row.ID, row.Username, row.Name, row.Roles, standing{row.TotpActive, row.Renew.Bool})
 	who.SessionEnds = model.Millis(row.ExpiresAt)
 	return who, err
 }
 
-// working is an operator at work: with his regions and what he may do. Without a
-// second factor that is to get one.
-func (o *Operators) working(ctx context.Context, id int64, username, name, roles string, totp bool) (Operator, error) {
-	who := Operator{ID: model.ID(id), Username: username, Name: name, Roles: splitRoles(roles), TOTP: totp}
-	rows, err := o.q.Regions(ctx, id)
-	if err != nil {
-		return Operator{}, fmt.Errorf("read regions: %w", err)
+// standing is what an account still lacks.
+type standing struct{ totp, renew bool }
+
+// working is an operator at work: with his regions and what he may do. Who has no
+// second factor, or a password that somebody else knows, mends that first.
+func (o *Operators) working(ctx context.Context, id int64, username, name, roles string, is standing) (Operator, error) {
+	who := Operator{ID: model.ID(id), Username: username, Name: name, Roles: splitRoles(roles), TOTP: is.totp, Renew: is.renew, Rights: []Right{OwnAccount}}
+	var err error
+	if who.Regions, err = o.regionsOf(ctx, id); err != nil {
+		return Operator{}, err
 	}
-	for _, row := range rows {
-		who.Regions = append(who.Regions, model.Region{Province: row.Province, City: row.City})
-	}
-	who.Rights = []Right{OwnAccount}
-	if totp || o.opts.PasswordAlone {
+	if (is.totp || o.opts.PasswordAlone) && !is.renew {
 		who.Rights = rightsOf(who.Roles)
 	}
 	return who, nil

@@ -4,6 +4,26 @@
 
 package db
 
+import (
+	"database/sql"
+)
+
+type Operator struct {
+	ID           int64
+	Username     string
+	Name         string
+	Roles        string
+	PasswordHash string
+	TotpSealed   string
+	TotpActive   bool
+	TotpStep     int64
+	Failures     int32
+	LockedUntil  int64
+	DisabledAt   int64
+	CreatedAt    int64
+	Renew        sql.NullBool
+}
+
 type OperatorAudit struct {
 	Seq        int64
 	OperatorID int64

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"strings"
 )
 
@@ -26,6 +27,34 @@ func (q *Queries) ActivateTOTP(ctx context.Context, arg ActivateTOTPParams) (int
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const activeRoles = `-- name: ActiveRoles :many
+SELECT roles FROM operator WHERE disabled_at = 0 AND roles LIKE '%admin%' LIMIT 1000
+`
+
+// How many can still manage accounts.
+func (q *Queries) ActiveRoles(ctx context.Context) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, activeRoles)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var roles string
+		if err := rows.Scan(&roles); err != nil {
+			return nil, err
+		}
+		items = append(items, roles)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const addAudit = `-- name: AddAudit :exec
@@ -66,8 +95,8 @@ func (q *Queries) AddHead(ctx context.Context) error {
 
 const addOperator = `-- name: AddOperator :exec
 
-INSERT INTO operator (id, username, name, roles, password_hash, totp_sealed, totp_active, totp_step, failures, locked_until, disabled_at, created_at)
-VALUES (?, ?, ?, ?, ?, '', FALSE, 0, 0, 0, 0, ?)
+INSERT INTO operator (id, username, name, roles, password_hash, totp_sealed, totp_active, totp_step, failures, locked_until, disabled_at, created_at, renew)
+VALUES (?, ?, ?, ?, ?, '', FALSE, 0, 0, 0, 0, ?, ?)
 `
 
 type AddOperatorParams struct {
@@ -77,6 +106,7 @@ type AddOperatorParams struct {
 	Roles        string
 	PasswordHash string
 	CreatedAt    int64
+	Renew        sql.NullBool
 }
 
 // The queries of operators. Reads of one row answer sql.ErrNoRows when there is
@@ -89,7 +119,23 @@ func (q *Queries) AddOperator(ctx context.Context, arg AddOperatorParams) error 
 		arg.Roles,
 		arg.PasswordHash,
 		arg.CreatedAt,
+		arg.Renew,
 	)
+	return err
+}
+
+const addRegion = `-- name: AddRegion :exec
+INSERT INTO operator_region (operator_id, province, city) VALUES (?, ?, ?)
+`
+
+type AddRegionParams struct {
+	OperatorID int64
+	Province   string
+	City       string
+}
+
+func (q *Queries) AddRegion(ctx context.Context, arg AddRegionParams) error {
+	_, err := q.db.ExecContext(ctx, addRegion, arg.OperatorID, arg.Province, arg.City)
 	return err
 }
 
@@ -157,39 +203,158 @@ func (q *Queries) AuditAfter(ctx context.Context, arg AuditAfterParams) ([]Opera
 	return items, nil
 }
 
-const byID = `-- name: ByID :one
-SELECT id, username, name, roles, totp_sealed, totp_active, totp_step, disabled_at FROM operator WHERE id = ?
+const auditBefore = `-- name: AuditBefore :many
+SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
+WHERE seq < ? ORDER BY seq DESC LIMIT ?
 `
 
-type ByIDRow struct {
-	ID         int64
-	Username   string
-	Name       string
-	Roles      string
-	TotpSealed string
-	TotpActive bool
-	TotpStep   int64
-	DisabledAt int64
+type AuditBeforeParams struct {
+	Before int64
+	Limit  int32
 }
 
-func (q *Queries) ByID(ctx context.Context, id int64) (ByIDRow, error) {
+func (q *Queries) AuditBefore(ctx context.Context, arg AuditBeforeParams) ([]OperatorAudit, error) {
+	rows, err := q.db.QueryContext(ctx, auditBefore, arg.Before, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OperatorAudit
+	for rows.Next() {
+		var i OperatorAudit
+		if err := rows.Scan(
+			&i.Seq,
+			&i.OperatorID,
+			&i.Action,
+			&i.Target,
+			&i.Detail,
+			&i.HappenedAt,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const auditOfOperator = `-- name: AuditOfOperator :many
+SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
+WHERE operator_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?
+`
+
+type AuditOfOperatorParams struct {
+	OperatorID int64
+	Before     int64
+	Limit      int32
+}
+
+func (q *Queries) AuditOfOperator(ctx context.Context, arg AuditOfOperatorParams) ([]OperatorAudit, error) {
+	rows, err := q.db.QueryContext(ctx, auditOfOperator, arg.OperatorID, arg.Before, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OperatorAudit
+	for rows.Next() {
+		var i OperatorAudit
+		if err := rows.Scan(
+			&i.Seq,
+			&i.OperatorID,
+			&i.Action,
+			&i.Target,
+			&i.Detail,
+			&i.HappenedAt,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const auditOfTarget = `-- name: AuditOfTarget :many
+SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
+WHERE target = ? AND seq < ? ORDER BY seq DESC LIMIT ?
+`
+
+type AuditOfTargetParams struct {
+	Target string
+	Before int64
+	Limit  int32
+}
+
+func (q *Queries) AuditOfTarget(ctx context.Context, arg AuditOfTargetParams) ([]OperatorAudit, error) {
+	rows, err := q.db.QueryContext(ctx, auditOfTarget, arg.Target, arg.Before, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OperatorAudit
+	for rows.Next() {
+		var i OperatorAudit
+		if err := rows.Scan(
+			&i.Seq,
+			&i.OperatorID,
+			&i.Action,
+			&i.Target,
+			&i.Detail,
+			&i.HappenedAt,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const byID = `-- name: ByID :one
+SELECT id, username, name, roles, password_hash, totp_sealed, totp_active, totp_step, failures, locked_until, disabled_at, created_at, renew FROM operator WHERE id = ?
+`
+
+func (q *Queries) ByID(ctx context.Context, id int64) (Operator, error) {
 	row := q.db.QueryRowContext(ctx, byID, id)
-	var i ByIDRow
+	var i Operator
 	err := row.Scan(
 		&i.ID,
 		&i.Username,
 		&i.Name,
 		&i.Roles,
+		&i.PasswordHash,
 		&i.TotpSealed,
 		&i.TotpActive,
 		&i.TotpStep,
+		&i.Failures,
+		&i.LockedUntil,
 		&i.DisabledAt,
+		&i.CreatedAt,
+		&i.Renew,
 	)
 	return i, err
 }
 
 const byUsername = `-- name: ByUsername :one
-SELECT id, username, name, roles, password_hash, totp_sealed, totp_active, totp_step, failures, locked_until, disabled_at
+SELECT id, username, name, roles, password_hash, totp_sealed, totp_active, totp_step, failures, locked_until, disabled_at, renew
 FROM operator WHERE username = ?
 `
 
@@ -205,6 +370,7 @@ type ByUsernameRow struct {
 	Failures     int32
 	LockedUntil  int64
 	DisabledAt   int64
+	Renew        sql.NullBool
 }
 
 func (q *Queries) ByUsername(ctx context.Context, username string) (ByUsernameRow, error) {
@@ -222,8 +388,27 @@ func (q *Queries) ByUsername(ctx context.Context, username string) (ByUsernameRo
 		&i.Failures,
 		&i.LockedUntil,
 		&i.DisabledAt,
+		&i.Renew,
 	)
 	return i, err
+}
+
+const change = `-- name: Change :execrows
+UPDATE operator SET name = ?, roles = ? WHERE id = ?
+`
+
+type ChangeParams struct {
+	Name  string
+	Roles string
+	ID    int64
+}
+
+func (q *Queries) Change(ctx context.Context, arg ChangeParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, change, arg.Name, arg.Roles, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const clearFailures = `-- name: ClearFailures :exec
@@ -279,6 +464,29 @@ func (q *Queries) Disable(ctx context.Context, arg DisableParams) (int64, error)
 	return result.RowsAffected()
 }
 
+const dropOtherSessions = `-- name: DropOtherSessions :exec
+DELETE FROM operator_session WHERE operator_id = ? AND token_hash <> ?
+`
+
+type DropOtherSessionsParams struct {
+	OperatorID int64
+	TokenHash  string
+}
+
+func (q *Queries) DropOtherSessions(ctx context.Context, arg DropOtherSessionsParams) error {
+	_, err := q.db.ExecContext(ctx, dropOtherSessions, arg.OperatorID, arg.TokenHash)
+	return err
+}
+
+const dropRegions = `-- name: DropRegions :exec
+DELETE FROM operator_region WHERE operator_id = ?
+`
+
+func (q *Queries) DropRegions(ctx context.Context, operatorID int64) error {
+	_, err := q.db.ExecContext(ctx, dropRegions, operatorID)
+	return err
+}
+
 const dropSession = `-- name: DropSession :execrows
 DELETE FROM operator_session WHERE token_hash = ?
 `
@@ -300,6 +508,47 @@ func (q *Queries) DropSessions(ctx context.Context, operatorID int64) error {
 	return err
 }
 
+const enable = `-- name: Enable :execrows
+UPDATE operator SET disabled_at = 0, failures = 0, locked_until = 0 WHERE id = ? AND disabled_at <> 0
+`
+
+func (q *Queries) Enable(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, enable, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const firstReveal = `-- name: FirstReveal :exec
+INSERT INTO operator_reveal (operator_id, slot, used) VALUES (?, ?, 1)
+`
+
+type FirstRevealParams struct {
+	OperatorID int64
+	Slot       string
+}
+
+func (q *Queries) FirstReveal(ctx context.Context, arg FirstRevealParams) error {
+	_, err := q.db.ExecContext(ctx, firstReveal, arg.OperatorID, arg.Slot)
+	return err
+}
+
+const forgetReveals = `-- name: ForgetReveals :exec
+DELETE FROM operator_reveal WHERE operator_id = ? AND slot NOT IN (?, ?)
+`
+
+type ForgetRevealsParams struct {
+	OperatorID int64
+	Hour       string
+	Today      string
+}
+
+func (q *Queries) ForgetReveals(ctx context.Context, arg ForgetRevealsParams) error {
+	_, err := q.db.ExecContext(ctx, forgetReveals, arg.OperatorID, arg.Hour, arg.Today)
+	return err
+}
+
 const head = `-- name: Head :one
 SELECT seq, hash FROM operator_audit_head WHERE id = 1
 `
@@ -314,6 +563,48 @@ func (q *Queries) Head(ctx context.Context) (HeadRow, error) {
 	var i HeadRow
 	err := row.Scan(&i.Seq, &i.Hash)
 	return i, err
+}
+
+const names = `-- name: Names :many
+SELECT id, name FROM operator WHERE id IN (/*SLICE:ids*/?)
+`
+
+type NamesRow struct {
+	ID   int64
+	Name string
+}
+
+func (q *Queries) Names(ctx context.Context, ids []int64) ([]NamesRow, error) {
+	query := names
+	var queryParams []interface{}
+	if len(ids) > 0 {
+		for _, v := range ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NamesRow
+	for rows.Next() {
+		var i NamesRow
+		if err := rows.Scan(&i.ID, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const nextSeq = `-- name: NextSeq :execrows
@@ -351,6 +642,52 @@ func (q *Queries) OldSessions(ctx context.Context, arg OldSessionsParams) ([]str
 			return nil, err
 		}
 		items = append(items, token_hash)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const page = `-- name: Page :many
+SELECT id, username, name, roles, password_hash, totp_sealed, totp_active, totp_step, failures, locked_until, disabled_at, created_at, renew FROM operator WHERE id < ? ORDER BY id DESC LIMIT ?
+`
+
+type PageParams struct {
+	Before int64
+	Limit  int32
+}
+
+func (q *Queries) Page(ctx context.Context, arg PageParams) ([]Operator, error) {
+	rows, err := q.db.QueryContext(ctx, page, arg.Before, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Operator
+	for rows.Next() {
+		var i Operator
+		if err := rows.Scan(
+			&i.ID,
+			&i.Username,
+			&i.Name,
+			&i.Roles,
+			&i.PasswordHash,
+			&i.TotpSealed,
+			&i.TotpActive,
+			&i.TotpStep,
+			&i.Failures,
+			&i.LockedUntil,
+			&i.DisabledAt,
+			&i.CreatedAt,
+			&i.Renew,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -415,6 +752,42 @@ func (q *Queries) Regions(ctx context.Context, operatorID int64) ([]RegionsRow, 
 	return items, nil
 }
 
+const reset = `-- name: Reset :execrows
+UPDATE operator SET password_hash = ?, renew = TRUE, totp_sealed = '', totp_active = FALSE, totp_step = 0, failures = 0, locked_until = 0 WHERE id = ?
+`
+
+type ResetParams struct {
+	PasswordHash string
+	ID           int64
+}
+
+// Another's hand: the second factor goes too, for the phone may be lost with it.
+func (q *Queries) Reset(ctx context.Context, arg ResetParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, reset, arg.PasswordHash, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const reveal = `-- name: Reveal :execrows
+UPDATE operator_reveal SET used = used + 1 WHERE operator_id = ? AND slot = ? AND used < ?
+`
+
+type RevealParams struct {
+	OperatorID int64
+	Slot       string
+	Most       int32
+}
+
+func (q *Queries) Reveal(ctx context.Context, arg RevealParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, reveal, arg.OperatorID, arg.Slot, arg.Most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const seeSession = `-- name: SeeSession :exec
 UPDATE operator_session SET seen_at = ? WHERE token_hash = ?
 `
@@ -430,7 +803,7 @@ func (q *Queries) SeeSession(ctx context.Context, arg SeeSessionParams) error {
 }
 
 const sessionOf = `-- name: SessionOf :one
-SELECT o.id, o.username, o.name, o.roles, o.totp_active, s.seen_at, s.expires_at
+SELECT o.id, o.username, o.name, o.roles, o.totp_active, o.renew, s.seen_at, s.expires_at
 FROM operator_session s
 JOIN operator o ON o.id = s.operator_id
 WHERE s.token_hash = ? AND o.disabled_at = 0
@@ -442,6 +815,7 @@ type SessionOfRow struct {
 	Name       string
 	Roles      string
 	TotpActive bool
+	Renew      sql.NullBool
 	SeenAt     int64
 	ExpiresAt  int64
 }
@@ -455,6 +829,7 @@ func (q *Queries) SessionOf(ctx context.Context, tokenHash string) (SessionOfRow
 		&i.Name,
 		&i.Roles,
 		&i.TotpActive,
+		&i.Renew,
 		&i.SeenAt,
 		&i.ExpiresAt,
 	)
@@ -468,6 +843,25 @@ UPDATE operator_audit_head SET hash = ? WHERE id = 1
 func (q *Queries) SetHead(ctx context.Context, hash string) error {
 	_, err := q.db.ExecContext(ctx, setHead, hash)
 	return err
+}
+
+const setPassword = `-- name: SetPassword :execrows
+UPDATE operator SET password_hash = ?, renew = FALSE WHERE id = ? AND password_hash = ?
+`
+
+type SetPasswordParams struct {
+	PasswordHash string
+	ID           int64
+	Was          string
+}
+
+// The owner's hand: 0 rows when somebody changed the password meanwhile.
+func (q *Queries) SetPassword(ctx context.Context, arg SetPasswordParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setPassword, arg.PasswordHash, arg.ID, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const setTOTP = `-- name: SetTOTP :execrows

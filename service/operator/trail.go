@@ -1,0 +1,89 @@
+package operator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"kaimenhong/model"
+	"kaimenhong/service/operator/internal/db"
+)
+
+// Line is a line of the audit as it is read.
+type Line struct {
+	Seq      int64
+	Operator model.ID // System: no person
+	Name     string   // the operator's; empty for System
+	Action   string
+	Target   string // type/id
+	Detail   json.RawMessage
+	At       model.Millis
+}
+
+// Trail narrows a reading of the audit to what was done to one thing, or by one
+// operator; both empty: everything.
+type Trail struct {
+	Target   string // type/id
+	Operator model.ID
+}
+
+// Audit is one page of the audit, newest first; next is empty after the last.
+// Errors: ErrCursor, ErrTrail when both are asked for.
+func (o *Operators) Audit(ctx context.Context, t Trail, cursor string, limit int) (page []Line, next string, err error) {
+	before, err := beforeOf(cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	var rows []db.OperatorAudit
+	switch n := int32(limit + 1); {
+	case t.Target != "" && t.Operator != 0:
+		return nil, "", ErrTrail
+	case t.Target != "":
+		rows, err = o.q.AuditOfTarget(ctx, db.AuditOfTargetParams{Target: t.Target, Before: before, Limit: n})
+	case t.Operator != 0:
+		rows, err = o.q.AuditOfOperator(ctx, db.AuditOfOperatorParams{OperatorID: int64(t.Operator), Before: before, Limit: n})
+	default:
+		rows, err = o.q.AuditBefore(ctx, db.AuditBeforeParams{Before: before, Limit: n})
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("read the audit: %w", err)
+	}
+	if len(rows) > limit {
+		rows = rows[:limit]
+		next = strconv.FormatInt(rows[limit-1].Seq, 10)
+	}
+	names, err := o.names(ctx, rows)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, row := range rows {
+		page = append(page, Line{
+			Seq: row.Seq, Operator: model.ID(row.OperatorID), Name: names[row.OperatorID], Action: row.Action, Target: row.Target,
+			Detail: json.RawMessage(row.Detail), At: model.Millis(row.HappenedAt),
+		})
+	}
+	return page, next, nil
+}
+
+func (o *Operators) names(ctx context.Context, rows []db.OperatorAudit) (map[int64]string, error) {
+	names := map[int64]string{}
+	var ids []int64
+	for _, row := range rows {
+		if _, ok := names[row.OperatorID]; !ok {
+			names[row.OperatorID] = ""
+			ids = append(ids, row.OperatorID)
+		}
+	}
+	if len(ids) == 0 {
+		return names, nil
+	}
+	found, err := o.q.Names(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read the names of operators: %w", err)
+	}
+	for _, f := range found {
+		names[f.ID] = f.Name
+	}
+	return names, nil
+}
