@@ -24,6 +24,7 @@ const maxOpsBody = 256 << 10
 
 var (
 	errRight  = fault.New(fault.Forbidden, "operator.right", "您的角色没有这项权限")
+	errRenew  = fault.New(fault.Forbidden, "operator.new_password", "请先设置自己的密码，再继续操作")
 	errFactor = fault.New(fault.Forbidden, "operator.second_factor", "请先启用动态码，再继续操作")
 )
 
@@ -130,6 +131,8 @@ func permit(who operator.Operator, right operator.Right) error {
 	switch {
 	case who.May(right):
 		return nil
+	case who.Renew:
+		return errRenew
 	case slices.Equal(who.Rights, []operator.Right{operator.OwnAccount}) && !who.TOTP:
 		return errFactor
 	}

@@ -17,4 +17,15 @@ func (h Handlers) ops(api huma.API) {
 	registerOps(api, opsOperation{method: "GET", path: "/me", id: "getMe", summary: "我的账号、权限与范围", right: operator.OwnAccount}, h.OpsSession.Me)
 	registerOps(api, opsOperation{method: "POST", path: "/me/totp", id: "enrolFactor", summary: "申请动态码", right: operator.OwnAccount}, h.OpsSession.Enrol)
 	registerOps(api, opsOperation{method: "POST", path: "/me/totp/activate", id: "activateFactor", summary: "启用动态码", right: operator.OwnAccount}, h.OpsSession.Activate)
+	registerOps(api, opsOperation{method: "PUT", path: "/me/password", id: "setPassword", summary: "更换密码", right: operator.OwnAccount}, h.OpsSession.SetPassword)
+
+	registerOps(api, opsOperation{method: "GET", path: "/operators", id: "listOperators", summary: "账号", right: operator.ManageOperators}, h.OpsOperator.List)
+	registerOps(api, opsOperation{method: "POST", path: "/operators", id: "addOperator", summary: "新建账号", right: operator.ManageOperators, status: http.StatusCreated}, h.OpsOperator.Add)
+	registerOps(api, opsOperation{method: "GET", path: "/operators/{id}", id: "getOperator", summary: "账号详情", right: operator.ManageOperators, errors: []int{404}}, h.OpsOperator.Get)
+	registerOps(api, opsOperation{method: "PUT", path: "/operators/{id}", id: "updateOperator", summary: "修改账号的姓名、角色、范围", right: operator.ManageOperators, errors: []int{404}}, h.OpsOperator.Update)
+	registerOps(api, opsOperation{method: "POST", path: "/operators/{id}/disable", id: "disableOperator", summary: "停用账号", right: operator.ManageOperators, status: http.StatusOK, errors: []int{404}}, h.OpsOperator.Disable)
+	registerOps(api, opsOperation{method: "POST", path: "/operators/{id}/enable", id: "enableOperator", summary: "启用账号", right: operator.ManageOperators, status: http.StatusOK, errors: []int{404}}, h.OpsOperator.Enable)
+	registerOps(api, opsOperation{method: "POST", path: "/operators/{id}/reset", id: "resetOperator", summary: "重置密码与动态码", right: operator.ManageOperators, status: http.StatusOK, errors: []int{404}}, h.OpsOperator.Reset)
+	registerOps(api, opsOperation{method: "GET", path: "/roles", id: "listRights", summary: "权限表：哪个角色可以做什么", right: operator.OwnAccount}, h.OpsOperator.Roles)
+	registerOps(api, opsOperation{method: "GET", path: "/audit", id: "listAudit", summary: "审计记录", right: operator.ReadAudit}, h.OpsOperator.Audit)
 }

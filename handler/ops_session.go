@@ -17,10 +17,15 @@ type factor interface {
 	Activate(ctx context.Context, id model.ID, code string) error
 }
 
+type passwordChanger interface {
+	SetPassword(ctx context.Context, who operator.Operator, token, old, password string) error
+}
+
 // OpsSession signs operators in and out, and shows each his own account.
 type OpsSession struct {
 	Desk   desk
 	Factor factor
+	Secret passwordChanger
 }
 
 type opsSignIn struct {
@@ -35,20 +40,21 @@ type opsSignIn struct {
 type opsToken struct {
 	Token     string  `json:"token" doc:"放在 Authorization: Bearer 之后"`
 	ExpiresAt instant `json:"expiresAt" format:"date-time"`
-	opsMe
+	OpsMe
 }
 
 type opsTokenAnswer struct{ Body opsToken }
 
-// opsMe is what a console needs of the one who works with it.
-type opsMe struct {
+// OpsMe is what a console needs of the one who works with it.
+type OpsMe struct {
 	ID           model.ID         `json:"id"`
 	Username     string           `json:"username"`
 	Name         string           `json:"name"`
 	Roles        []opsRole        `json:"roles"`
-	Rights       []operator.Right `json:"rights" doc:"可以做什么；启用动态码前只有 own_account"`
+	Rights       []operator.Right `json:"rights" doc:"可以做什么；启用动态码、更换初始密码前只有 own_account"`
 	Regions      []opsRegion      `json:"regions" doc:"只能查看这些地区的用户；空为不限"`
 	SecondFactor bool             `json:"secondFactor" doc:"已启用动态码"`
+	NewPassword  bool             `json:"newPassword" doc:"密码由他人设置，须先更换"`
 	EndsAt       instant          `json:"sessionEndsAt,omitempty" format:"date-time"`
 }
 
@@ -62,12 +68,11 @@ type opsRegion struct {
 	City     string `json:"city,omitempty" maxLength:"32" doc:"空为全省"`
 }
 
-func newOpsMe(o operator.Operator) opsMe {
-	me := opsMe{
+func newOpsMe(o operator.Operator) OpsMe {
+	return OpsMe{
 		ID: o.ID, Username: o.Username, Name: o.Name, Roles: newOpsRoles(o.Roles), Rights: o.Rights, Regions: newOpsRegions(o.Regions),
-		SecondFactor: o.TOTP, EndsAt: when(o.SessionEnds),
+		SecondFactor: o.TOTP, NewPassword: o.Renew, EndsAt: when(o.SessionEnds),
 	}
-	return me
 }
 
 func newOpsRoles(roles []operator.Role) []opsRole {
@@ -100,7 +105,7 @@ func (h OpsSession) End(ctx context.Context, _ *bareWrite) (*empty, error) {
 	return nil, h.Desk.SignOut(ctx, callOf(ctx).token)
 }
 
-type opsMeAnswer struct{ Body opsMe }
+type opsMeAnswer struct{ Body OpsMe }
 
 // Me is the operator himself.
 func (h OpsSession) Me(ctx context.Context, _ *none) (*opsMeAnswer, error) {
@@ -131,4 +136,18 @@ type codeProof struct {
 // Activate makes the second factor count.
 func (h OpsSession) Activate(ctx context.Context, in *codeProof) (*empty, error) {
 	return nil, h.Factor.Activate(ctx, operatorOf(ctx).ID, in.Body.Code)
+}
+
+type passwordInput struct {
+	Write
+	Body struct {
+		Old string `json:"old" minLength:"1" maxLength:"128"`
+		New string `json:"new" minLength:"12" maxLength:"128" doc:"12 到 128 个字符，不能包含用户名"`
+	}
+}
+
+// SetPassword changes one's own password.
+func (h OpsSession) SetPassword(ctx context.Context, in *passwordInput) (*empty, error) {
+	c := callOf(ctx)
+	return nil, h.Secret.SetPassword(ctx, c.worker, c.token, in.Body.Old, in.Body.New)
 }

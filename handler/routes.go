@@ -29,8 +29,9 @@ type Handlers struct {
 	Rights    Rights
 	Complaint Complaint
 
-	OpsGate    OpsGate
-	OpsSession OpsSession
+	OpsGate     OpsGate
+	OpsSession  OpsSession
+	OpsOperator OpsOperator
 
 	TrustedProxies []string
 	Log            *slog.Logger

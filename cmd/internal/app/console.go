@@ -19,5 +19,6 @@ func (d *domains) console(g ground) (err error) {
 // ops is the domains behind the operators' API.
 func (d *domains) ops(g ground, h *handler.Handlers) {
 	h.OpsGate = handler.OpsGate{Operators: d.operators, Gate: handler.Gate{Requests: d.request, Log: g.log}}
-	h.OpsSession = handler.OpsSession{Desk: d.operators, Factor: d.operators}
+	h.OpsSession = handler.OpsSession{Desk: d.operators, Factor: d.operators, Secret: d.operators}
+	h.OpsOperator = handler.OpsOperator{Book: d.operators, Keeper: d.operators, Switch: d.operators, Trail: d.operators}
 }
