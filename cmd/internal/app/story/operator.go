@@ -31,14 +31,14 @@ type Operator struct {
 	secret string // of his second factor
 }
 
-// Answer is what the API answered.
-type Answer struct {
+// OpsAnswer is what the API answered.
+type OpsAnswer struct {
 	Status int
 	Body   []byte
 }
 
 // Into reads the answer's JSON.
-func (a Answer) Into(w *World, v any) {
+func (a OpsAnswer) Into(w *World, v any) {
 	w.t.Helper()
 	if err := json.Unmarshal(a.Body, v); err != nil {
 		w.t.Fatalf("answer %d %s: %v", a.Status, a.Body, err)
@@ -102,7 +102,7 @@ func (o *Operator) enrols() *Operator {
 }
 
 // Does calls the API and fails the story unless it answers with the status.
-func (o *Operator) Does(method, path string, body any, status int) Answer {
+func (o *Operator) Does(method, path string, body any, status int) OpsAnswer {
 	o.w.t.Helper()
 	a := o.Asks(method, path, body)
 	if a.Status != status {
@@ -113,7 +113,7 @@ func (o *Operator) Does(method, path string, body any, status int) Answer {
 
 // Asks calls the API: body is an io.Reader of a file as multipart.Writer made it
 // (File), or what becomes JSON. A write gets a key of its own.
-func (o *Operator) Asks(method, path string, body any) Answer {
+func (o *Operator) Asks(method, path string, body any) OpsAnswer {
 	o.w.t.Helper()
 	var content io.Reader
 	kind := "application/json"
@@ -152,7 +152,7 @@ func (o *Operator) Asks(method, path string, body any) Answer {
 	if err != nil {
 		o.w.t.Fatal(err)
 	}
-	return Answer{response.StatusCode, answered}
+	return OpsAnswer{response.StatusCode, answered}
 }
 
 // File is a body that is no JSON.
