@@ -44,6 +44,8 @@ func (c Config) check() []error {
 	}
 	r.need(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", "must be debug, info, warn or error")
 	r.need(slices.Contains([]string{"json", "text"}, c.Log.Format), "log.format", "must be json or text")
+	r.need(c.Trace.Endpoint == "" || validURL(c.Trace.Endpoint), "trace.endpoint", "must be empty or an http or https URL")
+	r.need(c.Trace.Ratio >= 0 && c.Trace.Ratio <= 1, "trace.ratio", "must lie between 0 and 1")
 	return r.mistakes
 }
 

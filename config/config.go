@@ -21,6 +21,7 @@ type Config struct {
 	Security Security `koanf:"security"`
 	Chat     Chat     `koanf:"chat"`
 	Log      Log      `koanf:"log"`
+	Trace    Trace    `koanf:"trace"`
 }
 
 // HTTP is where the application listens.
@@ -121,6 +122,12 @@ type Log struct {
 	Format string `koanf:"format"` // json, text
 }
 
+// Trace sends OpenTelemetry spans by OTLP over HTTP; off while Endpoint is empty.
+type Trace struct {
+	Endpoint string  `koanf:"endpoint"` // the whole URL
+	Ratio    float64 `koanf:"ratio"`    // of the requests that are traced, 0 to 1
+}
+
 // Default returns the settings before anything is read.
 func Default() Config {
 	return Config{
@@ -132,7 +139,8 @@ func Default() Config {
 			TopUpPage: "pages/topup/index", MallPage: "pages/mall/index",
 			AccountPage: "pages/home/index", RedpacketPage: "pages/redpacket/index",
 		},
-		Log: Log{Level: "info", Format: "json"},
+		Log:   Log{Level: "info", Format: "json"},
+		Trace: Trace{Ratio: 0.01},
 	}
 }
 

@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
@@ -32,6 +36,7 @@ func name(c *gin.Context) {
 		id = model.RequestID(rand.Text())
 	}
 	c.Set(requestIDKey, string(id))
+	c.Request = c.Request.WithContext(model.WithRequest(c.Request.Context(), id))
 	c.Header(headerRequestID, string(id))
 }
 
@@ -47,7 +52,7 @@ func recovered(log *slog.Logger) gin.HandlerFunc {
 				if p == http.ErrAbortHandler {
 					panic(p)
 				}
-				log.ErrorContext(c.Request.Context(), "panic", "requestId", requestID(c), "route", c.FullPath(), "stack", string(debug.Stack()))
+				log.ErrorContext(c.Request.Context(), "panic", "route", c.FullPath(), "stack", string(debug.Stack()))
 				fail(c, log, errPanic.With(fmt.Errorf("%v", p)))
 			}
 		}()
@@ -71,7 +76,22 @@ func observed(reg prometheus.Registerer, log *slog.Logger) gin.HandlerFunc {
 			route = "none"
 		}
 		seconds.WithLabelValues(method(c.Request.Method), route, strconv.Itoa(c.Writer.Status())).Observe(took.Seconds())
-		log.DebugContext(c.Request.Context(), "request", "requestId", requestID(c), "method", method(c.Request.Method), "route", route, "status", c.Writer.Status(), "took", took)
+		log.DebugContext(c.Request.Context(), "request", "method", method(c.Request.Method), "route", route, "status", c.Writer.Status(), "took", took)
+	}
+}
+
+// traced makes a span of each request, named by its route.
+func traced(tracer trace.Tracer) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		ctx, span := tracer.Start(c.Request.Context(), method(c.Request.Method)+" "+cmp.Or(c.FullPath(), "none"), trace.WithSpanKind(trace.SpanKindServer))
+		defer span.End()
+		c.Request = c.Request.WithContext(ctx)
+		c.Next()
+		span.SetAttributes(attribute.String("http.request.method", method(c.Request.Method)), attribute.String("http.route", c.FullPath()),
+			attribute.Int("http.response.status_code", c.Writer.Status()), attribute.String("request.id", requestID(c)))
+		if c.Writer.Status() >= http.StatusInternalServerError {
+			span.SetStatus(codes.Error, "")
+		}
 	}
 }
 

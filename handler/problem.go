@@ -76,7 +76,7 @@ func newProblem(ctx context.Context, log *slog.Logger, err error, request, route
 	f := fault.Of(err)
 	status := statusOf(f)
 	if status >= http.StatusInternalServerError {
-		log.ErrorContext(ctx, "request failed", "requestId", request, "route", route, "code", f.Code, "error", err)
+		log.ErrorContext(ctx, "request failed", "route", route, "code", f.Code, "error", err)
 	}
 	return &problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: f.Code, Detail: f.Text, RequestID: request}
 }

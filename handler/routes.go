@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"kaimenhong/model/fault"
 )
@@ -36,6 +37,7 @@ type Handlers struct {
 	TrustedProxies []string
 	Log            *slog.Logger
 	Registry       *prometheus.Registry
+	Tracer         trace.Tracer // nil: nothing is traced
 }
 
 var errNoRoute = fault.New(fault.NotFound, "route.unknown", "没有这个地址")
@@ -50,7 +52,11 @@ func Routes(h Handlers) (*gin.Engine, error) {
 	if err := r.SetTrustedProxies(h.TrustedProxies); err != nil {
 		return nil, err
 	}
-	r.Use(name, observed(h.Registry, h.Log), recovered(h.Log))
+	r.Use(name, observed(h.Registry, h.Log))
+	if h.Tracer != nil {
+		r.Use(traced(h.Tracer))
+	}
+	r.Use(recovered(h.Log))
 	r.NoRoute(func(c *gin.Context) { fail(c, h.Log, errNoRoute) })
 	r.NoMethod(func(c *gin.Context) { c.Status(http.StatusMethodNotAllowed) })
 

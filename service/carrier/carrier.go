@@ -72,6 +72,7 @@ type Options struct {
 	Trip      uint32        // failures in a row that open the breaker of an API; default 5
 	OpenFor   time.Duration // how long it stays open; default 5 s
 	Transport http.RoundTripper
+	Wrap      func(http.RoundTripper) http.RoundTripper // around every call, for spans; nil: nothing
 }
 
 // The limits of what is read out of an answer.
@@ -127,6 +128,9 @@ func New(now model.Clock, log *slog.Logger, reg prometheus.Registerer, opts Opti
 	opts.OpenFor = cmp.Or(opts.OpenFor, 5*time.Second)
 	if opts.Transport == nil {
 		opts.Transport = transport()
+	}
+	if opts.Wrap != nil {
+		opts.Transport = opts.Wrap(opts.Transport)
 	}
 	c := &Client{
 		base: strings.TrimSuffix(opts.BaseURL, "/") + "/tmf-api", opts: opts, now: now, log: log,

@@ -149,6 +149,7 @@ func (b *Inbox) takeUpAll(ctx context.Context, keys []string) error {
 // delivers it.
 func (b *Inbox) takeUp(ctx context.Context, key model.RequestID) error {
 	token, now := rand.Text(), model.At(b.now())
+	ctx = model.WithRequest(ctx, model.RequestID("late-"+token)) // the key holds an openid
 	taken, err := b.change(ctx, func(ctx context.Context, q *db.Queries) (int64, error) {
 		return q.Claim(ctx, db.ClaimParams{Token: token, LeasedUntil: int64(now.Add(b.opts.RunLimit + 2*grace)), Now: int64(now), MessageKey: string(key)})
 	})

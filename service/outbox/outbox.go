@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,7 +74,11 @@ func New(pool *sql.DB, ids *model.IDs, now model.Clock, log *slog.Logger, reg pr
 		Name: "outbox_attempts_total", Help: "Attempts to keep a promise, by topic and outcome.",
 	}, []string{"topic", "outcome"})
 	reg.MustRegister(outcomes)
-	return &Outbox{db: pool, ids: ids, now: now, log: log, handlers: map[string]Handler{}, opts: opts, outcomes: outcomes}
+	o := &Outbox{db: pool, ids: ids, now: now, log: log, handlers: map[string]Handler{}, opts: opts, outcomes: outcomes}
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "outbox_waiting", Help: "Promises that are not kept yet, of all replicas; NaN while the database does not say.",
+	}, o.waiting))
+	return o
 }
 
 // Handle registers who keeps the promises of a topic.
@@ -140,6 +145,7 @@ func (o *Outbox) attempt(ctx context.Context, id int64) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read a promise: %w", err)
 	}
+	ctx = model.WithRequest(ctx, model.RequestID(fmt.Sprintf("promise-%d", id))) // its request id may hold an openid
 	handleErr := o.run(ctx, row)
 	return handleErr == nil, o.record(ctx, id, token, row, handleErr)
 }
@@ -199,6 +205,19 @@ func again(err error) bool {
 
 // Waiting counts the promises that are not kept yet.
 func (o *Outbox) Waiting(ctx context.Context) (int64, error) { return db.New(o.db).Waiting(ctx) }
+
+// scrapeLimit bounds the count for one look at the metrics.
+const scrapeLimit = time.Second
+
+func (o *Outbox) waiting() float64 {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
+	defer cancel()
+	n, err := o.Waiting(ctx)
+	if err != nil {
+		return math.NaN()
+	}
+	return float64(n)
+}
 
 // maxForget bounds what one call of Forget deletes, so that it locks little.
 const maxForget = 1000

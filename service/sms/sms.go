@@ -64,6 +64,8 @@ const (
 type Options struct {
 	Timeout time.Duration // of one try; 1 s
 	Backoff time.Duration // before the second try, doubled before the third; 100 ms
+
+	Wrap func(http.RoundTripper) http.RoundTripper // around every call, for spans; nil: nothing
 }
 
 // Gateway is the SMS gateway. It is safe for concurrent use.
@@ -104,6 +106,9 @@ func New(address, token string, now model.Clock, reg prometheus.Registerer, opts
 			Name: "sms_send_seconds", Help: "How long the gateway took, all tries together.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2, 4},
 		}),
+	}
+	if opts.Wrap != nil {
+		g.http.Transport = opts.Wrap(g.http.Transport)
 	}
 	for _, metric := range []prometheus.Collector{g.sends, g.seconds} {
 		if err := reg.Register(metric); err != nil {

@@ -48,6 +48,8 @@ type Options struct {
 	TokenPoll     time.Duration // between looks for another replica's token; 50 ms
 	Backoff       time.Duration // before the first repeat after errcode -1; 200 ms, then twice that
 	BreakerOpen   time.Duration // how long an open circuit breaker refuses; 5 s
+
+	Wrap func(http.RoundTripper) http.RoundTripper // around every call, for spans; nil: nothing
 }
 
 // busyRetries is how often a call is repeated after errcode -1.
@@ -109,6 +111,9 @@ func NewClient(official, mini Account, rdb redis.UniversalClient, now model.Cloc
 	})
 	if err != nil {
 		return nil, err
+	}
+	if opts.Wrap != nil {
+		c.transport.next = opts.Wrap(c.transport.next)
 	}
 	for app, account := range map[model.App]Account{model.OfficialAccount: official, model.MiniProgram: mini} {
 		if account.AppID == "" {

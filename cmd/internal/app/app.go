@@ -32,6 +32,7 @@ type App struct {
 	log     *slog.Logger
 	stores  *stores
 	domains *domains
+	traces  tracing
 	jobs    *job.Runner
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -45,7 +46,7 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger, now model.Clo
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, log: log, stores: stores}
+	a := &App{cfg: cfg, log: slog.New(named{log.Handler()}), stores: stores}
 	if err := a.build(ctx, now); err != nil {
 		stores.stop()
 		return nil, err
@@ -72,7 +73,8 @@ func (a *App) build(ctx context.Context, now model.Clock) error {
 	if err != nil {
 		return fmt.Errorf("security.phone_key: %w", err)
 	}
-	g := ground{cfg: a.cfg, stores: a.stores, ids: ids, now: now, log: a.log, reg: reg, sealer: sealer}
+	a.traces = newTracing(a.cfg.Trace, a.log)
+	g := ground{traces: a.traces, cfg: a.cfg, stores: a.stores, ids: ids, now: now, log: a.log, reg: reg, sealer: sealer}
 	if a.domains, err = newDomains(g); err != nil {
 		return err
 	}
@@ -114,6 +116,9 @@ func (a *App) Close(ctx context.Context) error {
 	if a.stop != nil {
 		a.stop()
 		a.running.Wait()
+	}
+	if a.traces.flush != nil {
+		failed = append(failed, a.traces.flush(ctx))
 	}
 	a.stores.stop()
 	return errors.Join(failed...)

@@ -36,7 +36,7 @@ func Check(ctx context.Context, cfg config.Config, settings error) []model.Findi
 // checkOutside asks WeChat for a token and the carrier for an answer.
 func checkOutside(ctx context.Context, cfg config.Config, s *stores) (findings []model.Finding) {
 	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
-	client, err := newCarrier(cfg, time.Now, log, reg)
+	client, err := newCarrier(cfg, time.Now, log, reg, nil)
 	if err == nil {
 		err = client.Check(ctx)
 	}
@@ -44,7 +44,7 @@ func checkOutside(ctx context.Context, cfg config.Config, s *stores) (findings [
 	if s == nil {
 		return findings // WeChat's tokens are shared through Redis
 	}
-	wx, err := newWeChat(cfg, s, time.Now, log, reg)
+	wx, err := newWeChat(cfg, s, time.Now, log, reg, nil)
 	if err == nil {
 		err = wx.Check(ctx)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -43,6 +44,7 @@ type ground struct {
 	log    *slog.Logger
 	reg    *prometheus.Registry
 	sealer *seal.Sealer
+	traces tracing
 }
 
 // domains are the built domains.
@@ -86,10 +88,10 @@ func newDomains(g ground) (*domains, error) {
 
 // outside builds the clients of WeChat and the carrier and what remembers them.
 func (d *domains) outside(g ground) (err error) {
-	if d.wechat, err = newWeChat(g.cfg, g.stores, g.now, g.log, g.reg); err != nil {
+	if d.wechat, err = newWeChat(g.cfg, g.stores, g.now, g.log, g.reg, g.traces.outgoing("wechat", true)); err != nil {
 		return err
 	}
-	if d.carrier, err = newCarrier(g.cfg, g.now, g.log, g.reg); err != nil {
+	if d.carrier, err = newCarrier(g.cfg, g.now, g.log, g.reg, g.traces.outgoing("carrier", false)); err != nil {
 		return err
 	}
 	d.account, err = account.New(d.carrier, d.carrier, account.Stores{
@@ -108,21 +110,21 @@ func (d *domains) outside(g ground) (err error) {
 // a number that was not seen for a minute. It ends before the chat stops waiting.
 const accountLoad = 14 * time.Second
 
-func newWeChat(cfg config.Config, s *stores, now model.Clock, log *slog.Logger, reg prometheus.Registerer) (*wechat.Client, error) {
+func newWeChat(cfg config.Config, s *stores, now model.Clock, log *slog.Logger, reg prometheus.Registerer, wrap func(http.RoundTripper) http.RoundTripper) (*wechat.Client, error) {
 	official := wechat.Account{AppID: cfg.WeChat.AppID, Secret: cfg.WeChat.AppSecret.Reveal()}
 	mini := wechat.Account{AppID: cfg.WeChat.MiniAppID, Secret: cfg.WeChat.MiniAppSecret.Reveal()}
-	client, err := wechat.NewClient(official, mini, s.redis, now, log, reg, wechat.Options{BaseURL: cfg.WeChat.BaseURL})
+	client, err := wechat.NewClient(official, mini, s.redis, now, log, reg, wechat.Options{BaseURL: cfg.WeChat.BaseURL, Wrap: wrap})
 	if err != nil {
 		return nil, fmt.Errorf("wechat: %w", err)
 	}
 	return client, nil
 }
 
-func newCarrier(cfg config.Config, now model.Clock, log *slog.Logger, reg prometheus.Registerer) (*carrier.Client, error) {
+func newCarrier(cfg config.Config, now model.Clock, log *slog.Logger, reg prometheus.Registerer, wrap func(http.RoundTripper) http.RoundTripper) (*carrier.Client, error) {
 	client, err := carrier.New(now, log, reg, carrier.Options{
 		BaseURL: cfg.Carrier.BaseURL, Token: cfg.Carrier.Token.Reveal(), Deadline: cfg.Carrier.Timeout,
 		// A read that is slow is not begun anew: the second one would be as slow.
-		Attempt: cfg.Carrier.Timeout,
+		Attempt: cfg.Carrier.Timeout, Wrap: wrap,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("carrier: %w", err)
@@ -152,7 +154,7 @@ func (d *domains) value(g ground) (err error) {
 // become one the ledger goes before the mall, for its lock on the accounts is what
 // redemptions wait for; when one leaves, after it, for the mall gives points back.
 func (d *domains) people(g ground) (err error) {
-	gateway, err := sms.New(g.cfg.SMS.BaseURL, g.cfg.SMS.Token.Reveal(), g.now, g.reg, sms.Options{})
+	gateway, err := sms.New(g.cfg.SMS.BaseURL, g.cfg.SMS.Token.Reveal(), g.now, g.reg, sms.Options{Wrap: g.traces.outgoing("sms", false)})
 	if err != nil {
 		return fmt.Errorf("sms: %w", err)
 	}
@@ -225,7 +227,7 @@ func (n noted) Handle(ctx context.Context, in model.Inbound) (model.Content, err
 
 // handlers are the domains behind HTTP.
 func (d *domains) handlers(g ground) (handler.Handlers, error) {
-	h := handler.Handlers{TrustedProxies: g.cfg.HTTP.TrustedProxies, Log: g.log, Registry: g.reg}
+	h := handler.Handlers{TrustedProxies: g.cfg.HTTP.TrustedProxies, Log: g.log, Registry: g.reg, Tracer: g.traces.tracer}
 	codec, err := wechat.NewCodec(g.now, wechat.CodecOptions{
 		App: model.OfficialAccount, AppID: g.cfg.WeChat.AppID, Token: g.cfg.WeChat.Token.Reveal(), Mode: wechat.Mode(g.cfg.WeChat.Mode),
 		AESKey: g.cfg.WeChat.EncodingAESKey.Reveal(), PreviousAESKey: g.cfg.WeChat.PreviousAESKey.Reveal(), Window: g.cfg.WeChat.Freshness,
