@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -68,13 +69,15 @@ type opsOperation struct {
 	right                     operator.Right
 	status                    int
 	errors                    []int
+	// body bounds the request, in bytes; 0 is maxOpsBody.
+	body int64
 }
 
 // registerOps adds an operation, as register does for members.
 func registerOps[I, O any](api huma.API, o opsOperation, run func(context.Context, *I) (*O, error)) {
 	op := huma.Operation{
 		Method: o.method, Path: opsPrefix + o.path, OperationID: o.id, Summary: o.summary, DefaultStatus: o.status,
-		Tags: []string{strings.SplitN(strings.TrimPrefix(o.path, "/"), "/", 2)[0]}, MaxBodyBytes: maxOpsBody,
+		Tags: []string{strings.SplitN(strings.TrimPrefix(o.path, "/"), "/", 2)[0]}, MaxBodyBytes: cmp.Or(o.body, maxOpsBody),
 		Errors:                       append([]int{http.StatusBadRequest, http.StatusInternalServerError, http.StatusServiceUnavailable}, o.errors...),
 		RejectUnknownQueryParameters: true, Metadata: map[string]any{opsRight: o.right},
 	}
@@ -124,7 +127,7 @@ func (g OpsGate) enter(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 		return
 	}
-	g.write(ctx, c, maxOpsBody, func(ctx huma.Context) { g.audited(ctx, c, next) })
+	g.write(ctx, c, op.MaxBodyBytes, func(ctx huma.Context) { g.audited(ctx, c, next) })
 }
 
 func permit(who operator.Operator, right operator.Right) error {

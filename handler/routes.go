@@ -29,6 +29,7 @@ type Handlers struct {
 	Mall      Mall
 	Rights    Rights
 	Complaint Complaint
+	Material  Material
 
 	OpsGate     OpsGate
 	OpsSession  OpsSession

@@ -16,7 +16,7 @@ type Body struct {
 	Text string `json:"text,omitempty"` // of a text
 	// Picture is of an image and of a card.
 	Picture  model.ID  `json:"picture,omitzero"`
-	Articles []Article `json:"articles,omitempty"` // of news
+	Articles []Entry `json:"articles,omitempty"` // of news
 	// LibraryID names an article that stands in the official account's own library
 	// (media_id), instead of Articles. Only such a one can be sent to the mass.
 	LibraryID string `json:"libraryId,omitempty"`
@@ -29,8 +29,8 @@ type Body struct {
 	Fields   map[string]string `json:"fields,omitempty"`
 }
 
-// Article is one entry of a news message.
-type Article struct {
+// Entry is one entry of a news message.
+type Entry struct {
 	Title       string   `json:"title"`
 	Description string   `json:"description,omitempty"`
 	Picture     model.ID `json:"picture,omitzero"`

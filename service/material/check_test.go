@@ -12,8 +12,8 @@ import (
 
 var pictures = map[model.ID]Picture{7: {ID: 7, MediaID: "m7", URL: "https://mmbiz.qpic.cn/7"}, 8: {ID: 8}}
 
-func article(title string) Article {
-	return Article{Title: title, Picture: 7, URL: "https://kaimenhong.example/home"}
+func article(title string) Entry {
+	return Entry{Title: title, Picture: 7, URL: "https://kaimenhong.example/home"}
 }
 
 func TestABodyIsRefusedInWordsThatSayWhatToDo(t *testing.T) {
@@ -45,12 +45,12 @@ func TestABodyIsRefusedInWordsThatSayWhatToDo(t *testing.T) {
 		{"a text written backwards", Text, Body{Text: "春节\u202e快乐"}, Template{}, "text", "控制字符"},
 		{"an old number without its time", Text, Body{Text: "余额{{余额|请查询}}"}, Template{}, "variables", "余额时间"},
 		{"a title beside a text", Text, Body{Text: "好", Title: "好"}, Template{}, "title", "没有这一项"},
-		{"one article", News, Body{Articles: []Article{article("回家")}}, Template{}, "", ""},
-		{"nine articles", News, Body{Articles: make([]Article, 9)}, Template{}, "articles", "1到8篇"},
+		{"one article", News, Body{Articles: []Entry{article("回家")}}, Template{}, "", ""},
+		{"nine articles", News, Body{Articles: make([]Entry, 9)}, Template{}, "articles", "1到8篇"},
 		{"no article", News, Body{}, Template{}, "articles", "1到8篇"},
-		{"a title of 65 characters", News, Body{Articles: []Article{article(strings.Repeat("春", 65))}}, Template{}, "articles[0].title", "不能超过64个字"},
-		{"an article of http", News, Body{Articles: []Article{{Title: "回家", Picture: 7, URL: "http://a.example"}}}, Template{}, "articles[0].url", "https://"},
-		{"an article without a picture", News, Body{Articles: []Article{{Title: "回家", URL: "https://a.example"}}}, Template{}, "articles[0].picture", "请选择图片"},
+		{"a title of 65 characters", News, Body{Articles: []Entry{article(strings.Repeat("春", 65))}}, Template{}, "articles[0].title", "不能超过64个字"},
+		{"an article of http", News, Body{Articles: []Entry{{Title: "回家", Picture: 7, URL: "http://a.example"}}}, Template{}, "articles[0].url", "https://"},
+		{"an article without a picture", News, Body{Articles: []Entry{{Title: "回家", URL: "https://a.example"}}}, Template{}, "articles[0].picture", "请选择图片"},
 		{"a picture that WeChat does not have", Image, Body{Picture: 8}, Template{}, "picture", "尚未上传"},
 		{"a card", Card, Body{Title: "众筹红包", Picture: 7, AppID: "wx1234567890abcdef", Page: "pages/pot/index?game=1"}, Template{}, "", ""},
 		{"a card without an app", Card, Body{Title: "众筹红包", Picture: 7, Page: "pages/pot/index"}, Template{}, "appId", "18位"},
@@ -109,7 +109,7 @@ func TestFieldsTakeWhatWeChatTakes(t *testing.T) {
 
 func TestAChannelTakesWhatItCan(t *testing.T) {
 	mini := Template{ID: 4, Channel: model.MiniChannel, Fields: []Field{{"thing1", "活动", ""}}}
-	two := Body{Articles: []Article{article("一"), article("二")}}
+	two := Body{Articles: []Entry{article("一"), article("二")}}
 	for _, tt := range []struct {
 		name string
 		kind Kind

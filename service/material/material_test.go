@@ -424,7 +424,7 @@ func TestATemplateIsReadAsWeChatShowsIt(t *testing.T) {
 func TestAKitIsFrozen(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
 		w, ctx := newWorld(t, pool), t.Context()
-		news := w.publish(Fresh{Kind: News, Name: "回家", Body: Body{Articles: []Article{{Title: "回家", Picture: w.picture(), URL: "https://a.example/home"}}}})
+		news := w.publish(Fresh{Kind: News, Name: "回家", Body: Body{Articles: []Entry{{Title: "回家", Picture: w.picture(), URL: "https://a.example/home"}}}})
 		plan := Plan{Name: "春节回家", Parts: []Part{{Role: "图文", Version: news.ID}}, Game: 5, Offer: Offer{Kind: PackOffer, ID: "DATA10G"}}
 		kit, err := w.AddKit(ctx, writer, plan)
 		if err != nil || kit.Number != 1 || kit.Offer.Name != "春节流量包" || kit.Parts[0].Material != news.Material {

@@ -85,7 +85,7 @@ func (m *Materials) AddPicture(ctx context.Context, by model.ID, content []byte)
 		return Picture{}, fmt.Errorf("keep a picture: %w", err)
 	}
 	if row.MediaID != "" {
-		return picture(row), nil
+		return picture(row), m.brought(ctx, by, row.ID, "material.picture_again", nil)
 	}
 	mediaID, url, err := m.Store.AddPicture(ctx, model.ID(row.ID).String()+"."+format, content)
 	if err != nil {
@@ -94,13 +94,33 @@ func (m *Materials) AddPicture(ctx context.Context, by model.ID, content []byte)
 	if mediaID == "" || len(mediaID) > maxLibraryID || len(url) > maxAddress {
 		return picture(row), fmt.Errorf("upload picture %d: %w", row.ID, ErrPicture)
 	}
-	if _, err := m.q.SetPictureMedia(ctx, db.SetPictureMediaParams{MediaID: mediaID, Url: url, ID: row.ID}); err != nil {
-		return picture(row), fmt.Errorf("note the media id of picture %d: %w", row.ID, err)
+	err = m.brought(ctx, by, row.ID, "material.picture_upload", func(q *db.Queries) error {
+		_, err := q.SetPictureMedia(ctx, db.SetPictureMediaParams{MediaID: mediaID, Url: url, ID: row.ID})
+		return err
+	})
+	if err != nil {
+		return picture(row), err
 	}
 	if row, err = m.q.PictureByHash(ctx, hash); err != nil {
 		return Picture{}, fmt.Errorf("read picture: %w", err)
 	}
 	return picture(row), nil
+}
+
+// brought notes what became of a picture, with the audit's row.
+func (m *Materials) brought(ctx context.Context, by model.ID, id int64, action string, change func(*db.Queries) error) error {
+	err := sqldb.InTx(ctx, m.DB, func(tx *sql.Tx) error {
+		if change != nil {
+			if err := change(m.q.WithTx(tx)); err != nil {
+				return err
+			}
+		}
+		return m.record(ctx, tx, by, action, "picture", model.ID(id), nil)
+	})
+	if err != nil {
+		return fmt.Errorf("note picture %d: %w", id, err)
+	}
+	return nil
 }
 
 func (m *Materials) keepPicture(ctx context.Context, by model.ID, hash, format string, cfg image.Config, content []byte) (row db.PictureByHashRow, err error) {
