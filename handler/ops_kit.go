@@ -164,8 +164,10 @@ func (h Material) Kits(ctx context.Context, in *Page) (*listAnswer[kitRow], erro
 }
 
 type kitPlan struct {
-	Name  string `json:"name" minLength:"1" maxLength:"40"`
-	Parts []struct {
+	// Number is there when a kit is edited.
+	Number int    `json:"number,omitempty" minimum:"1" doc:"修改时必填：您修改的是第几版"`
+	Name   string `json:"name" minLength:"1" maxLength:"40"`
+	Parts  []struct {
 		Role      string   `json:"role" minLength:"1" maxLength:"20" doc:"用途，如 图文、提醒"`
 		VersionID model.ID `json:"versionId" doc:"已发布的素材版本"`
 	} `json:"parts" minItems:"1" maxItems:"20"`
@@ -204,10 +206,7 @@ func (h Material) AddKit(ctx context.Context, in *kitInput) (*kitAnswer, error) 
 type kitEdit struct {
 	Write
 	ByID
-	Body struct {
-		Number int `json:"number" minimum:"1" doc:"您修改的是第几版"`
-		kitPlan
-	}
+	Body kitPlan
 }
 
 // EditKit makes another version of a kit.

@@ -240,6 +240,40 @@ func TestTheLastKnownValueOutlivesTheProcess(t *testing.T) {
 	})
 }
 
+func TestWhatIsKnownIsToldWithoutAsking(t *testing.T) {
+	engines(t, func(t *testing.T, db *sql.DB, client redis.UniversalClient) {
+		first := newRig(t, db, client, account.Options{})
+		if _, known := first.KnownBalance(t.Context(), number(t)); known {
+			t.Error("a balance that nobody asked for is known")
+		}
+		for _, read := range []func() error{
+			func() error { _, err := first.Balance(t.Context(), number(t)); return err },
+			func() error { _, err := first.Usage(t.Context(), number(t)); return err },
+		} {
+			if err := read(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first.stop()
+
+		second := newRig(t, db, client, account.Options{})
+		second.carrier.set(0, down)
+		if b, known := second.KnownBalance(t.Context(), number(t)); !known || b.Available != 100 || b.AsOf == 0 {
+			t.Errorf("KnownBalance = %+v, %v", b, known)
+		}
+		if u, known := second.KnownUsage(t.Context(), number(t)); !known || len(u.Allowances) != 1 {
+			t.Errorf("KnownUsage = %+v, %v", u, known)
+		}
+		second.clock.move(7*24*time.Hour + time.Second)
+		if _, known := second.KnownBalance(t.Context(), number(t)); known {
+			t.Error("a balance of more than a week ago is told")
+		}
+		if _, known := second.KnownBalance(t.Context(), model.Phone{}); known {
+			t.Error("a balance of no number is known")
+		}
+	})
+}
+
 func TestWhatIsKeptCannotBeRead(t *testing.T) {
 	db := dbtest.SQLite(t)
 	r := newRig(t, db, dbtest.EmbeddedRedis(t), account.Options{})

@@ -195,3 +195,6 @@ SELECT member_id FROM audience_portrait WHERE member_id IN (sqlc.slice(ids));
 
 -- name: LastPortrait :one
 SELECT CAST(COALESCE(MAX(p.member_id), 0) AS SIGNED) AS last FROM audience_portrait p;
+
+-- name: CustomersOf :many
+SELECT member_id, phone_sealed, name FROM audience_customer WHERE member_id IN (sqlc.slice(ids));

@@ -15,8 +15,8 @@ import (
 type Body struct {
 	Text string `json:"text,omitempty"` // of a text
 	// Picture is of an image and of a card.
-	Picture  model.ID  `json:"picture,omitzero"`
-	Articles []Entry `json:"articles,omitempty"` // of news
+	Picture  model.ID `json:"picture,omitzero"`
+	Articles []Entry  `json:"articles,omitempty"` // of news
 	// LibraryID names an article that stands in the official account's own library
 	// (media_id), instead of Articles. Only such a one can be sent to the mass.
 	LibraryID string `json:"libraryId,omitempty"`

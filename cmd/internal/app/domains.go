@@ -16,12 +16,14 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/seal"
 	"kaimenhong/service/account"
+	"kaimenhong/service/audience"
 	"kaimenhong/service/carrier"
 	"kaimenhong/service/chat"
 	"kaimenhong/service/home"
 	"kaimenhong/service/idempotency"
 	"kaimenhong/service/inbox"
 	"kaimenhong/service/mall"
+	"kaimenhong/service/material"
 	"kaimenhong/service/member"
 	"kaimenhong/service/notice"
 	"kaimenhong/service/operator"
@@ -69,6 +71,8 @@ type domains struct {
 	home      *home.Home
 	notice    *notice.Notices
 	operators *operator.Operators
+	audience  *audience.Audience
+	material  *material.Materials
 	// background runs until the application closes; each returns when ctx ends.
 	background []func(ctx context.Context)
 	// drain waits for what was begun.
@@ -78,7 +82,7 @@ type domains struct {
 // newDomains builds every domain, each after those it calls.
 func newDomains(g ground) (*domains, error) {
 	d := &domains{}
-	for _, build := range []func(ground) error{d.outside, d.value, d.people, d.game, d.conversation, d.pages, d.console, d.promises} {
+	for _, build := range []func(ground) error{d.outside, d.value, d.people, d.game, d.conversation, d.pages, d.console, d.crowd, d.library, d.promises} {
 		if err := build(g); err != nil {
 			return nil, err
 		}

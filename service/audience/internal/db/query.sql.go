@@ -199,6 +199,49 @@ func (q *Queries) CustomersByPhone(ctx context.Context, indexes []string) ([]Cus
 	return items, nil
 }
 
+const customersOf = `-- name: CustomersOf :many
+SELECT member_id, phone_sealed, name FROM audience_customer WHERE member_id IN (/*SLICE:ids*/?)
+`
+
+type CustomersOfRow struct {
+	MemberID    int64
+	PhoneSealed string
+	Name        string
+}
+
+func (q *Queries) CustomersOf(ctx context.Context, ids []int64) ([]CustomersOfRow, error) {
+	query := customersOf
+	var queryParams []interface{}
+	if len(ids) > 0 {
+		for _, v := range ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CustomersOfRow
+	for rows.Next() {
+		var i CustomersOfRow
+		if err := rows.Scan(&i.MemberID, &i.PhoneSealed, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deedsOf = `-- name: DeedsOf :many
 SELECT member_id, kind, day, n FROM audience_deed WHERE member_id IN (/*SLICE:ids*/?) AND day >= ?
 `

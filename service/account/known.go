@@ -1,0 +1,34 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+
+	"kaimenhong/model"
+)
+
+// KnownBalance is the money of a number as it was last seen, however old, without
+// asking the carrier; known is false when it was never seen or is too old to be shown.
+// Whoever tells it tells AsOf too.
+func (s *Service) KnownBalance(ctx context.Context, phone model.Phone) (b model.Balance, known bool) {
+	known = s.known(ctx, phone, kindBalance, &b) && s.young(b.AsOf)
+	return b, known
+}
+
+// KnownUsage is KnownBalance for the allowances.
+func (s *Service) KnownUsage(ctx context.Context, phone model.Phone) (u model.Usage, known bool) {
+	known = s.known(ctx, phone, kindUsage, &u) && s.young(u.AsOf)
+	return u, known
+}
+
+func (s *Service) known(ctx context.Context, phone model.Phone, kind string, into any) bool {
+	if phone.IsZero() {
+		return false
+	}
+	plain, found := s.snapshot(ctx, s.index(phone), kind)
+	return found && json.Unmarshal(plain, into) == nil
+}
+
+func (s *Service) young(asOf model.Millis) bool {
+	return asOf != 0 && s.now().Sub(asOf.Time()) <= s.opts.MaxStale
+}
