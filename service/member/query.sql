@@ -248,3 +248,13 @@ SELECT c.purpose, c.version, c.granted, c.happened_at FROM member_consent_change
 WHERE c.member_id IN (sqlc.slice('members'))
 ORDER BY c.happened_at DESC, c.id DESC
 LIMIT ?;
+
+-- How many members are reached: the newest identity in each app is chosen by the reader.
+-- name: ReachOf :many
+SELECT m.id, m.merged_into, m.follows, i.app, i.openid, i.created_at FROM member m
+LEFT JOIN member_identity i ON i.member_id = m.id
+WHERE m.closed_at = 0 AND m.id IN (sqlc.slice('members'));
+
+-- name: ConsentsTo :many
+SELECT c.member_id, c.version FROM member_consent c
+WHERE c.purpose = ? AND c.granted = TRUE AND c.member_id IN (sqlc.slice('members'));

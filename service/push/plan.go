@@ -332,26 +332,37 @@ func (p *Planner) render(ctx context.Context, f *facts, all []*recipient) (again
 			byMaterial[w.Material] = append(byMaterial[w.Material], r)
 		}
 	}
-	for material, list := range byMaterial {
-		members := make([]model.MemberID, len(list))
-		for i, r := range list {
-			members[i] = r.reach.Member
-		}
-		messages, errs := p.Material.Render(ctx, material, members)
-		for i, r := range list {
-			if errs[i] == nil {
-				r.msg = &messages[i]
-				if r.channel != model.MassChannel { // the same for all
-					p.stamp(r.msg, model.ID(r.row.ID))
-				}
-				continue
+	for material, whole := range byMaterial {
+		for list := range slices.Chunk(whole, maxIn) {
+			chose, err := p.renderPart(ctx, f, material, list)
+			if err != nil {
+				return false, err
 			}
-			if passing(errs[i]) {
-				return false, fmt.Errorf("render material %s: %w", material, errs[i])
-			}
-			f.pass(r, fault.Of(errs[i]).Code)
-			again = true
+			again = again || chose
 		}
+	}
+	return again, nil
+}
+
+func (p *Planner) renderPart(ctx context.Context, f *facts, material model.ID, list []*recipient) (again bool, err error) {
+	members := make([]model.MemberID, len(list))
+	for i, r := range list {
+		members[i] = r.reach.Member
+	}
+	messages, errs := p.Material.Render(ctx, material, members)
+	for i, r := range list {
+		if errs[i] == nil {
+			r.msg = &messages[i]
+			if r.channel != model.MassChannel { // the same for all
+				p.stamp(r.msg, model.ID(r.row.ID))
+			}
+			continue
+		}
+		if passing(errs[i]) {
+			return false, fmt.Errorf("render material %s: %w", material, errs[i])
+		}
+		f.pass(r, fault.Of(errs[i]).Code)
+		again = true
 	}
 	return again, nil
 }

@@ -83,8 +83,8 @@ func (p *Planner) divide(ctx context.Context, d model.Dispatch, rows []db.Sendin
 			int64(r.reach.Member) == row.MemberID && r.reachable(r.channel) && (d.Purpose != Marketing || r.reach.Agrees)
 		if fine {
 			again = append(again, r)
-		} else {
-			broken[r.batch] = r.batch != 0
+		} else if r.batch != 0 {
+			broken[r.batch] = true
 		}
 	}
 	if again, err = p.remake(ctx, d, again, broken); err != nil {
@@ -105,18 +105,25 @@ func (p *Planner) divide(ctx context.Context, d model.Dispatch, rows []db.Sendin
 // remake makes the messages once more; who has none, and whose mass message is
 // broken, is left out.
 func (p *Planner) remake(ctx context.Context, d model.Dispatch, list []*recipient, broken map[model.ID]bool) ([]*recipient, error) {
-	for _, r := range list {
-		messages, errs := p.Material.Render(ctx, d.Variants[r.row.Variant].Ways[r.way].Material, []model.MemberID{r.reach.Member})
-		switch {
-		case errs[0] == nil:
-			r.msg = &messages[0]
-			if r.channel != model.MassChannel {
-				p.stamp(r.msg, model.ID(r.row.ID))
+	material := func(r *recipient) (int64, bool) { return int64(d.Variants[r.row.Variant].Ways[r.way].Material), true }
+	for _, g := range groups(list, material) {
+		members := make([]model.MemberID, len(g.list))
+		for i, r := range g.list {
+			members[i] = r.reach.Member
+		}
+		messages, errs := p.Material.Render(ctx, model.ID(g.key), members)
+		for i, r := range g.list {
+			switch {
+			case errs[i] == nil:
+				r.msg = &messages[i]
+				if r.channel != model.MassChannel {
+					p.stamp(r.msg, model.ID(r.row.ID))
+				}
+			case passing(errs[i]):
+				return nil, fmt.Errorf("render again: %w", errs[i])
+			case r.batch != 0:
+				broken[r.batch] = true
 			}
-		case passing(errs[0]):
-			return nil, fmt.Errorf("render again: %w", errs[0])
-		default:
-			broken[r.batch] = r.batch != 0
 		}
 	}
 	return slices.DeleteFunc(list, func(r *recipient) bool { return r.msg == nil || broken[r.batch] }), nil

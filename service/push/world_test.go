@@ -36,6 +36,8 @@ type crowd struct {
 	unfollow []model.OpenID
 	msgID    int
 	gate     chan struct{} // calls wait here, when it is there
+	waiting  chan struct{} // and tell so
+	stopped  chan struct{} // the gate of a stopped worker
 }
 
 // call is one message to one person.
@@ -118,14 +120,15 @@ func (c *crowd) Render(_ context.Context, material model.ID, members []model.Mem
 // take is WeChat's side of one call.
 func (c *crowd) take(k call) (string, error) {
 	c.mu.Lock()
-	gate := c.gate
+	gate, waiting := c.gate, c.waiting
+	k.at = c.now
 	c.mu.Unlock()
 	if gate != nil {
+		waiting <- struct{}{}
 		<-gate
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	k.at = c.now
 	c.asked = append(c.asked, k)
 	var err error
 	if c.answer != nil {
@@ -278,4 +281,9 @@ func (r *rig) wants(t testing.TB, want map[string]int64) {
 	if got := r.states(t, 7); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("the recipients are %v, want %v", got, want)
 	}
+}
+
+// ticksOf is a database's time that a test drives.
+func ticksOf(at *model.Millis) func(context.Context) (model.Millis, error) {
+	return func(context.Context) (model.Millis, error) { return *at, nil }
 }

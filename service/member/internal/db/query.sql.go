@@ -583,6 +583,55 @@ func (q *Queries) Consents(ctx context.Context, memberID int64) ([]ConsentsRow, 
 	return items, nil
 }
 
+const consentsTo = `-- name: ConsentsTo :many
+SELECT c.member_id, c.version FROM member_consent c
+WHERE c.purpose = ? AND c.granted = TRUE AND c.member_id IN (/*SLICE:members*/?)
+`
+
+type ConsentsToParams struct {
+	Purpose string
+	Members []int64
+}
+
+type ConsentsToRow struct {
+	MemberID int64
+	Version  int32
+}
+
+func (q *Queries) ConsentsTo(ctx context.Context, arg ConsentsToParams) ([]ConsentsToRow, error) {
+	query := consentsTo
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.Purpose)
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ConsentsToRow
+	for rows.Next() {
+		var i ConsentsToRow
+		if err := rows.Scan(&i.MemberID, &i.Version); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countCode = `-- name: CountCode :execrows
 UPDATE member_code_quota SET sent = sent + 1, last_at = ?
 WHERE scope = ? AND day = ? AND sent < ? AND last_at <= ?
@@ -1296,6 +1345,62 @@ func (q *Queries) PurgeQuotas(ctx context.Context, arg PurgeQuotasParams) (int64
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const reachOf = `-- name: ReachOf :many
+SELECT m.id, m.merged_into, m.follows, i.app, i.openid, i.created_at FROM member m
+LEFT JOIN member_identity i ON i.member_id = m.id
+WHERE m.closed_at = 0 AND m.id IN (/*SLICE:members*/?)
+`
+
+type ReachOfRow struct {
+	ID         int64
+	MergedInto int64
+	Follows    bool
+	App        sql.NullString
+	Openid     sql.NullString
+	CreatedAt  sql.NullInt64
+}
+
+// How many members are reached: the newest identity in each app is chosen by the reader.
+func (q *Queries) ReachOf(ctx context.Context, members []int64) ([]ReachOfRow, error) {
+	query := reachOf
+	var queryParams []interface{}
+	if len(members) > 0 {
+		for _, v := range members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReachOfRow
+	for rows.Next() {
+		var i ReachOfRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.MergedInto,
+			&i.Follows,
+			&i.App,
+			&i.Openid,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const reseal = `-- name: Reseal :execrows
