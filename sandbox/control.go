@@ -47,6 +47,7 @@ func (s *Sandbox) control() http.Handler {
 		"GET /control/templates":                 func(*http.Request) (any, error) { return s.WeChat.Templates(), nil },
 		"GET /control/inspector":                 s.inspector,
 		"GET /control/sent":                      s.sent,
+		"GET /control/sends":                     s.sends,
 		"GET /control/chaos":                     s.chaosNow,
 		"POST /control/chaos":                    s.chaos,
 		"GET /control/clock":                     s.clock,
@@ -167,6 +168,18 @@ func (s *Sandbox) inspector(r *http.Request) (any, error) {
 func (s *Sandbox) sent(r *http.Request) (any, error) {
 	total, each := s.WeChat.Reached(r.URL.Query().Get("persona"))
 	return map[string]any{"total": total, "byOpenid": each}, nil
+}
+
+// sendPage is how many messages one call of sends answers.
+const sendPage = 1000
+
+// sends lists the messages that reached people, one by one.
+func (s *Sandbox) sends(r *http.Request) (any, error) {
+	n, err := after(r)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"sends": s.WeChat.Sends(n, sendPage)}, nil
 }
 
 func (s *Sandbox) chaosNow(*http.Request) (any, error) {

@@ -87,6 +87,7 @@ func (p *Platform) customSend(c *call) (any, error) {
 		return nil, err
 	}
 	p.say(u, b)
+	p.record(Send{Channel: "custom", Persona: u.ID, OpenID: in.ToUser, Page: b.Page, Text: b.Text})
 	return nil, nil
 }
 

@@ -94,6 +94,7 @@ func (p *Platform) mass(c *call, in *massive, people []*user) (any, error) {
 			u.MassCount++
 			reached++
 			p.say(u, b)
+			p.record(Send{Channel: "mass", Persona: u.ID, OpenID: u.OpenID, MsgID: id, ClientID: in.Client, Text: b.Text})
 		}
 	}
 	p.remember(fmt.Sprintf("mass-id %d", id), sent{id, now.Add(massADay)})

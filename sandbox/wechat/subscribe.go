@@ -123,5 +123,6 @@ func (p *Platform) consented(c *call, kind TemplateKind, people map[string]*user
 		p.send(p.event(u, "subscribe_msg_sent_event", false, field{"SubscribeMsgSentEvent", []field{{"List", list}}}))
 	}
 	p.say(u, b)
+	p.record(Send{Channel: string(kind), Persona: u.ID, OpenID: in.ToUser, MsgID: id, Template: t.ID, Page: b.Page})
 	return map[string]any{"errcode": 0, "errmsg": "ok", "msgid": id}, nil
 }

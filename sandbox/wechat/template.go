@@ -207,6 +207,7 @@ func (p *Platform) templateSend(c *call) (any, error) {
 		p.remember(key, sent{id, now.Add(templateDedupe)})
 	}
 	p.say(u, b)
+	p.record(Send{Channel: "template", Persona: u.ID, OpenID: in.ToUser, MsgID: id, ClientID: in.ClientID, Template: t.ID, Page: b.Page})
 	p.send(p.event(u, "TEMPLATESENDJOBFINISH", false, field{"MsgID", id}, field{"Status", "success"}))
 	return map[string]any{"errcode": 0, "errmsg": "ok", "msgid": id}, nil
 }

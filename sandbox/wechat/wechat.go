@@ -64,6 +64,7 @@ type Options struct {
 	OnChange         func()         // called after every change of state
 	OnEvent          func(Event)    // called with what the phone page shows; must not block
 	MaxExchanges     int            // kept by the inspector; default 500
+	MaxSends         int            // messages kept by Sends; default 100,000
 	CallbackTimeout  time.Duration  // default 5 s, as WeChat
 	State            json.RawMessage
 	Users            []User
@@ -109,6 +110,8 @@ type Platform struct {
 	random    *rand.Rand
 	exchanges []Exchange
 	exchange  int64
+	sends     []Send
+	sendSeq   int64
 	chaos     Chaos
 	queue     queue
 }
@@ -160,6 +163,7 @@ func New(now model.Clock, log *slog.Logger, set *faults.Set, opts Options) (*Pla
 	opts.AccountName = cmp.Or(opts.AccountName, "开门红营业厅")
 	opts.TokenLife = cmp.Or(opts.TokenLife, 2*time.Hour)
 	opts.MaxExchanges = cmp.Or(opts.MaxExchanges, 500)
+	opts.MaxSends = cmp.Or(opts.MaxSends, 100_000)
 	opts.CallbackTimeout = cmp.Or(opts.CallbackTimeout, 5*time.Second)
 	if opts.Account == "" {
 		opts.Account = "gh_" + digest(opts.Seed, "account", opts.AppID)[:12]
