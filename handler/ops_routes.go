@@ -29,4 +29,5 @@ func (h Handlers) ops(api huma.API) {
 	registerOps(api, opsOperation{method: "GET", path: "/roles", id: "listRights", summary: "权限表：哪个角色可以做什么", right: operator.OwnAccount}, h.OpsOperator.Roles)
 	registerOps(api, opsOperation{method: "GET", path: "/audit", id: "listAudit", summary: "审计记录", right: operator.ReadAudit}, h.OpsOperator.Audit)
 	h.Material.operations(api)
+	h.opsPushes(api)
 }

@@ -30,10 +30,12 @@ type Handlers struct {
 	Rights    Rights
 	Complaint Complaint
 	Material  Material
+	Tap       Tap
 
 	OpsGate     OpsGate
 	OpsSession  OpsSession
 	OpsOperator OpsOperator
+	OpsPush     OpsPush
 
 	TrustedProxies []string
 	Log            *slog.Logger
@@ -121,6 +123,7 @@ func (h Handlers) operations(api huma.API) {
 	register(api, operation{method: "POST", path: "/pots/{id}/claim", id: "claimPot", summary: "领取奖品", status: 200, errors: []int{404}}, h.Redpacket.Claim)
 	register(api, operation{method: "GET", path: "/pots/{id}/proof", id: "getProof", summary: "公平性证明", errors: []int{404}}, h.Redpacket.Proof)
 	register(api, operation{method: "POST", path: "/complaints", id: "complain", summary: "投诉红包或活动", status: http.StatusCreated}, h.Complaint.Add)
+	register(api, operation{method: "POST", path: "/taps", id: "addTap", summary: "上报从推送消息进入"}, h.Tap.Add)
 	register(api, operation{method: "GET", path: "/me/pots", id: "listMyPots", summary: "我开启的红包"}, h.Redpacket.MyPots)
 	register(api, operation{method: "GET", path: "/me/helps", id: "listMyHelps", summary: "我助力的红包"}, h.Redpacket.MyHelps)
 }

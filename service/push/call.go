@@ -114,13 +114,18 @@ func repeatable(c model.Channel) bool {
 func (p *Planner) call(ctx context.Context, d model.Dispatch, job []*recipient, h *halts, began time.Time) {
 	ctx = context.WithoutCancel(ctx) // what was begun is seen to its end
 	id, err := p.deliver(ctx, job)
+	maybe := job[0].maybe
 	for range repeats {
 		if err == nil || definite(err) || !repeatable(job[0].channel) || time.Since(began) >= p.opts.Lease/3 {
 			break
 		}
+		maybe = true
 		id, err = p.deliver(ctx, job)
 	}
 	out, why := p.judge(d, job[0].channel, err, h)
+	if maybe && out != wasSent { // a refusal of the repeat says nothing of the first call
+		out, why = wasUnknown, errUnknownOutcome.Code
+	}
 	for _, r := range job {
 		r.out, r.msgID, r.asked = out, id, true
 		if out != wasSent {

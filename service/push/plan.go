@@ -44,6 +44,7 @@ type recipient struct {
 	// What the call said.
 	out   outcome
 	asked bool // the call was made
+	maybe bool // an earlier call may have been good
 	msgID string
 }
 

@@ -35,6 +35,7 @@ type crowd struct {
 	deduped  map[string]bool
 	unfollow []model.OpenID
 	msgID    int
+	began    func(call)    // asked when a call begins
 	gate     chan struct{} // calls wait here, when it is there
 	waiting  chan struct{} // and tell so
 	stopped  chan struct{} // the gate of a stopped worker
@@ -122,6 +123,9 @@ func (c *crowd) take(k call) (string, error) {
 	c.mu.Lock()
 	gate, waiting := c.gate, c.waiting
 	k.at = c.now
+	if c.began != nil {
+		c.began(k)
+	}
 	c.mu.Unlock()
 	if gate != nil {
 		waiting <- struct{}{}

@@ -60,6 +60,7 @@ type domains struct {
 	points    *points.Ledger
 	mall      *mall.Mall
 	push      *push.Pusher
+	planner   *push.Planner
 	redpacket *redpacket.Engine
 	payer     *payout.Payer
 	moments   *moments
@@ -82,7 +83,7 @@ type domains struct {
 // newDomains builds every domain, each after those it calls.
 func newDomains(g ground) (*domains, error) {
 	d := &domains{}
-	for _, build := range []func(ground) error{d.outside, d.value, d.people, d.game, d.conversation, d.pages, d.console, d.crowd, d.library, d.promises} {
+	for _, build := range []func(ground) error{d.outside, d.value, d.people, d.game, d.conversation, d.pages, d.console, d.crowd, d.library, d.planning, d.promises} {
 		if err := build(g); err != nil {
 			return nil, err
 		}
@@ -209,24 +210,10 @@ func (d *domains) conversation(g ground) error {
 		Members: d.members, Binding: d.members, Account: held, Bills: held, Points: d.points, Gifts: chatCounter{d.mall}, Rules: d.rules, Seal: g.sealer,
 		DB: g.stores.db, Redis: g.stores.redis, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, opts)
-	d.inbox = inbox.New(g.stores.db, g.stores.redis, d.wechat, g.sealer, noted{d.chat, d.push}.Handle, g.now, g.log, g.reg, inbox.Options{})
+	d.inbox = inbox.New(g.stores.db, g.stores.redis, d.wechat, g.sealer, noted{d}.Handle, g.now, g.log, g.reg, inbox.Options{})
 	d.background = append(d.background, d.rules.Run)
 	d.drain = append(d.drain, d.inbox.Drain)
 	return nil
-}
-
-// noted is the chat, after which the pusher learns what came in: by then the member
-// exists.
-type noted struct {
-	chat *chat.Chat
-	push *push.Pusher
-}
-
-// Handle answers a message or an event.
-func (n noted) Handle(ctx context.Context, in model.Inbound) (model.Content, error) {
-	content, err := n.chat.Handle(ctx, in)
-	n.push.Note(in)
-	return content, err
 }
 
 // handlers are the domains behind HTTP.
@@ -239,8 +226,9 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 	if err != nil {
 		return h, fmt.Errorf("wechat: %w", err)
 	}
-	h.WeChat, err = handler.NewWeChat(codec, d.inbox, noted{d.chat, d.push}, g.log, g.reg, handler.WeChatOptions{})
+	h.WeChat, err = handler.NewWeChat(codec, d.inbox, noted{d}, g.log, g.reg, handler.WeChatOptions{})
 	d.api(g, &h)
+	d.pushes(&h)
 	d.ops(g, &h)
 	h.Redpacket, h.Complaint = d.redpackets(g), handler.Complaint{Notes: d.chat}
 	return h, err

@@ -1,0 +1,60 @@
+package app
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+
+	"kaimenhong/handler"
+	"kaimenhong/model"
+	"kaimenhong/service/push"
+)
+
+// planning builds what sends campaigns, on every replica, after the audience and the
+// library that it reads.
+func (d *domains) planning(g ground) error {
+	key, err := tapKey(g.cfg.Security.SessionKey.Reveal())
+	if err != nil {
+		return err
+	}
+	d.planner = push.NewPlanner(push.PlannerNeeds{
+		SQL: g.stores.db, Redis: g.stores.redis, Audience: d.audience, Material: d.material, People: d.members, Sender: d.wechat,
+		Broadcaster: d.wechat, TapKey: key, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
+	}, push.PlannerOptions{})
+	d.background = append(d.background, d.planner.Run)
+	return nil
+}
+
+// tapKey is the key of taps, made of the sessions' so that nobody has to keep another;
+// neither tells anything of the other.
+func tapKey(session string) ([]byte, error) {
+	secret, err := base64.StdEncoding.DecodeString(session)
+	if err != nil {
+		return nil, fmt.Errorf("security.session_key: %w", err)
+	}
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("push taps"))
+	return mac.Sum(nil), nil
+}
+
+// pushes is the planner behind HTTP.
+func (d *domains) pushes(h *handler.Handlers) {
+	h.OpsPush = handler.OpsPush{Told: d.planner}
+	h.Tap = handler.Tap{Taps: d.planner}
+}
+
+// noted is the chat, after which the pusher learns what came in (by then the member
+// exists) and the planner what WeChat reports of messages.
+type noted struct{ d *domains }
+
+// Handle answers a message or an event.
+func (n noted) Handle(ctx context.Context, in model.Inbound) (model.Content, error) {
+	content, err := n.d.chat.Handle(ctx, in)
+	n.d.push.Note(in)
+	if err == nil {
+		err = n.d.planner.Report(ctx, in)
+	}
+	return content, err
+}
