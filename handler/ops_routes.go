@@ -30,4 +30,5 @@ func (h Handlers) ops(api huma.API) {
 	registerOps(api, opsOperation{method: "GET", path: "/audit", id: "listAudit", summary: "审计记录", right: operator.ReadAudit}, h.OpsOperator.Audit)
 	h.Material.operations(api)
 	h.opsPushes(api)
+	h.campaigns(api)
 }

@@ -36,6 +36,7 @@ type Handlers struct {
 	OpsSession  OpsSession
 	OpsOperator OpsOperator
 	OpsPush     OpsPush
+	OpsCampaign OpsCampaign
 
 	TrustedProxies []string
 	Log            *slog.Logger

@@ -21,6 +21,7 @@ type Work struct {
 	Request   purger
 	Notice    purger
 	Operators purger
+	Campaign  campaignWork
 }
 
 type purger interface {
@@ -79,6 +80,12 @@ type momentWork interface {
 	Reconcile(ctx context.Context) error
 }
 
+type campaignWork interface {
+	Advance(ctx context.Context) (int, error)
+	Stage(ctx context.Context) (int, error)
+	Watch(ctx context.Context) (int, error)
+}
+
 // maxClosed is how many ended pots one run closes.
 const maxClosed = 200_000
 
@@ -118,6 +125,9 @@ func Schedule(w Work) []Job {
 		{Name: "redpacket-remind", Spec: "20 * * * * *", Limit: 50 * time.Second, Run: counted(w.Moments.Remind)},
 		{Name: "redpacket-reconcile", Spec: "0 30 3 * * *", Limit: 2 * time.Hour, Run: w.Moments.Reconcile},
 		{Name: "payout-due", Spec: "*/2 * * * * *", Limit: time.Minute, Everywhere: true, Run: counted(w.Payout.Due)},
+		{Name: "campaign-advance", Spec: "* * * * * *", Limit: time.Minute, Everywhere: true, Run: counted(w.Campaign.Advance)},
+		{Name: "campaign-stage", Spec: "* * * * * *", Limit: 30 * time.Minute, Everywhere: true, Run: counted(w.Campaign.Stage)},
+		{Name: "campaign-watch", Spec: "30 * * * * *", Limit: 10 * time.Minute, Everywhere: true, Run: counted(w.Campaign.Watch)},
 		{Name: "push-lose", Spec: "45 * * * * *", Limit: 30 * time.Second, Run: counted(w.Push.Lose)},
 		{Name: "push-forget", Spec: "0 55 4 * * *", Limit: 10 * time.Minute, Run: untilNone(w.Push.Forget)},
 		{Name: "session-purge", Spec: "0 35 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Session.Purge))},

@@ -49,6 +49,7 @@ var (
 	ErrChecker = fault.New(fault.Forbidden, "campaign.checker", "方案的编写人和提交人不能审批自己的方案，请换一位同事")
 	ErrCount   = fault.New(fault.Conflict, "campaign.count", "确认的人数与冻结的人数不一致，请核对后重新确认")
 	ErrWhy     = fault.New(fault.Invalid, "campaign.why", "请写明原因，最多60个字")
+	ErrCursor  = fault.New(fault.Invalid, "campaign.cursor", "翻页参数不正确")
 	ErrCron    = fault.New(fault.Invalid, "campaign.cron", "定时表达式不正确")
 )
 

@@ -14,8 +14,8 @@ import (
 // Problem is one thing that is wrong with a plan. Where is the path to the field:
 // steps[0].when.cron; empty for the whole.
 type Problem struct {
-	Where string `json:"where"`
-	Text  string `json:"text"` // what is wrong and what to do
+	Where string
+	Text  string // what is wrong and what to do
 }
 
 // check gathers what is wrong.

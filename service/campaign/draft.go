@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"kaimenhong/model"
 	"kaimenhong/model/sqldb"
@@ -177,7 +178,7 @@ func (c *Campaigns) Copy(ctx context.Context, by, id model.ID, name string) (Ver
 	if name != "" {
 		p.Name = name
 	}
-	p.Steps = append([]Step(nil), p.Steps...)
+	p.Steps = slices.Clone(p.Steps)
 	for i := range p.Steps {
 		p.Steps[i].ID = 0
 	}

@@ -77,7 +77,7 @@ func (c *Campaigns) nextOf(p *Plan, s Step) []model.Millis {
 			return []model.Millis{s.When.At}
 		}
 	case ByCron:
-		t, err := c.NextTimes(s.When.Cron, max(now, p.StartsAt.Add(-time.Millisecond)))
+		t, err := c.nextTimes(s.When.Cron, max(now, p.StartsAt.Add(-time.Millisecond)))
 		if err != nil {
 			return nil
 		}

@@ -53,6 +53,8 @@ type library interface {
 	// Check says what is wrong with a material for a channel: a missing field, a text
 	// too long, no review; each in words that say what to do.
 	Check(ctx context.Context, way model.Way) ([]string, error)
+	// Preview is a material as a member would get it; member 0 is an example.
+	Preview(ctx context.Context, material model.ID, member model.MemberID) (model.Message, error)
 }
 
 // Game is what a campaign wants to know of a game.
@@ -70,16 +72,16 @@ type games interface {
 	Game(ctx context.Context, id model.ID) (Game, error)
 }
 
-// Tally is how many deliveries of a step stand where.
+// Tally is how many deliveries of a dispatch stand where.
 type Tally struct {
-	Dispatch model.ID            `json:"-"`
-	Step     model.ID            `json:"step"`
-	Variant  string              `json:"variant,omitempty"`
-	Channel  model.Channel       `json:"channel,omitempty"`
-	State    model.DeliveryState `json:"state"`
-	Why      string              `json:"why,omitempty"`
-	N        int64               `json:"n"`
-	Tapped   int64               `json:"tapped"`
+	Dispatch model.ID
+	Step     model.ID
+	Variant  string
+	Channel  model.Channel
+	State    model.DeliveryState
+	Why      string
+	N        int64
+	Tapped   int64
 }
 
 // pusher brings messages to people.

@@ -186,6 +186,7 @@ func (p *Plan) shape() error {
 // number gives new steps their ids. A step that names an id must be of the campaign.
 func (p *Plan) number(ids *model.IDs, known []Step) error {
 	seen := map[model.ID]bool{}
+	p.Steps = slices.Clone(p.Steps) // the caller's stay as they are
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if s.ID == 0 {

@@ -69,19 +69,25 @@ func (c *Campaigns) Submit(ctx context.Context, by, id model.ID, version int) (V
 
 // sound refuses a plan that is not to be reviewed or scheduled.
 func (c *Campaigns) sound(ctx context.Context, v Version) error {
-	fired, err := c.fired(ctx, v.Campaign)
+	found, err := c.troubles(ctx, v)
 	if err != nil {
 		return err
+	}
+	return problems(found)
+}
+
+// troubles are all that is wrong with a saved version.
+func (c *Campaigns) troubles(ctx context.Context, v Version) ([]Problem, error) {
+	fired, err := c.fired(ctx, v.Campaign)
+	if err != nil {
+		return nil, err
 	}
 	found, err := c.validate(ctx, &v.Plan, fired)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	more, err := c.kept(ctx, v, fired)
-	if err != nil {
-		return err
-	}
-	return problems(append(found, more...))
+	return append(found, more...), err
 }
 
 // fired are the steps of a campaign that were pushed at least once.

@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,9 +23,13 @@ type Times struct {
 	Next  []model.Millis
 }
 
-// NextTimes explains a cron expression and says its next five times after an
-// instant. Errors: ErrCron, in words that say what to do.
-func (c *Campaigns) NextTimes(spec string, after model.Millis) (Times, error) {
+// NextTimes explains a cron expression and says its next five times. Errors: ErrCron,
+// in words that say what to do.
+func (c *Campaigns) NextTimes(_ context.Context, spec string) (Times, error) {
+	return c.nextTimes(spec, model.At(c.Now()))
+}
+
+func (c *Campaigns) nextTimes(spec string, after model.Millis) (Times, error) {
 	next, err := c.cron(spec)
 	if err != nil {
 		return Times{}, err

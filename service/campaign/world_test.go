@@ -222,6 +222,10 @@ func (w *world) Kit(_ context.Context, id model.ID) (Kit, error) {
 
 func (w *world) Check(context.Context, model.Way) ([]string, error) { return w.trouble, nil }
 
+func (w *world) Preview(context.Context, model.ID, model.MemberID) (model.Message, error) {
+	return model.Message{Content: model.Text("回家了吗？")}, nil
+}
+
 func (w *world) Game(context.Context, model.ID) (Game, error) { return w.game, nil }
 
 func (w *world) Stage(_ context.Context, d model.Dispatch) (int64, error) {

@@ -30,6 +30,7 @@ type App struct {
 
 	cfg     config.Config
 	log     *slog.Logger
+	now     model.Clock
 	stores  *stores
 	domains *domains
 	traces  tracing
@@ -46,7 +47,7 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger, now model.Clo
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, log: slog.New(named{log.Handler()}), stores: stores}
+	a := &App{cfg: cfg, log: slog.New(named{log.Handler()}), now: now, stores: stores}
 	if err := a.build(ctx, now); err != nil {
 		stores.stop()
 		return nil, err

@@ -22,4 +22,5 @@ func (d *domains) ops(g ground, h *handler.Handlers) {
 	h.OpsSession = handler.OpsSession{Desk: d.operators, Factor: d.operators, Secret: d.operators}
 	h.OpsOperator = handler.OpsOperator{Book: d.operators, Keeper: d.operators, Switch: d.operators, Trail: d.operators}
 	h.Material = handler.Material{Library: d.material}
+	h.OpsCampaign = d.opsCampaign()
 }

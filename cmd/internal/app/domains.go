@@ -17,6 +17,7 @@ import (
 	"kaimenhong/model/seal"
 	"kaimenhong/service/account"
 	"kaimenhong/service/audience"
+	"kaimenhong/service/campaign"
 	"kaimenhong/service/carrier"
 	"kaimenhong/service/chat"
 	"kaimenhong/service/home"
@@ -73,6 +74,7 @@ type domains struct {
 	notice    *notice.Notices
 	operators *operator.Operators
 	audience  *audience.Audience
+	campaign  *campaign.Campaigns
 	material  *material.Materials
 	// background runs until the application closes; each returns when ctx ends.
 	background []func(ctx context.Context)
@@ -83,7 +85,7 @@ type domains struct {
 // newDomains builds every domain, each after those it calls.
 func newDomains(g ground) (*domains, error) {
 	d := &domains{}
-	for _, build := range []func(ground) error{d.outside, d.value, d.people, d.game, d.conversation, d.pages, d.console, d.crowd, d.library, d.planning, d.promises} {
+	for _, build := range []func(ground) error{d.outside, d.value, d.people, d.game, d.conversation, d.pages, d.console, d.crowd, d.library, d.planning, d.campaigns, d.promises} {
 		if err := build(g); err != nil {
 			return nil, err
 		}
@@ -237,7 +239,7 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 // work is the domains behind the schedule.
 func (d *domains) work() job.Work {
 	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Account: d.account, Mall: d.mall, Push: d.push, Session: d.session, Request: d.request, Notice: d.notice,
-		Redpacket: d.redpacket, Payout: d.payer, Moments: d.moments, Operators: d.operators,
+		Redpacket: d.redpacket, Payout: d.payer, Moments: d.moments, Operators: d.operators, Campaign: d.campaign,
 	}
 }
 

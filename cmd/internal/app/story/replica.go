@@ -103,6 +103,12 @@ func (w *World) Process(binary string) *Replica {
 	w.t.Helper()
 	serve := exec.Command(binary, "serve")
 	serve.Env = append(w.Environment(), "PATH="+os.Getenv("PATH"))
+	return w.process(serve)
+}
+
+// process starts a replica in a process of its own.
+func (w *World) process(serve *exec.Cmd) *Replica {
+	w.t.Helper()
 	output, err := serve.StderrPipe()
 	if err != nil {
 		w.t.Fatal(err)

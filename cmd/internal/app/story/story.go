@@ -101,6 +101,8 @@ type World struct {
 	happen  happenings
 	end     context.CancelFunc
 	wait    sync.WaitGroup
+
+	children children
 }
 
 // Begin makes the outside world and the front before the replicas: an address that
@@ -166,7 +168,7 @@ func (w *World) Now() time.Time {
 }
 
 // Passes moves the time of the story ahead.
-func (w *World) Passes(d time.Duration) { w.ahead.Add(int64(d)) }
+func (w *World) Passes(d time.Duration) { w.children.tell(w.ahead.Add(int64(d))) }
 
 // Idle waits until WeChat has nothing more to deliver.
 func (w *World) Idle() {

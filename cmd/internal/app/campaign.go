@@ -1,0 +1,281 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"kaimenhong/handler"
+	"kaimenhong/job"
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	"kaimenhong/service/account"
+	"kaimenhong/service/audience"
+	"kaimenhong/service/campaign"
+	"kaimenhong/service/material"
+	"kaimenhong/service/member"
+	"kaimenhong/service/push"
+	"kaimenhong/service/redpacket"
+)
+
+// campaigns builds the plans and what lets them run.
+func (d *domains) campaigns(g ground) (err error) {
+	people := crowd{d.audience}
+	d.campaign, err = campaign.New(campaign.Deps{
+		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Audit: d.operators,
+		Segments: people, Frozen: people, Library: shelf{d.material}, Games: pots{d.redpacket},
+		Pushes: pushes{d.planner}, Brakes: d.planner, Happened: happenings{d.audience, d.members, d.account}, Cron: job.Times,
+	}, campaign.Options{})
+	if err != nil {
+		return fmt.Errorf("campaign: %w", err)
+	}
+	return nil
+}
+
+// opsCampaign is the campaigns behind the operators' API.
+func (d *domains) opsCampaign() handler.OpsCampaign {
+	c := d.campaign
+	return handler.OpsCampaign{Book: c, Plans: c, Advice: campaign.Advice{Campaigns: c}, Drafts: c, Copies: c, Reviews: c, Runs: c, Stops: c}
+}
+
+// crowd is the audience as campaigns ask it.
+type crowd struct{ audience *audience.Audience }
+
+// Describe says a segment in words, and why it cannot be evaluated.
+func (c crowd) Describe(ctx context.Context, id model.ID) (campaign.Segment, error) {
+	s, err := c.audience.Segment(ctx, id)
+	if err != nil {
+		return campaign.Segment{}, err
+	}
+	out := campaign.Segment{Name: s.Name}
+	found, err := c.audience.Validate(ctx, s.Tree, id)
+	if err != nil {
+		return out, err
+	}
+	if len(found) > 0 {
+		var texts []string
+		for _, p := range found {
+			texts = append(texts, p.Text)
+		}
+		out.Trouble = strings.Join(texts, "；")
+		return out, nil
+	}
+	out.Sentence, err = c.audience.Explain(ctx, s.Tree)
+	return out, err
+}
+
+// Count is how many are in a segment now.
+func (c crowd) Count(ctx context.Context, id model.ID) (int64, error) {
+	s, err := c.audience.Segment(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	return c.audience.Count(ctx, s.Tree)
+}
+
+// Matching is who of the members is in the segment now.
+func (c crowd) Matching(ctx context.Context, id model.ID, members []model.MemberID) ([]model.MemberID, error) {
+	return c.audience.Matching(ctx, id, members)
+}
+
+// Freeze saves who is in the segment now.
+func (c crowd) Freeze(ctx context.Context, segment model.ID, request model.RequestID) (model.ID, int64, error) {
+	f, err := c.audience.Freeze(ctx, segment, request)
+	return f.ID, f.Size, err
+}
+
+// Collect saves whom next answers.
+func (c crowd) Collect(ctx context.Context, segment model.ID, request model.RequestID, next campaign.Source) (model.ID, int64, error) {
+	f, err := c.audience.Collect(ctx, segment, request, next)
+	return f.ID, f.Size, err
+}
+
+// Members is a page of a frozen audience.
+func (c crowd) Members(ctx context.Context, frozen model.ID, after model.MemberID, limit int) ([]model.MemberID, error) {
+	return c.audience.FrozenMembers(ctx, frozen, after, limit)
+}
+
+// shelf is the material as campaigns ask it.
+type shelf struct{ material *material.Materials }
+
+// Kit is one version of a kit.
+func (s shelf) Kit(ctx context.Context, id model.ID) (campaign.Kit, error) {
+	k, err := s.material.Kit(ctx, id)
+	return campaign.Kit{Name: k.Name, Game: k.Game}, err
+}
+
+// Check says why a material cannot go through a channel.
+func (s shelf) Check(ctx context.Context, way model.Way) ([]string, error) {
+	err := s.material.Fits(ctx, way.Material, way.Channel)
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.Conflict, fault.NotFound:
+		if err != nil {
+			return []string{fault.Of(err).Text}, nil
+		}
+	}
+	return nil, err
+}
+
+// Preview is a material as a member would get it.
+func (s shelf) Preview(ctx context.Context, version model.ID, member model.MemberID) (model.Message, error) {
+	p, err := s.material.Preview(ctx, version, member)
+	return p.Message, err
+}
+
+// pots are the games as campaigns ask for them.
+type pots struct{ engine *redpacket.Engine }
+
+// Game is what a campaign wants to know of a game.
+func (p pots) Game(ctx context.Context, id model.ID) (campaign.Game, error) {
+	g, err := p.engine.Game(ctx, redpacket.GameID(id))
+	if err != nil {
+		return campaign.Game{}, err
+	}
+	out := campaign.Game{Name: g.Rules.Name, StartsAt: g.Rules.StartsAt, EndsAt: g.Rules.EndsAt, Budget: g.Rules.Budget, Stopped: g.StoppedAt != 0}
+	for _, a := range g.Rules.Amounts {
+		out.Prize = max(out.Prize, a.Target)
+	}
+	return out, nil
+}
+
+// pushes are the planner as campaigns see it.
+type pushes struct{ *push.Planner }
+
+// Tally counts the deliveries of a campaign.
+func (p pushes) Tally(ctx context.Context, id model.ID) ([]campaign.Tally, error) {
+	rows, err := p.Planner.Tally(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]campaign.Tally, len(rows))
+	for i, r := range rows {
+		all[i] = campaign.Tally{
+			Dispatch: r.Dispatch, Step: r.Step, Variant: r.Variant, Channel: r.Channel, State: r.State, Why: r.Why, N: r.Count, Tapped: r.Tapped,
+		}
+	}
+	return all, nil
+}
+
+// happenings finds what steps wait for: in portraits, in what members did, and at the
+// carrier.
+type happenings struct {
+	audience *audience.Audience
+	members  *member.Members
+	account  *account.Service
+}
+
+// paid are the deeds that are a payment.
+var paid = []audience.Kind{audience.TopUp, audience.Pack, audience.Buy}
+
+// Look asks to whom of the members it happened.
+func (h happenings) Look(ctx context.Context, w campaign.When, members []model.MemberID, at model.Millis) ([]campaign.Happening, error) {
+	day := model.DayOf(at.Time())
+	switch w.Event {
+	case campaign.Birthday:
+		born, err := h.audience.BornOn(ctx, day, members)
+		return each(born, at, at.Time().Format("2006")), err
+	case campaign.Payment:
+		// The round begins at 8:00: what was paid the day before is whole.
+		spent, err := h.audience.DidOn(ctx, day-1, paid, members)
+		return each(spent, at, (day - 1).String()), err
+	case campaign.DataLow, campaign.PackExpiry:
+		return h.metered(ctx, w, members, at)
+	}
+	return nil, nil
+}
+
+// each is one happening for each of the members.
+func each(members []model.MemberID, at model.Millis, ref string) []campaign.Happening {
+	all := make([]campaign.Happening, len(members))
+	for i, m := range members {
+		all[i] = campaign.Happening{Member: m, At: at, Ref: ref}
+	}
+	return all
+}
+
+// metersAtOnce bounds the questions to the carrier of one look.
+const metersAtOnce = 8
+
+// metered asks what the carrier says of each member's number. Whoever has none, or of
+// whom the carrier does not answer now, is looked at in the next round.
+func (h happenings) metered(ctx context.Context, w campaign.When, members []model.MemberID, at model.Millis) ([]campaign.Happening, error) {
+	var mu sync.Mutex
+	var all []campaign.Happening
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(metersAtOnce)
+	for _, id := range members {
+		group.Go(func() error {
+			return model.Guarded(func() error {
+				ref, err := h.meter(ctx, w, id, at)
+				if err != nil || ref == "" {
+					return err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				all = append(all, campaign.Happening{Member: id, At: at, Ref: ref})
+				return nil
+			})
+		})
+	}
+	err := group.Wait()
+	slices.SortFunc(all, func(a, b campaign.Happening) int { return int(a.Member - b.Member) })
+	return all, err
+}
+
+// meter says what happened to a member's data; empty: nothing.
+func (h happenings) meter(ctx context.Context, w campaign.When, id model.MemberID, at model.Millis) (ref string, err error) {
+	m, err := h.members.Get(ctx, id, model.OfficialAccount)
+	if errors.Is(err, member.ErrUnknown) || err == nil && !m.Bound() {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	u, err := h.account.Usage(ctx, m.Phone)
+	if err != nil || u.Stale {
+		return "", nil //nolint:nilerr // the next round asks again
+	}
+	if w.Event == campaign.DataLow {
+		if low(u) {
+			return at.Time().Format("2006-01"), nil
+		}
+		return "", nil
+	}
+	day := model.DayOf(at.Time()) + model.Day(w.Days)
+	for _, a := range u.Allowances {
+		if a.Kind == model.Data && a.ValidUntil != 0 && a.Left > 0 && model.DayOf(a.ValidUntil.Time()) == day {
+			return day.String(), nil
+		}
+	}
+	return "", nil
+}
+
+// low tells that less than a tenth of the data is left.
+func low(u model.Usage) bool {
+	var total, left int64
+	for _, a := range u.Allowances {
+		if a.Kind != model.Data {
+			continue
+		}
+		if a.Total == 0 {
+			return false // unlimited
+		}
+		total, left = total+a.Total, left+a.Left
+	}
+	return total > 0 && left < total/10
+}
+
+// Joined is a page of those in the segment now.
+func (h happenings) Joined(ctx context.Context, segment model.ID, after model.MemberID, limit int) ([]model.MemberID, error) {
+	return h.audience.MatchingAfter(ctx, segment, after, limit)
+}
+
+// Among is who of the members is in a frozen audience.
+func (h happenings) Among(ctx context.Context, frozen model.ID, members []model.MemberID) ([]model.MemberID, error) {
+	return h.audience.FrozenAmong(ctx, frozen, members)
+}

@@ -1,0 +1,349 @@
+package campaign
+
+import (
+	"database/sql"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"kaimenhong/model"
+	"kaimenhong/model/dbtest"
+	"kaimenhong/model/fault"
+)
+
+// becomes says what became of the deliveries of the last dispatch.
+func (w *world) becomes(rows ...Tally) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := w.staged[len(w.staged)-1]
+	w.tally = slices.DeleteFunc(w.tally, func(t Tally) bool { return t.Dispatch == d.ID })
+	for _, r := range rows {
+		r.Dispatch, r.Step = d.ID, d.Step
+		w.tally = append(w.tally, r)
+	}
+}
+
+func TestACanaryIsWatchedBeforeTheOthersFollow(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		for _, tt := range []struct {
+			name  string
+			tally []Tally
+			want  State
+			told  []string
+		}{
+			{"all is well", []Tally{{State: model.DeliverySent, N: 48}, {State: model.DeliveryRefused, N: 2}, {State: model.DeliveryPending, N: 4950}}, Running, []string{"release"}},
+			{"one in ten fails", []Tally{{State: model.DeliverySent, N: 40}, {State: model.DeliveryUnknown, N: 10}, {State: model.DeliveryPending, N: 4950}}, Paused, []string{"pause"}},
+			{"two of three fail, which says little", []Tally{{State: model.DeliverySent, N: 1}, {State: model.DeliveryRefused, N: 2}, {State: model.DeliveryPending, N: 4950}}, Running, []string{"release"}},
+			{"nobody was tried yet", []Tally{{State: model.DeliveryPending, N: 5000}}, Canary, nil},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				w := newWorld(t, db)
+				c := w.replica()
+				id := w.launch(c, plan())
+				w.passes(25*time.Hour + time.Minute)
+				w.round(c)
+				w.becomes(tt.tally...)
+				w.passes(9 * time.Minute)
+				w.round(c)
+				w.state(c, id, Canary)
+				w.passes(2 * time.Minute)
+				w.round(c)
+				w.state(c, id, tt.want)
+				if !slices.Equal(w.told, tt.told) {
+					t.Errorf("the pushes were told %v, want %v", w.told, tt.told)
+				}
+			})
+		}
+	})
+}
+
+func TestPauseResumeAndKillReachThePushesAtOnce(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, ctx := w.replica(), t.Context()
+		id := w.launch(c, plan())
+		if _, err := c.Pause(ctx, planner, id, " "); !errors.Is(err, ErrWhy) {
+			t.Errorf("Pause without a reason = %v, want %v", err, ErrWhy)
+		}
+		must[Campaign](t)(c.Pause(ctx, planner, id, "素材有误"))
+		w.passes(25*time.Hour + time.Minute)
+		w.round(c)
+		if len(w.staged) != 0 {
+			t.Fatalf("a paused campaign pushed %v", w.staged)
+		}
+		must[Campaign](t)(c.Resume(ctx, planner, id))
+		w.state(c, id, Scheduled)
+		w.round(c)
+		w.state(c, id, Canary)
+		must[Campaign](t)(c.Release(ctx, planner, id))
+		must[Campaign](t)(c.Kill(ctx, planner, id, "投诉过多"))
+		w.state(c, id, Stopped)
+		for name, act := range map[string]func() (Campaign, error){
+			"resume": func() (Campaign, error) { return c.Resume(ctx, planner, id) },
+			"pause":  func() (Campaign, error) { return c.Pause(ctx, planner, id, "再停一下") },
+			"kill":   func() (Campaign, error) { return c.Kill(ctx, planner, id, "再停一下") },
+		} {
+			if _, err := act(); !errors.Is(err, ErrState) {
+				t.Errorf("%s of a stopped one = %v, want %v", name, err, ErrState)
+			}
+		}
+		if want := []string{"pause", "resume", "release", "kill"}; !slices.Equal(w.told, want) {
+			t.Errorf("the pushes were told %v, want %v", w.told, want)
+		}
+	})
+}
+
+func TestALaterVersionChangesALiveCampaignAndPushesNothingTwice(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, ctx := w.replica(), t.Context()
+		id := w.launch(c, plan())
+		w.passes(25*time.Hour + time.Minute)
+		w.round(c)
+		v := must[Version](t)(c.Revise(ctx, planner, id))
+		if _, err := c.Revise(ctx, planner, id); !errors.Is(err, ErrState) {
+			t.Errorf("a second draft = %v, want %v", err, ErrState)
+		}
+		moved := v.Plan
+		moved.Steps = slices.Clone(v.Plan.Steps)
+		moved.Steps[0].When.At = model.At(begin.Add(49 * time.Hour))
+		v = must[Version](t)(c.Save(ctx, planner, id, 2, v.Edits, moved))
+		if _, err := c.Submit(ctx, planner, id, 2); !errors.Is(err, ErrPlan) || !strings.Contains(fault.Of(err).Text, "已经推送过") {
+			t.Errorf("moving a step that was pushed = %v, want %v", err, ErrPlan)
+		}
+		more := plan()
+		more.Steps[0] = must[Version](t)(c.Version(ctx, id, 1)).Plan.Steps[0]
+		second := plan().Steps[0]
+		second.Name, second.When.At = "初五提醒", model.At(begin.Add(49*time.Hour))
+		more.Steps = append(more.Steps, second)
+		must[Version](t)(c.Save(ctx, planner, id, 2, v.Edits, more))
+		v = must[Version](t)(c.Submit(ctx, planner, id, 2))
+		if _, err := c.Schedule(ctx, planner, id, 2); !errors.Is(err, ErrState) {
+			t.Errorf("scheduling what nobody checked = %v, want %v", err, ErrState)
+		}
+		must[Version](t)(c.Approve(ctx, checker, id, 2, v.FrozenSize))
+		must[Campaign](t)(c.Schedule(ctx, planner, id, 2))
+		w.state(c, id, Canary)
+		w.round(c)
+		w.passes(24 * time.Hour)
+		w.round(c)
+		if got := times(t, c, id); !slices.Equal(got, []string{"02-11 10:00 staged", "02-10 10:00 staged"}) {
+			t.Errorf("pushes %v", got)
+		}
+		if old := must[Version](t)(c.Version(ctx, id, 1)); old.State != Old {
+			t.Errorf("version 1 is %s, want old", old.State)
+		}
+	})
+}
+
+func TestAWinnerGoesToTheRest(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		tested := plan(func(p *Plan) {
+			p.Steps[0].Variants = []Variant{{"A", 5000, p.Steps[0].Variants[0].Ways}, {"B", 5000, p.Steps[0].Variants[0].Ways}}
+			p.Steps[0].Winner = &Winner{TestPercent: 20, Hours: 4, MinSent: 100}
+		})
+		for _, tt := range []struct {
+			name        string
+			sent        int64
+			tapA, tapB  int64
+			hours       time.Duration
+			want, words string
+		}{
+			{"the better one", 500, 40, 80, 5, "B", "差异显著"},
+			{"not beyond chance", 500, 40, 44, 5, "A", "差异不显著"},
+			{"too few are waited for", 50, 4, 20, 5, "", ""},
+			{"too few for long", 50, 4, 20, 9, "A", "仍不足"},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				w := newWorld(t, db)
+				c := w.replica()
+				id := w.launch(c, tested)
+				w.passes(25*time.Hour + time.Minute)
+				w.round(c)
+				w.becomes(Tally{Variant: "A", State: model.DeliverySent, N: tt.sent, Tapped: tt.tapA}, Tally{Variant: "B", State: model.DeliverySent, N: tt.sent, Tapped: tt.tapB})
+				w.passes(tt.hours * time.Hour)
+				w.round(c)
+				if tt.want == "" {
+					if len(w.staged) != 1 {
+						t.Fatalf("%d dispatches, want the test alone", len(w.staged))
+					}
+					must[Campaign](t)(c.Kill(t.Context(), planner, id, "测试结束"))
+					return
+				}
+				if len(w.staged) != 2 {
+					t.Fatalf("%d dispatches, want the test and the rest", len(w.staged))
+				}
+				rest := w.staged[1]
+				if len(rest.Variants) != 1 || rest.Variants[0].Name != tt.want || rest.Variants[0].Share != 10_000 {
+					t.Errorf("the rest gets %+v, want %s", rest.Variants, tt.want)
+				}
+				inBoth, all := 0, len(w.frozen[w.staged[0].Frozen])+len(w.frozen[rest.Frozen])
+				for _, m := range w.frozen[rest.Frozen] {
+					if _, twice := slices.BinarySearch(w.frozen[w.staged[0].Frozen], m); twice {
+						inBoth++
+					}
+				}
+				if part := len(w.frozen[w.staged[0].Frozen]); inBoth != 0 || all != 5000 || math.Abs(float64(part)-1000) > 120 {
+					t.Errorf("%d in the test, %d in both parts, %d in all", part, inBoth, all)
+				}
+				if o := must[[]Occurrence](t)(c.Occurrences(t.Context(), id)); !strings.Contains(o[1].Why, tt.words) {
+					t.Errorf("the reason is %q, want %q", o[1].Why, tt.words)
+				}
+			})
+		}
+	})
+}
+
+func TestWhatHappensToAMemberBringsOnePush(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		w.launch(c, plan(func(p *Plan) {
+			p.Steps[0].When = When{Kind: OnEvent, Event: DataLow, DelayMinutes: 30}
+			p.Steps[0].Condition = some
+		}))
+		w.happens = map[model.MemberID]string{7: "2026-02", 8: "2026-02", 4999: "2026-02"}
+		for range 5 {
+			w.passes(time.Hour)
+			w.round(c)
+		}
+		if len(w.staged) != 1 || !slices.Equal(w.frozen[w.staged[0].Frozen], []model.MemberID{7, 4999}) {
+			t.Fatalf("pushed %+v, want one to the two who meet the condition", w.staged)
+		}
+		w.passes(24 * time.Hour)
+		w.round(c)
+		w.happens[9] = "2026-02"
+		w.passes(24 * time.Hour)
+		w.round(c)
+		w.passes(time.Hour)
+		w.round(c)
+		if len(w.staged) != 2 || !slices.Equal(w.frozen[w.staged[1].Frozen], []model.MemberID{9}) {
+			t.Errorf("the day after %+v, want one more to the one who is new", w.staged[1:])
+		}
+		if err := c.Note(t.Context(), DataLow, Happening{11, model.At(w.clock()), "2026-02"}); err != nil {
+			t.Fatal(err)
+		}
+		w.passes(time.Hour)
+		w.round(c)
+		if len(w.staged) != 3 {
+			t.Errorf("%d pushes, want one for what was noted at once", len(w.staged))
+		}
+	})
+}
+
+func TestWhoeverJoinsASegmentLaterIsGreetedOnce(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		w.launch(c, plan(func(p *Plan) { p.Steps[0].When = When{Kind: OnEvent, Event: JoinedSegment} }))
+		w.passes(2 * time.Hour)
+		w.round(c)
+		w.people[everybody] = append(w.people[everybody], 6001, 6002)
+		for range 4 {
+			w.passes(time.Hour)
+			w.round(c)
+		}
+		if len(w.staged) != 1 || !slices.Equal(w.frozen[w.staged[0].Frozen], []model.MemberID{6001, 6002}) {
+			t.Errorf("pushed %+v, want one to the two who joined", w.staged)
+		}
+	})
+}
+
+func TestAFailedStageIsTriedAgainAndACampaignEnds(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		id := w.launch(c, plan())
+		w.passes(25*time.Hour + time.Minute)
+		w.stageFail = errDown
+		w.round(c)
+		w.round(c)
+		w.stageFail = nil
+		w.passes(time.Minute)
+		w.round(c)
+		if len(w.staged) != 1 {
+			t.Fatalf("%d dispatches, want 1 after the failure", len(w.staged))
+		}
+		w.becomes(Tally{State: model.DeliverySent, N: 4500}, Tally{State: model.DeliveryHeldOut, N: 500})
+		w.passes(11 * time.Minute)
+		w.round(c)
+		w.passes(time.Minute)
+		w.round(c)
+		w.state(c, id, Finished)
+		copied := must[Version](t)(c.Copy(t.Context(), planner, id, "元宵"))
+		if copied.State != Draft || copied.Plan.Name != "元宵" || copied.Plan.Steps[0].ID == w.staged[0].Step {
+			t.Errorf("the copy is %+v", copied)
+		}
+	})
+}
+
+func TestCronIsSaidInChineseWithItsNextTimes(t *testing.T) {
+	for spec, want := range map[string]string{
+		"0 10 * * *":     "每天10:00（北京时间）",
+		"30 9 * * 1,3":   "每周一、周三09:30（北京时间）",
+		"0 8 1,15 * *":   "每月1日、15日08:00（北京时间）",
+		"0 9,18 * * *":   "每天09:00、18:00（北京时间）",
+		"0 12 17 2 *":    "每年2月17日12:00（北京时间）",
+		"0 9-18 * * 1-5": "每周一到周五9点到18点的第0分（北京时间）",
+		"0 10 * * MON":   "每周一10:00（北京时间）",
+		"0 20 * 1-2 *":   "每年1月到2月的每天20:00（北京时间）",
+		"0 */2 * * *":    "每天任意钟点每2个小时的第0分（北京时间）",
+		"15 10 1 * 0":    "每月1日或周日10:15（北京时间）",
+	} {
+		if got := cronWords(spec); got != want {
+			t.Errorf("%s is said %q, want %q", spec, got, want)
+		}
+	}
+	c := newWorld(t, dbtest.SQLite(t)).replica()
+	got := must[Times](t)(c.NextTimes(t.Context(), "0 10 * * *"))
+	if len(got.Next) != 5 || got.Next[0] != model.At(begin.Add(time.Hour)) || got.Next[4] != model.At(begin.Add(97*time.Hour)) {
+		t.Errorf("next times %v", got.Next)
+	}
+}
+
+func TestTheWinnerIsAUnlessAnotherIsBetterBeyondChance(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		sent := rapid.Int64Range(30, 100_000)
+		var all []tried
+		for i := range rapid.IntRange(2, 5).Draw(t, "variants") {
+			n := sent.Draw(t, "sent")
+			all = append(all, tried{string(rune('A' + i)), n, rapid.Int64Range(0, n).Draw(t, "tapped")})
+		}
+		name, why := win(all)
+		if why == "" {
+			t.Fatal("no reason")
+		}
+		for _, v := range all {
+			if v.name == name && name != "A" && (v.rate() <= all[0].rate() || z(v, all[0]) < 1.96) {
+				t.Fatalf("%s won with %.4f against %.4f", name, v.rate(), all[0].rate())
+			}
+		}
+	})
+}
+
+func TestAPlanIsSaidInOneReading(t *testing.T) {
+	c := newWorld(t, dbtest.SQLite(t)).replica()
+	e := must[Explanation](t)(c.Explain(t.Context(), plan()))
+	if want := "活动“回家”（目标：增收）从2月9日 10:00到2月19日 09:00，面向人群“高价值”：选出近3个月平均ARPU不低于50元的人。现有5000人，其中随机10%（约500人）作为对照组，不会收到任何消息。组合为“回家”。奖品预算2000元。"; e.Summary != want {
+		t.Errorf("summary %q, want %q", e.Summary, want)
+	}
+	if want := "第1步“除夕图文”：2月10日 10:00，发送营销消息，依次尝试客服消息、小程序订阅消息；48小时内未送达的不再发送；错过时间则补发一次。"; e.Steps[0].Words != want {
+		t.Errorf("step %q, want %q", e.Steps[0].Words, want)
+	}
+}
+
+func FuzzCronWords(f *testing.F) {
+	for _, seed := range []string{"0 10 * * *", "*/5 1-2/3 ? JAN,12 SUN-7", "- , / * *", "99 99 99 99 99"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, spec string) {
+		if words := cronWords(spec); spec != "" && words == "" {
+			t.Errorf("%q is said with no word", spec)
+		}
+	})
+}
