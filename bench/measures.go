@@ -12,5 +12,6 @@ var measures = []measure{
 	{"pot.open", measureOpen},
 	{"pots.open", measureMillion},
 	{"callback.edge", measureEdge},
+	{"points.redeem", measureRedeem},
 	{"audience", measureAudience},
 }

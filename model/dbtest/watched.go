@@ -11,7 +11,9 @@ import (
 type Trip struct {
 	N         int    // from 1
 	Statement string // its SQL, or BEGIN, COMMIT, ROLLBACK
-	Done      bool   // the database has acted, and its answer is on the way
+	Args      []driver.NamedValue
+	Query     bool // it answers rows
+	Done      bool // the database has acted, and its answer is on the way
 }
 
 // WatchedBy opens the same database over connections that call meet before each round
@@ -50,8 +52,8 @@ type watchedConn struct {
 }
 
 // trip runs do between the two meetings.
-func (c *watchedConn) trip(statement string, do func() error) error {
-	at := Trip{N: int(c.watcher.trips.Add(1)), Statement: statement}
+func (c *watchedConn) trip(at Trip, do func() error) error {
+	at.N = int(c.watcher.trips.Add(1))
 	if err := c.watcher.meet(at); err != nil {
 		return c.cut(err)
 	}
@@ -93,7 +95,7 @@ func (c *watchedConn) CheckNamedValue(v *driver.NamedValue) error {
 }
 
 func (c *watchedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (rows driver.Rows, err error) {
-	err = c.trip(query, func() error {
+	err = c.trip(Trip{Statement: query, Args: args, Query: true}, func() error {
 		rows, err = c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 		c.reading = rows
 		return err
@@ -103,7 +105,7 @@ func (c *watchedConn) QueryContext(ctx context.Context, query string, args []dri
 }
 
 func (c *watchedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (result driver.Result, err error) {
-	err = c.trip(query, func() error {
+	err = c.trip(Trip{Statement: query, Args: args}, func() error {
 		result, err = c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
 		return err
 	})
@@ -111,7 +113,7 @@ func (c *watchedConn) ExecContext(ctx context.Context, query string, args []driv
 }
 
 func (c *watchedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (tx driver.Tx, err error) {
-	err = c.trip("BEGIN", func() error {
+	err = c.trip(Trip{Statement: "BEGIN"}, func() error {
 		tx, err = c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
 		return err
 	})
@@ -123,11 +125,11 @@ type watchedTx struct {
 	conn *watchedConn
 }
 
-func (t *watchedTx) Commit() error { return t.conn.trip("COMMIT", t.Tx.Commit) }
+func (t *watchedTx) Commit() error { return t.conn.trip(Trip{Statement: "COMMIT"}, t.Tx.Commit) }
 
 func (t *watchedTx) Rollback() error {
 	if t.conn.broken {
 		return nil // the database rolled back when the connection broke
 	}
-	return t.conn.trip("ROLLBACK", t.Tx.Rollback)
+	return t.conn.trip(Trip{Statement: "ROLLBACK"}, t.Tx.Rollback)
 }

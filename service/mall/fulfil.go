@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"kaimenhong/model"
@@ -22,43 +25,80 @@ const (
 	longGap  = time.Hour
 )
 
-// slice and maxSlices bound one run of FulfilDue.
+// slice and maxSlices bound one run of FulfilDue, fanOut what it does at once.
 const (
 	slice     = 100
 	maxSlices = 100
+	fanOut    = 8
 )
 
 // FulfilDue takes up every redemption about which something is to be done: goods
 // that were not handed over yet, answers that are not known, payments that never
-// came. It returns how many it moved and may be stopped and repeated at any point.
+// came; at most fanOut at a time, for each may wait for the carrier. It returns how
+// many it moved and may be stopped and repeated at any point.
 func (m *Mall) FulfilDue(ctx context.Context) (int, error) {
 	moved, failed := 0, 0
 	after := db.DueParams{Now: m.millis(), Limit: slice}
 	for range maxSlices {
-		ids, err := db.New(m.DB).Due(ctx, after)
+		due, err := db.New(m.DB).Due(ctx, after)
 		if err != nil {
 			return moved, fmt.Errorf("find due redemptions: %w", err)
 		}
-		for _, r := range ids {
-			after.AfterNext, after.AfterID = r.NextAt, r.ID
-			if err := m.Fulfil(ctx, model.ID(r.ID)); err != nil {
-				if ctx.Err() != nil {
-					return moved, err
-				}
-				failed++
-				m.Log.ErrorContext(ctx, "redemption not handed over", "redemption", r.ID, "err", err)
-				continue
-			}
-			moved++
+		ok, err := m.fulfilAll(ctx, due)
+		moved, failed = moved+ok, failed+len(due)-ok
+		if err != nil {
+			return moved, err
 		}
-		if len(ids) < slice {
+		if len(due) < slice {
 			break
 		}
+		after.AfterNext, after.AfterID = due[slice-1].NextAt, due[slice-1].ID
 	}
 	if failed > 0 {
 		return moved, fmt.Errorf("%d redemptions could not be handed over", failed)
 	}
 	return moved, nil
+}
+
+// fulfilAll takes up one slice and returns how many were moved; the others are
+// logged. Its error is that the context ended.
+func (m *Mall) fulfilAll(ctx context.Context, due []db.DueRow) (int, error) {
+	var moved atomic.Int64
+	var wait sync.WaitGroup
+	next := make(chan int64)
+	for range min(fanOut, len(due)) {
+		wait.Go(func() {
+			for id := range next {
+				if m.fulfilOne(ctx, model.ID(id)) {
+					moved.Add(1)
+				}
+			}
+		})
+	}
+	for _, r := range due {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- r.ID
+	}
+	close(next)
+	wait.Wait()
+	return int(moved.Load()), ctx.Err()
+}
+
+// fulfilOne takes up one of many: what fails, panic included, is logged and leaves
+// the others alone.
+func (m *Mall) fulfilOne(ctx context.Context, id model.ID) (ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			m.Log.ErrorContext(ctx, "panic", "redemption", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	err := m.Fulfil(ctx, id)
+	if err != nil && ctx.Err() == nil {
+		m.Log.ErrorContext(ctx, "redemption not handed over", "redemption", id, "err", err)
+	}
+	return err == nil
 }
 
 // Fulfil does what is due about one redemption now. Two at once do it once.

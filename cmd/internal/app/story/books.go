@@ -25,6 +25,19 @@ func (w *World) Settle() {
 	w.Until("every promise is kept", func() bool { return len(w.rows(ctx, db, "SELECT id FROM outbox WHERE done_at = 0")) == 0 })
 }
 
+// Count is how many rows a query answers.
+func (w *World) Count(query string) int {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	db, err := sqldb.Open(ctx, w.stores.DSN, sqldb.Options{MaxOpen: 1})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	return len(w.rows(ctx, db, query))
+}
+
 // Books are the rows of every table, each as a line, by table; tables that change by
 // the clock are left out.
 func (w *World) Books() map[string][]string {

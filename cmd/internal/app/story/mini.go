@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -24,10 +25,8 @@ type Mini struct {
 	Access  string
 	Refresh string
 
-	p    *Person
-	w    *World
-	once sync.Once
-	spec routers.Router
+	p *Person
+	w *World
 }
 
 // Answer is what the API said.
@@ -118,18 +117,32 @@ func (m *Mini) Get(path string) Answer { m.w.t.Helper(); return m.Do("GET", path
 // body is sent as JSON unless it is nil.
 func (m *Mini) Do(method, path, key string, body any) Answer {
 	m.w.t.Helper()
+	a, err := m.Try(method, path, key, body)
+	if err != nil {
+		m.w.t.Fatal(err)
+	}
+	return a
+}
+
+// errNoReplica says that nobody was there to answer.
+var errNoReplica = errors.New("no replica answered")
+
+// Try is Do for who expects that replicas die: an error means that nobody knows what
+// came of the call.
+func (m *Mini) Try(method, path, key string, body any) (Answer, error) {
+	m.w.t.Helper()
 	var content []byte
 	if body != nil {
 		var err error
 		if content, err = json.Marshal(body); err != nil {
-			m.w.t.Fatal(err)
+			return Answer{}, err
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, m.w.base+"/api/v1"+path, bytes.NewReader(content))
 	if err != nil {
-		m.w.t.Fatal(err)
+		return Answer{}, err
 	}
 	if m.Access != "" {
 		request.Header.Set("Authorization", "Bearer "+m.Access)
@@ -142,16 +155,19 @@ func (m *Mini) Do(method, path, key string, body any) Answer {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		m.w.t.Fatal(err)
+		return Answer{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(response.Body, 4<<20))
+	if err == nil && response.StatusCode == http.StatusBadGateway {
+		err = errNoReplica
+	}
 	if err != nil {
-		m.w.t.Fatal(err)
+		return Answer{}, err
 	}
 	a := Answer{Status: response.StatusCode, Header: response.Header, Raw: raw, mini: m}
 	m.hold(request, a)
-	return a
+	return a, nil
 }
 
 // description is where the committed description lies, seen from a story.
@@ -164,19 +180,24 @@ func Spec(ctx context.Context) (*openapi3.T, error) {
 	return loader.LoadFromFile(description)
 }
 
+// described finds operations by their requests.
+var described = sync.OnceValues(func() (routers.Router, error) {
+	doc, err := Spec(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return legacy.NewRouter(doc)
+})
+
 // hold checks an answer against the description.
 func (m *Mini) hold(request *http.Request, a Answer) {
 	m.w.t.Helper()
-	m.once.Do(func() {
-		doc, err := Spec(context.Background())
-		if err == nil {
-			m.spec, err = legacy.NewRouter(doc)
-		}
-		if err != nil {
-			m.w.t.Fatal(err)
-		}
-	})
-	route, params, err := m.spec.FindRoute(request)
+	spec, err := described()
+	if err != nil {
+		m.w.t.Errorf("read the description: %v", err)
+		return
+	}
+	route, params, err := spec.FindRoute(request)
 	if err != nil {
 		m.w.t.Errorf("%s %s is not described: %v", request.Method, request.URL.Path, err)
 		return
@@ -230,8 +251,8 @@ func (a Answer) Value(path string) any {
 			at = in[name]
 		case []any:
 			at = nil
-			if len(name) == 1 && int(name[0]-'0') < len(in) {
-				at = in[name[0]-'0']
+			if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(in) {
+				at = in[i]
 			}
 		default:
 			return nil
@@ -240,8 +261,25 @@ func (a Answer) Value(path string) any {
 	return at
 }
 
+// String is the status and the whole body.
+func (a Answer) String() string { return strconv.Itoa(a.Status) + " " + string(a.Raw) }
+
 // Text is the string under a path, "" when there is none.
 func (a Answer) Text(path string) string { s, _ := a.Value(path).(string); return s }
+
+// Items are the entries of a list, each an answer of its own.
+func (a Answer) Items() (items []Answer) {
+	var list struct {
+		Items []json.RawMessage `json:"items"`
+	}
+	if json.Unmarshal(a.Raw, &list) != nil {
+		return nil
+	}
+	for _, raw := range list.Items {
+		items = append(items, Answer{a.Status, a.Header, raw, a.mini})
+	}
+	return items
+}
 
 // Number is the whole number under a path, -1 when there is none.
 func (a Answer) Number(path string) int64 {

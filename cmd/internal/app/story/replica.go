@@ -186,6 +186,9 @@ func (r *Replica) Stop() {
 // a balancer does that has not noticed, until Forget.
 func (r *Replica) Kill() { r.stopped.Do(r.kill) }
 
+// Forget takes a killed replica out of the front.
+func (r *Replica) Forget() { r.w.front.remove(r) }
+
 // Publishes puts the account's menu up, as the demo does.
 func (r *Replica) Publishes() *Replica {
 	r.w.t.Helper()
