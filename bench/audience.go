@@ -254,7 +254,7 @@ func measureCount(ctx context.Context, e env, db *sql.DB, a *audience.Audience) 
 // fillDeeds gives everybody a past: three of five tapped within 90 days, everybody
 // did something, one in twenty complained.
 func fillDeeds(ctx context.Context, db *sql.DB, a *audience.Audience) error {
-	tag, err := a.CreateTag(ctx, "投诉")
+	tag, err := a.CreateTag(ctx, 0, "投诉")
 	if err != nil {
 		return err
 	}
@@ -263,9 +263,9 @@ func fillDeeds(ctx context.Context, db *sql.DB, a *audience.Audience) error {
 		text string
 		args []any
 	}{
-		{"INSERT INTO audience_deed SELECT p.member_id, 10, ? - MOD(CRC32(p.member_id), 90), 1 FROM audience_portrait p WHERE p.bucket < 60", []any{today}},
-		{"INSERT INTO audience_deed SELECT p.member_id, 11, ? - MOD(CRC32(p.member_id + 1), 200), 1 FROM audience_portrait p", []any{today}},
-		{"INSERT INTO audience_deed SELECT p.member_id, 8, ? - MOD(CRC32(p.member_id + 2), 365), 2 FROM audience_portrait p WHERE p.bucket > 30", []any{today}},
+		{"INSERT INTO audience_deed SELECT p.member_id, 10, ? - MOD(CRC32(p.member_id), 90), 1, 0 FROM audience_portrait p WHERE p.bucket < 60", []any{today}},
+		{"INSERT INTO audience_deed SELECT p.member_id, 11, ? - MOD(CRC32(p.member_id + 1), 200), 1, 0 FROM audience_portrait p", []any{today}},
+		{"INSERT INTO audience_deed SELECT p.member_id, 8, ? - MOD(CRC32(p.member_id + 2), 365), 2, 0 FROM audience_portrait p WHERE p.bucket > 30", []any{today}},
 		{"INSERT INTO audience_member_tag SELECT ?, p.member_id, 'bench', 1 FROM audience_portrait p WHERE MOD(CRC32(p.member_id + 3), 20) = 0", []any{int64(tag)}},
 		{"ANALYZE TABLE audience_portrait, audience_deed, audience_member_tag", nil},
 	} {
@@ -300,7 +300,7 @@ func fourfold(ctx context.Context, db *sql.DB) error {
 		by := i*(1<<59) + shift
 		for _, s := range []string{
 			"INSERT INTO audience_portrait SELECT member_id + ?, " + strings.Join(names, ", ") + " FROM audience_portrait WHERE member_id < ?",
-			"INSERT INTO audience_deed SELECT member_id + ?, kind, day, n FROM audience_deed WHERE member_id < ?",
+			"INSERT INTO audience_deed SELECT member_id + ?, kind, day, n, fen FROM audience_deed WHERE member_id < ?",
 			"INSERT INTO audience_member_tag SELECT tag_id, member_id + ?, source, tagged_at FROM audience_member_tag WHERE member_id < ?",
 		} {
 			if _, err := db.ExecContext(ctx, s, by, int64(shift)); err != nil {

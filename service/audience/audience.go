@@ -17,7 +17,7 @@
 //   - a member's bucket depends on his id alone, for ever (Bucket);
 //   - a frozen audience never changes once it is done.
 //
-// Tables: audience_portrait, audience_customer, audience_origin, audience_deed,
+// Tables: audience_portrait, audience_customer, audience_origin, audience_deed, audience_once,
 // audience_tag, audience_member_tag, audience_list, audience_list_member,
 // audience_segment, audience_frozen, audience_frozen_member, audience_import,
 // audience_import_error. Redis keys: none.
@@ -25,6 +25,7 @@ package audience
 
 import (
 	"cmp"
+	"context"
 	"database/sql"
 	"log/slog"
 	"sync"
@@ -35,6 +36,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
 	"kaimenhong/model/seal"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/audience/internal/db"
 )
 
@@ -63,6 +65,27 @@ type Deps struct {
 	Now     model.Clock
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
+	// Audit takes a line for what operators change; nil, for what no operator calls,
+	// takes none.
+	Audit recorder
+}
+
+// recorder adds a line to the audit within the transaction of what it tells.
+type recorder interface {
+	RecordTx(ctx context.Context, tx *sql.Tx, e model.AuditEntry) error
+}
+
+// recordTx adds a line to the audit.
+func (a *Audience) recordTx(ctx context.Context, tx *sql.Tx, e model.AuditEntry) error {
+	if a.Audit == nil {
+		return nil
+	}
+	return a.Audit.RecordTx(ctx, tx, e)
+}
+
+// record adds one in a transaction of its own, before a file is saved in many.
+func (a *Audience) record(ctx context.Context, e model.AuditEntry) error {
+	return sqldb.InTx(ctx, a.DB, func(tx *sql.Tx) error { return a.recordTx(ctx, tx, e) })
 }
 
 // Options have good defaults.

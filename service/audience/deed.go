@@ -1,9 +1,11 @@
 package audience
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -72,7 +74,22 @@ type Act struct {
 	Kind   Kind
 	At     model.Millis
 	N      int64 // how often; 0 stands for 1
+	// Fen is what it cost, all N together; 0 for what costs nothing.
+	Fen model.Fen
+	// Ref names the act, so that it counts once for as long as acts are kept: the
+	// carrier's id of a purchase, the request of a promise. Empty: the caller hands it
+	// in once.
+	Ref string
 }
+
+// maxRef bounds a Ref, in bytes, as the column has it; maxSpent one act's money.
+const (
+	maxRef   = 96
+	maxSpent = 100_000_00
+)
+
+// sum is what stands in one row.
+type sum struct{ n, fen int64 }
 
 // MaxActs is how many acts one call of Did takes.
 const MaxActs = 1000
@@ -86,38 +103,83 @@ type deedKey struct {
 
 // Did records what members did, added up by day in China, in one transaction:
 // all of it stands, or nothing. A member who is not known yet gets a row. Each call
-// counts: the caller hands in an act once.
+// counts, but for acts with a Ref, which count once.
 //
 // Errors: ErrAct, ErrTooMany, the store's.
 func (a *Audience) Did(ctx context.Context, acts []Act) error {
+	_, err := a.did(ctx, acts)
+	return err
+}
+
+// did is Did, and answers how many acts were not counted before.
+func (a *Audience) did(ctx context.Context, acts []Act) (int, error) {
 	if len(acts) == 0 {
-		return nil
+		return 0, nil
 	}
 	if len(acts) > MaxActs {
-		return ErrTooMany
+		return 0, ErrTooMany
 	}
-	sums := map[deedKey]int64{}
 	for _, act := range acts {
-		code := act.Kind.code()
-		if code == 0 || act.Member <= 0 || act.At <= 0 || act.N < 0 || act.N > maxTimes {
-			return ErrAct
+		if act.Kind.code() == 0 || act.Member <= 0 || act.At <= 0 || act.N < 0 || act.N > maxTimes || act.Fen < 0 || act.Fen > maxSpent || len(act.Ref) > maxRef {
+			return 0, ErrAct
 		}
-		key := deedKey{int64(act.Member), code, int32(model.DayOf(act.At.Time()))}
-		sums[key] += max(1, act.N)
 	}
-	err := a.inTx(ctx, func(tx *sql.Tx) error {
-		if err := a.ensureTx(ctx, tx, acts); err != nil {
+	var fresh []Act
+	err := a.inTx(ctx, func(tx *sql.Tx) (err error) {
+		if fresh, err = a.onceTx(ctx, tx, acts); err != nil || len(fresh) == 0 {
+			return err
+		}
+		sums := map[deedKey]sum{}
+		for _, act := range fresh {
+			key := deedKey{int64(act.Member), act.Kind.code(), int32(model.DayOf(act.At.Time()))}
+			sums[key] = sum{sums[key].n + max(1, act.N), sums[key].fen + int64(act.Fen)}
+		}
+		if err := a.ensureTx(ctx, tx, fresh); err != nil {
 			return err
 		}
 		return a.addDeedsTx(ctx, tx, sums)
 	})
 	if err != nil {
-		return fmt.Errorf("record what members did: %w", err)
+		return 0, fmt.Errorf("record what members did: %w", err)
 	}
-	for _, act := range acts {
+	for _, act := range fresh {
 		a.acts.WithLabelValues(string(act.Kind)).Add(float64(max(1, act.N)))
 	}
-	return nil
+	return len(fresh), nil
+}
+
+// onceTx leaves out the acts that were counted before, by their Ref, and keeps the
+// Refs of the others.
+func (a *Audience) onceTx(ctx context.Context, tx *sql.Tx, acts []Act) ([]Act, error) {
+	refs := map[string]int32{}
+	for _, act := range acts {
+		if act.Ref != "" {
+			refs[act.Ref] = int32(model.DayOf(act.At.Time()))
+		}
+	}
+	if len(refs) == 0 {
+		return acts, nil
+	}
+	counted, err := a.q.WithTx(tx).Counted(ctx, sorted(refs))
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range counted {
+		delete(refs, ref)
+	}
+	args := make([]any, 0, 2*len(refs))
+	for _, ref := range sorted(refs) {
+		args = append(args, ref, int64(refs[ref]))
+	}
+	var fresh []Act
+	for _, act := range acts {
+		_, is := refs[act.Ref]
+		if act.Ref == "" || is {
+			fresh = append(fresh, act)
+			delete(refs, act.Ref) // twice in one call is once
+		}
+	}
+	return fresh, insertRows(ctx, tx, "audience_once", 2, args)
 }
 
 // ensureTx makes a row for every member who has none.
@@ -146,7 +208,7 @@ func (a *Audience) ensureTx(ctx context.Context, tx *sql.Tx, acts []Act) error {
 
 // addDeedsTx adds the sums to what stands. Rows are taken in the order of their
 // key, so that two batches do not wait for each other in a circle.
-func (a *Audience) addDeedsTx(ctx context.Context, tx *sql.Tx, sums map[deedKey]int64) error {
+func (a *Audience) addDeedsTx(ctx context.Context, tx *sql.Tx, sums map[deedKey]sum) error {
 	members := map[int64]bool{}
 	oldest := int32(maxDay)
 	for key := range sums {
@@ -157,20 +219,17 @@ func (a *Audience) addDeedsTx(ctx context.Context, tx *sql.Tx, sums map[deedKey]
 	if err != nil {
 		return err
 	}
-	byN := map[int64][]deedKey{}
-	fresh := make(map[deedKey]int64, len(sums))
-	for key, n := range sums {
-		fresh[key] = n
-	}
+	bySum := map[sum][]deedKey{}
+	fresh := maps.Clone(sums)
 	for _, d := range standing {
 		key := deedKey{d.MemberID, d.Kind, d.Day}
 		if n, ok := sums[key]; ok {
-			byN[n] = append(byN[n], key)
+			bySum[n] = append(bySum[n], key)
 			delete(fresh, key)
 		}
 	}
-	for _, n := range sorted(byN) {
-		if err := raiseDeeds(ctx, tx, n, byN[n]); err != nil {
+	for _, n := range slices.SortedFunc(maps.Keys(bySum), func(x, y sum) int { return cmp.Or(cmp.Compare(x.n, y.n), cmp.Compare(x.fen, y.fen)) }) {
+		if err := raiseDeeds(ctx, tx, n, bySum[n]); err != nil {
 			return err
 		}
 	}
@@ -179,24 +238,24 @@ func (a *Audience) addDeedsTx(ctx context.Context, tx *sql.Tx, sums map[deedKey]
 		keys = append(keys, key)
 	}
 	slices.SortFunc(keys, deedKey.compare)
-	args := make([]any, 0, 4*len(keys))
+	args := make([]any, 0, 5*len(keys))
 	for _, key := range keys {
-		args = append(args, key.member, key.kind, key.day, fresh[key])
+		args = append(args, key.member, key.kind, key.day, fresh[key].n, fresh[key].fen)
 	}
-	return insertRows(ctx, tx, "audience_deed", 4, args)
+	return insertRows(ctx, tx, "audience_deed", 5, args)
 }
 
-// raiseDeeds adds n to every one of the rows.
-func raiseDeeds(ctx context.Context, tx *sql.Tx, n int64, keys []deedKey) error {
+// raiseDeeds adds the sum to every one of the rows.
+func raiseDeeds(ctx context.Context, tx *sql.Tx, more sum, keys []deedKey) error {
 	slices.SortFunc(keys, deedKey.compare)
 	for part := range slices.Chunk(keys, 100) {
-		args := []any{n}
+		args := []any{more.n, more.fen}
 		for _, key := range part {
 			args = append(args, key.member, key.kind, key.day)
 		}
 		const one = "member_id = ? AND kind = ? AND day = ?"
 		where := one + strings.Repeat(" OR "+one, len(part)-1)
-		if _, err := tx.ExecContext(ctx, "UPDATE audience_deed SET n = n + ? WHERE "+where, args...); err != nil {
+		if _, err := tx.ExecContext(ctx, "UPDATE audience_deed SET n = n + ?, fen = COALESCE(fen, 0) + ? WHERE "+where, args...); err != nil {
 			return fmt.Errorf("add to deeds: %w", err)
 		}
 	}
@@ -246,5 +305,67 @@ func (a *Audience) Prune(ctx context.Context) (int64, error) {
 			gone += n
 		}
 	}
-	return gone, nil
+	return gone, a.pruneOnce(ctx, before)
+}
+
+func (a *Audience) pruneOnce(ctx context.Context, before int32) error {
+	for range pruneRounds {
+		refs, err := a.q.OldOnce(ctx, db.OldOnceParams{Day: before, Limit: pruneBatch})
+		if err != nil {
+			return fmt.Errorf("find old acts: %w", err)
+		}
+		if len(refs) == 0 {
+			break
+		}
+		if err := a.q.DropOnce(ctx, refs); err != nil {
+			return fmt.Errorf("drop old acts: %w", err)
+		}
+	}
+	return nil
+}
+
+// Done is what a member did of one kind on one day.
+type Done struct {
+	Member model.MemberID
+	Kind   Kind
+	Day    model.Day
+	N      int64
+	Fen    model.Fen
+}
+
+// MaxDone is how many rows one call of Acts answers at most.
+const MaxDone = 20_000
+
+// Acts are what the members after one, up to another, did of the kinds from one day
+// to another, both among them, in the order of members, kinds and days. A page never
+// ends within a member: the next one begins after its last member. It holds at most
+// limit rows (but what one member can have, about 5,000, and MaxDone); none is the end.
+// Errors: ErrAct for a kind that is none.
+func (a *Audience) Acts(ctx context.Context, after, until model.MemberID, of []Kind, from, to model.Day, limit int) ([]Done, error) {
+	codes := make([]int32, len(of))
+	for i, k := range of {
+		if codes[i] = k.code(); codes[i] == 0 {
+			return nil, ErrAct
+		}
+	}
+	if len(codes) == 0 {
+		return nil, nil
+	}
+	// One member has at most len(kinds) × (Retention + 1) rows: less than the smallest page.
+	limit = min(max(limit, len(kinds)*(Retention+1)), MaxDone)
+	rows, err := a.q.Acts(ctx, db.ActsParams{
+		After: int64(after), Through: int64(until), Kinds: codes, FromDay: int32(from), ToDay: int32(to), Limit: int32(limit + 1),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read what members did: %w", err)
+	}
+	if len(rows) > limit {
+		cut := rows[limit].MemberID
+		rows = rows[:slices.IndexFunc(rows, func(d db.AudienceDeed) bool { return d.MemberID == cut })]
+	}
+	done := make([]Done, 0, len(rows))
+	for _, r := range rows {
+		done = append(done, Done{model.MemberID(r.MemberID), kinds[r.Kind-1].kind, model.Day(r.Day), r.N, model.Fen(r.Fen.Int64)})
+	}
+	return done, nil
 }

@@ -141,6 +141,9 @@ func (a *Audience) Import(ctx context.Context, u Upload) (Import, error) {
 		return Import{}, err
 	}
 	standing, err := a.beginImport(ctx, u, hash, p.mapping)
+	if err == nil {
+		err = a.record(ctx, model.AuditEntry{Operator: u.Operator, Action: "audience.import", Target: importRef(standing.ID), Detail: p.mapping})
+	}
 	if err != nil || standing.DoneAt != 0 {
 		return imported(standing), err
 	}
@@ -171,6 +174,8 @@ func (a *Audience) Import(ctx context.Context, u Upload) (Import, error) {
 	}
 	return a.ImportStatus(ctx, model.ID(standing.ID))
 }
+
+func importRef(id int64) model.Ref { return model.Ref{Type: "import", ID: model.ID(id).String()} }
 
 // release lets the next one go on at once; when it fails, the lease ends by itself.
 func (a *Audience) release(ctx context.Context, id int64, token string) {

@@ -302,11 +302,11 @@ func TestAnUploadedListSelectsItsPeople(t *testing.T) {
 		a := open(t, db, audience.Options{})
 		importText(t, a, customers(20))
 		file := "手机号,备注\n13800000001,a\n13800000002,\n13800000001,\n13900000000,\nabc,\n"
-		got, err := a.UploadList(t.Context(), "返乡名单", strings.NewReader(file))
+		got, err := a.UploadList(t.Context(), 1, "返乡名单", strings.NewReader(file))
 		if err != nil || got.Size != 2 || got.Unknown != 1 || got.Refused != 1 || len(got.Errors) != 1 {
 			t.Fatalf("UploadList = %+v, %v, want two people, one unknown, one refused", got, err)
 		}
-		if again, err := a.UploadList(t.Context(), "别名", strings.NewReader(file)); err != nil || again.List != got.List {
+		if again, err := a.UploadList(t.Context(), 1, "别名", strings.NewReader(file)); err != nil || again.List != got.List {
 			t.Errorf("again = %+v, %v, want the same list", again, err)
 		}
 		n := tree(t, fmt.Sprintf(`{"list":"%s"}`, got.ID))
@@ -322,7 +322,7 @@ func TestAnUploadedListSelectsItsPeople(t *testing.T) {
 		if lists, err := a.Lists(t.Context(), 10); err != nil || len(lists) != 1 {
 			t.Errorf("Lists = %v, %v, want one", lists, err)
 		}
-		if _, err := a.UploadList(t.Context(), "", strings.NewReader(file)); !errors.Is(err, audience.ErrListName) {
+		if _, err := a.UploadList(t.Context(), 1, "", strings.NewReader(file)); !errors.Is(err, audience.ErrListName) {
 			t.Errorf("UploadList without a name = %v, want ErrListName", err)
 		}
 	})

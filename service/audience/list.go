@@ -36,11 +36,11 @@ type ListUpload struct {
 	Errors  []LineError `json:"errors"`  // the first MaxDryErrors
 }
 
-// UploadList saves a CSV or XLSX file with a column 手机号 as a list, all of it in
+// UploadList saves, for an operator, a CSV or XLSX file with a column 手机号 as a list, all of it in
 // one transaction. The same file is the same list, under its first name. A customer
 // on it who becomes a member stays on it.
 // Errors: ErrListName, ErrFileSize, ErrFileFormat, ErrFileBomb, ErrMapping.
-func (a *Audience) UploadList(ctx context.Context, name string, r io.Reader) (ListUpload, error) {
+func (a *Audience) UploadList(ctx context.Context, by model.ID, name string, r io.Reader) (ListUpload, error) {
 	out := ListUpload{Errors: []LineError{}}
 	if !validWord(name) {
 		return out, ErrListName
@@ -69,9 +69,15 @@ func (a *Audience) UploadList(ctx context.Context, name string, r io.Reader) (Li
 		if err := a.q.WithTx(tx).InsertList(ctx, list); err != nil {
 			return err
 		}
-		return insertRows(ctx, tx, "audience_list_member", 2, args)
+		if err := insertRows(ctx, tx, "audience_list_member", 2, args); err != nil {
+			return err
+		}
+		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "list.upload", Target: model.Ref{Type: "list", ID: model.ID(id).String()}, Detail: map[string]int{"members": len(ids)}})
 	})
-	if err != nil && !sqldb.Duplicate(err) {
+	if sqldb.Duplicate(err) { // the same file again
+		err = a.record(ctx, model.AuditEntry{Operator: by, Action: "list.upload", Target: model.Ref{Type: "audience_file", ID: hash[:maxHash]}})
+	}
+	if err != nil {
 		return out, fmt.Errorf("save a list: %w", err)
 	}
 	saved, err := a.q.ListByHash(ctx, hash)

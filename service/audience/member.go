@@ -146,9 +146,9 @@ func (a *Audience) moveTx(ctx context.Context, tx *sql.Tx, from, into int64) err
 	if err != nil {
 		return err
 	}
-	sums := make(map[deedKey]int64, len(deeds))
+	sums := make(map[deedKey]sum, len(deeds))
 	for _, d := range deeds {
-		sums[deedKey{into, d.Kind, d.Day}] = d.N
+		sums[deedKey{into, d.Kind, d.Day}] = sum{d.N, d.Fen.Int64}
 	}
 	if len(sums) > 0 {
 		if err := a.addDeedsTx(ctx, tx, sums); err != nil {
@@ -226,6 +226,11 @@ func earlier(a, b int64) int64 {
 		return b
 	}
 	return a
+}
+
+// CloseTx is Forget within the transaction that closes the account.
+func (a *Audience) CloseTx(ctx context.Context, tx *sql.Tx, member model.MemberID) error {
+	return a.dropTx(ctx, tx, int64(member))
 }
 
 // Forget drops all that is known of a member, when he closed his account. In frozen

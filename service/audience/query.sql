@@ -58,6 +58,20 @@ INSERT INTO audience_origin (id, hash, facts) VALUES (sqlc.arg(id), sqlc.arg(has
 -- name: DeedsOf :many
 SELECT * FROM audience_deed WHERE member_id IN (sqlc.slice(ids)) AND day >= sqlc.arg(day);
 
+-- name: Acts :many
+SELECT * FROM audience_deed
+WHERE member_id > sqlc.arg(after) AND member_id <= sqlc.arg(through) AND kind IN (sqlc.slice(kinds)) AND day >= sqlc.arg(from_day) AND day <= sqlc.arg(to_day)
+ORDER BY member_id, kind, day LIMIT ?;
+
+-- name: Counted :many
+SELECT ref FROM audience_once WHERE ref IN (sqlc.slice(refs));
+
+-- name: OldOnce :many
+SELECT ref FROM audience_once WHERE day < sqlc.arg(day) LIMIT ?;
+
+-- name: DropOnce :exec
+DELETE FROM audience_once WHERE ref IN (sqlc.slice(refs));
+
 -- name: DeleteDeeds :exec
 DELETE FROM audience_deed WHERE member_id = sqlc.arg(member_id);
 

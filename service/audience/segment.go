@@ -67,8 +67,13 @@ func (a *Audience) CreateSegment(ctx context.Context, operator model.ID, name st
 		return Segment{}, err
 	}
 	id := a.IDs.Next()
-	err = a.q.InsertSegment(ctx, db.InsertSegmentParams{
-		ID: int64(id), Name: name, Tree: text, OperatorID: int64(operator), Now: int64(a.nowMillis()),
+	err = sqldb.InTx(ctx, a.DB, func(tx *sql.Tx) error {
+		if err := a.q.WithTx(tx).InsertSegment(ctx, db.InsertSegmentParams{
+			ID: int64(id), Name: name, Tree: text, OperatorID: int64(operator), Now: int64(a.nowMillis()),
+		}); err != nil {
+			return err
+		}
+		return a.recordTx(ctx, tx, model.AuditEntry{Operator: operator, Action: "segment.create", Target: segmentRef(id), Detail: tree})
 	})
 	if sqldb.Duplicate(err) {
 		return Segment{}, ErrSegmentTaken
@@ -90,19 +95,28 @@ func (a *Audience) UpdateSegment(ctx context.Context, operator model.ID, s Segme
 	if _, err := a.Segment(ctx, s.ID); err != nil {
 		return Segment{}, err
 	}
-	n, err := a.q.UpdateSegment(ctx, db.UpdateSegmentParams{
-		ID: int64(s.ID), Name: s.Name, Tree: text, Version: s.Version, OperatorID: int64(operator), Now: int64(a.nowMillis()),
+	err = sqldb.InTx(ctx, a.DB, func(tx *sql.Tx) error {
+		n, err := a.q.WithTx(tx).UpdateSegment(ctx, db.UpdateSegmentParams{
+			ID: int64(s.ID), Name: s.Name, Tree: text, Version: s.Version, OperatorID: int64(operator), Now: int64(a.nowMillis()),
+		})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrSegmentOld
+		}
+		return a.recordTx(ctx, tx, model.AuditEntry{Operator: operator, Action: "segment.update", Target: segmentRef(s.ID), Detail: s.Tree})
 	})
-	switch {
-	case sqldb.Duplicate(err):
+	if sqldb.Duplicate(err) {
 		return Segment{}, ErrSegmentTaken
-	case err != nil:
+	}
+	if err != nil {
 		return Segment{}, fmt.Errorf("save a segment: %w", err)
-	case n == 0:
-		return Segment{}, ErrSegmentOld
 	}
 	return a.Segment(ctx, s.ID)
 }
+
+func segmentRef(id model.ID) model.Ref { return model.Ref{Type: "segment", ID: id.String()} }
 
 // Segment reads one. Errors: ErrNoSegment.
 func (a *Audience) Segment(ctx context.Context, id model.ID) (Segment, error) {

@@ -80,7 +80,7 @@ func TestWhatIsNoTreeIsRefused(t *testing.T) {
 
 func TestATreeIsSaidInOneSentence(t *testing.T) {
 	a := open(t, dbtest.SQLite(t), audience.Options{})
-	if _, err := a.CreateTag(t.Context(), "投诉"); err != nil {
+	if _, err := a.CreateTag(t.Context(), 1, "投诉"); err != nil {
 		t.Fatal(err)
 	}
 	s, err := a.CreateSegment(t.Context(), 1, "返乡", tree(t, `{"attribute":"city","op":"in","value":["深圳","广州"]}`))
@@ -234,7 +234,7 @@ func makeWorld(t *testing.T, a *audience.Audience) *world {
 				with = append(with, h.id)
 			}
 		}
-		if _, err := a.AddTag(t.Context(), tag, "operator:1", with); err != nil {
+		if _, err := a.AddTag(t.Context(), 1, tag, with); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -24,11 +24,21 @@ const (
 	// MaxTagged is how many members one call of AddTag or RemoveTag takes.
 	MaxTagged = 5000
 	maxTags   = 1000
-	maxSource = 64 // bytes
 )
 
-// CreateTag makes a tag; one of that name is simply answered. Errors: ErrTag.
-func (a *Audience) CreateTag(ctx context.Context, name string) (model.ID, error) {
+// CreateTag makes a tag; one of that name is simply answered. by is the operator, 0
+// for a rule. Errors: ErrTag.
+func (a *Audience) CreateTag(ctx context.Context, by model.ID, name string) (model.ID, error) {
+	id, err := a.makeTag(ctx, name)
+	if err == nil {
+		err = a.record(ctx, model.AuditEntry{Operator: by, Action: "tag.create", Target: tagRef(int64(id))})
+	}
+	return id, err
+}
+
+func tagRef(id int64) model.Ref { return model.Ref{Type: "tag", ID: model.ID(id).String()} }
+
+func (a *Audience) makeTag(ctx context.Context, name string) (model.ID, error) {
 	if !validWord(name) {
 		return 0, ErrTag
 	}
@@ -60,17 +70,18 @@ func (a *Audience) Tags(ctx context.Context) ([]Tag, error) {
 	return list, nil
 }
 
-// AddTag puts the tag on members and answers on how many it was not before. source
-// says who did: operator:42, rule:…. The tag is made when it is not there.
+// AddTag puts the tag on members and answers on how many it was not before. by is the
+// operator, 0 for a rule. The tag is made when it is not there.
 // Errors: ErrTag, ErrTooMany.
-func (a *Audience) AddTag(ctx context.Context, name, source string, members []model.MemberID) (int, error) {
+func (a *Audience) AddTag(ctx context.Context, by model.ID, name string, members []model.MemberID) (int, error) {
 	if len(members) > MaxTagged {
 		return 0, ErrTooMany
 	}
-	if source == "" || len(source) > maxSource || !visible(source) {
-		return 0, ErrTag.Saying("标签来源不正确")
+	source := "rule"
+	if by != 0 {
+		source = "operator:" + by.String()
 	}
-	tag, err := a.CreateTag(ctx, name)
+	tag, err := a.makeTag(ctx, name)
 	if err != nil {
 		return 0, err
 	}
@@ -93,7 +104,7 @@ func (a *Audience) AddTag(ctx context.Context, name, source string, members []mo
 				return err
 			}
 		}
-		return nil
+		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "tag.add", Target: tagRef(int64(tag)), Detail: map[string]int{"members": added}})
 	})
 	if err != nil {
 		return 0, fmt.Errorf("add a tag: %w", err)
@@ -103,7 +114,7 @@ func (a *Audience) AddTag(ctx context.Context, name, source string, members []mo
 
 // RemoveTag takes the tag off members and answers how many had it. Errors:
 // ErrTooMany, ErrTag when there is no such tag.
-func (a *Audience) RemoveTag(ctx context.Context, name string, members []model.MemberID) (int, error) {
+func (a *Audience) RemoveTag(ctx context.Context, by model.ID, name string, members []model.MemberID) (int, error) {
 	if len(members) > MaxTagged {
 		return 0, ErrTooMany
 	}
@@ -124,7 +135,7 @@ func (a *Audience) RemoveTag(ctx context.Context, name string, members []model.M
 			}
 			removed += n
 		}
-		return nil
+		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "tag.remove", Target: tagRef(tag.ID), Detail: map[string]int64{"members": removed}})
 	})
 	if err != nil {
 		return 0, fmt.Errorf("remove a tag: %w", err)

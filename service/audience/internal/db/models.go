@@ -4,6 +4,10 @@
 
 package db
 
+import (
+	"database/sql"
+)
+
 type AudienceCustomer struct {
 	MemberID    int64
 	PhoneIndex  string
@@ -16,6 +20,7 @@ type AudienceDeed struct {
 	Kind     int32
 	Day      int32
 	N        int64
+	Fen      sql.NullInt64
 }
 
 type AudienceFrozen struct {

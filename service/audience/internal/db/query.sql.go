@@ -10,6 +10,65 @@ import (
 	"strings"
 )
 
+const acts = `-- name: Acts :many
+SELECT member_id, kind, day, n, fen FROM audience_deed
+WHERE member_id > ? AND member_id <= ? AND kind IN (/*SLICE:kinds*/?) AND day >= ? AND day <= ?
+ORDER BY member_id, kind, day LIMIT ?
+`
+
+type ActsParams struct {
+	After   int64
+	Through int64
+	Kinds   []int32
+	FromDay int32
+	ToDay   int32
+	Limit   int32
+}
+
+func (q *Queries) Acts(ctx context.Context, arg ActsParams) ([]AudienceDeed, error) {
+	query := acts
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.After)
+	queryParams = append(queryParams, arg.Through)
+	if len(arg.Kinds) > 0 {
+		for _, v := range arg.Kinds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:kinds*/?", strings.Repeat(",?", len(arg.Kinds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:kinds*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.FromDay)
+	queryParams = append(queryParams, arg.ToDay)
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AudienceDeed
+	for rows.Next() {
+		var i AudienceDeed
+		if err := rows.Scan(
+			&i.MemberID,
+			&i.Kind,
+			&i.Day,
+			&i.N,
+			&i.Fen,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const addFrozen = `-- name: AddFrozen :exec
 UPDATE audience_frozen SET size = size + ? WHERE id = ?
 `
@@ -122,6 +181,43 @@ type CopyTagsParams struct {
 func (q *Queries) CopyTags(ctx context.Context, arg CopyTagsParams) error {
 	_, err := q.db.ExecContext(ctx, copyTags, arg.IntoID, arg.IntoID, arg.FromID)
 	return err
+}
+
+const counted = `-- name: Counted :many
+SELECT ref FROM audience_once WHERE ref IN (/*SLICE:refs*/?)
+`
+
+func (q *Queries) Counted(ctx context.Context, refs []string) ([]string, error) {
+	query := counted
+	var queryParams []interface{}
+	if len(refs) > 0 {
+		for _, v := range refs {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:refs*/?", strings.Repeat(",?", len(refs))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:refs*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var ref string
+		if err := rows.Scan(&ref); err != nil {
+			return nil, err
+		}
+		items = append(items, ref)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const customer = `-- name: Customer :one
@@ -243,7 +339,7 @@ func (q *Queries) CustomersOf(ctx context.Context, ids []int64) ([]CustomersOfRo
 }
 
 const deedsOf = `-- name: DeedsOf :many
-SELECT member_id, kind, day, n FROM audience_deed WHERE member_id IN (/*SLICE:ids*/?) AND day >= ?
+SELECT member_id, kind, day, n, fen FROM audience_deed WHERE member_id IN (/*SLICE:ids*/?) AND day >= ?
 `
 
 type DeedsOfParams struct {
@@ -276,6 +372,7 @@ func (q *Queries) DeedsOf(ctx context.Context, arg DeedsOfParams) ([]AudienceDee
 			&i.Kind,
 			&i.Day,
 			&i.N,
+			&i.Fen,
 		); err != nil {
 			return nil, err
 		}
@@ -380,6 +477,25 @@ func (q *Queries) DropOldDeeds(ctx context.Context, arg DropOldDeedsParams) (int
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const dropOnce = `-- name: DropOnce :exec
+DELETE FROM audience_once WHERE ref IN (/*SLICE:refs*/?)
+`
+
+func (q *Queries) DropOnce(ctx context.Context, refs []string) error {
+	query := dropOnce
+	var queryParams []interface{}
+	if len(refs) > 0 {
+		for _, v := range refs {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:refs*/?", strings.Repeat(",?", len(refs))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:refs*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
 }
 
 const frozen = `-- name: Frozen :one
@@ -892,6 +1008,38 @@ func (q *Queries) OldDeeds(ctx context.Context, arg OldDeedsParams) ([]int64, er
 			return nil, err
 		}
 		items = append(items, member_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const oldOnce = `-- name: OldOnce :many
+SELECT ref FROM audience_once WHERE day < ? LIMIT ?
+`
+
+type OldOnceParams struct {
+	Day   int32
+	Limit int32
+}
+
+func (q *Queries) OldOnce(ctx context.Context, arg OldOnceParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, oldOnce, arg.Day, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var ref string
+		if err := rows.Scan(&ref); err != nil {
+			return nil, err
+		}
+		items = append(items, ref)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
