@@ -22,10 +22,16 @@ type Work struct {
 	Notice    purger
 	Operators purger
 	Campaign  campaignWork
+	Audience  audienceWork
 }
 
 type purger interface {
 	Purge(ctx context.Context, limit int) (int, error)
+}
+
+type audienceWork interface {
+	Prune(ctx context.Context) (int64, error)
+	Restage(ctx context.Context) (int, error)
 }
 
 type outboxWork interface {
@@ -134,6 +140,11 @@ func Schedule(w Work) []Job {
 		{Name: "idempotency-purge", Spec: "0 25 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Request.Purge))},
 		{Name: "notice-purge", Spec: "0 40 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Notice.Purge))},
 		{Name: "operator-purge", Spec: "0 38 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Operators.Purge))},
+		{Name: "audience-prune", Spec: "0 15 5 * * *", Limit: time.Hour, Run: func(ctx context.Context) error {
+			_, err := w.Audience.Prune(ctx)
+			return err
+		}},
+		{Name: "audience-restage", Spec: "0 30 1 * * *", Limit: 3 * time.Hour, Run: counted(w.Audience.Restage)},
 		{Name: "account-prune", Spec: "0 50 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Account.Prune))},
 	}
 }

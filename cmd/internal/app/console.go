@@ -1,20 +1,6 @@
 package app
 
-import (
-	"fmt"
-
-	"kaimenhong/handler"
-	"kaimenhong/service/operator"
-)
-
-// console builds who works with the operators' API.
-func (d *domains) console(g ground) (err error) {
-	d.operators, err = operator.New(g.stores.db, g.sealer, g.ids, g.now, g.log, g.reg, operator.Options{PasswordAlone: g.cfg.Security.PasswordAlone})
-	if err != nil {
-		return fmt.Errorf("operator: %w", err)
-	}
-	return nil
-}
+import "kaimenhong/handler"
 
 // ops is the domains behind the operators' API.
 func (d *domains) ops(g ground, h *handler.Handlers) {

@@ -76,11 +76,14 @@ func (l leaving) CloseTx(ctx context.Context, tx *sql.Tx, id model.MemberID) err
 }
 
 // chatCounter sells the mall's gifts in the chat.
-type chatCounter struct{ *mall.Mall }
+type chatCounter struct {
+	*mall.Mall
+	deeds *deeds
+}
 
 // Redeem sells one offer to a member.
 func (c chatCounter) Redeem(ctx context.Context, who model.Member, offer model.Offer, request model.RequestID) (model.Redeemed, error) {
-	r, err := c.Mall.Redeem(ctx, mall.Order{Member: who.ID, Gift: offer.Gift, Phone: who.Phone, Price: offer.Points, Request: request})
+	r, err := shoppers{c.Mall, c.deeds}.Redeem(ctx, mall.Order{Member: who.ID, Gift: offer.Gift, Phone: who.Phone, Price: offer.Points, Request: request})
 	return model.Redeemed{
 		Title: r.Title, Points: r.Points, Code: r.Code, AppID: r.Spec.AppID, Page: r.Spec.Page, Done: r.State == mall.Fulfilled,
 	}, err

@@ -76,6 +76,7 @@ type domains struct {
 	audience  *audience.Audience
 	campaign  *campaign.Campaigns
 	material  *material.Materials
+	deeds     *deeds
 	// background runs until the application closes; each returns when ctx ends.
 	background []func(ctx context.Context)
 	// drain waits for what was begun.
@@ -85,7 +86,7 @@ type domains struct {
 // newDomains builds every domain, each after those it calls.
 func newDomains(g ground) (*domains, error) {
 	d := &domains{}
-	for _, build := range []func(ground) error{d.outside, d.value, d.people, d.game, d.conversation, d.pages, d.console, d.crowd, d.library, d.planning, d.campaigns, d.promises} {
+	for _, build := range []func(ground) error{d.outside, d.value, d.crowd, d.people, d.game, d.conversation, d.pages, d.library, d.planning, d.campaigns, d.promises} {
 		if err := build(g); err != nil {
 			return nil, err
 		}
@@ -180,7 +181,7 @@ func (d *domains) people(g ground) (err error) {
 	d.members, err = member.New(member.Deps{
 		DB: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer, Outbox: d.outbox, SMS: gateway, Carrier: d.account,
 		IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
-	}, member.Options{Released: d.released(g)}, leaving{d.mall}, d.points, d.mall, d.push, d.session, d.notice)
+	}, member.Options{Released: d.released(g)}, leaving{d.mall}, d.points, d.mall, d.push, d.session, d.notice, d.audience)
 	if err != nil {
 		return fmt.Errorf("member: %w", err)
 	}
@@ -209,7 +210,7 @@ func (d *domains) conversation(g ground) error {
 		return err
 	}
 	d.chat = chat.New(chat.Needs{
-		Members: d.members, Binding: d.members, Account: held, Bills: held, Points: d.points, Gifts: chatCounter{d.mall}, Rules: d.rules, Seal: g.sealer,
+		Members: d.members, Binding: d.members, Account: held, Bills: held, Points: d.points, Gifts: chatCounter{d.mall, d.deeds}, Rules: d.rules, Seal: g.sealer,
 		DB: g.stores.db, Redis: g.stores.redis, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, opts)
 	d.inbox = inbox.New(g.stores.db, g.stores.redis, d.wechat, g.sealer, noted{d}.Handle, g.now, g.log, g.reg, inbox.Options{})
@@ -239,7 +240,7 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 // work is the domains behind the schedule.
 func (d *domains) work() job.Work {
 	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Account: d.account, Mall: d.mall, Push: d.push, Session: d.session, Request: d.request, Notice: d.notice,
-		Redpacket: d.redpacket, Payout: d.payer, Moments: d.moments, Operators: d.operators, Campaign: d.campaign,
+		Redpacket: d.redpacket, Payout: d.payer, Moments: d.moments, Operators: d.operators, Campaign: d.campaign, Audience: d.audience,
 	}
 }
 

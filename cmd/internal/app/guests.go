@@ -120,7 +120,7 @@ func (g *guests) Agreed(ctx context.Context, owners []model.MemberID) (map[model
 // redpackets are the envelopes behind the mini-program's API.
 func (d *domains) redpackets(g ground) handler.Redpacket {
 	return handler.Redpacket{
-		Games: d.redpacket, Pots: d.redpacket, Helper: d.moments, Lists: d.redpacket, Prizes: d.payer,
+		Games: d.redpacket, Pots: players{d.redpacket, d.deeds}, Helper: helpers{d.moments, d.deeds}, Lists: d.redpacket, Prizes: d.payer,
 		Guests: &guests{members: d.members, account: d.account, engine: d.redpacket, now: g.now, log: g.log},
 	}
 }

@@ -49,15 +49,15 @@ func (d *domains) api(g ground, h *handler.Handlers) {
 	h.Session = handler.Session{Sessions: d.session, Phones: d.session}
 	h.Me = handler.Me{Screens: d.home}
 	h.Account = handler.Account{Book: d.home}
-	h.Points = handler.Points{Ledger: d.points, Signer: d.points}
-	h.Mall = handler.Mall{Shelf: d.mall, Redemptions: d.mall, Counter: counter{d.members, d.mall}}
+	h.Points = handler.Points{Ledger: d.points, Signer: visitors{d.points, d.deeds}}
+	h.Mall = handler.Mall{Shelf: d.mall, Redemptions: d.mall, Counter: counter{d.members, shoppers{d.mall, d.deeds}}}
 	h.Rights = handler.Rights{Consents: d.members, Granter: d.push, Self: d.home, Notices: d.notice}
 }
 
 // counter redeems for the mini-program: the gift goes to the member's own number.
 type counter struct {
 	members *member.Members
-	mall    *mall.Mall
+	mall    shoppers
 }
 
 func (c counter) Redeem(ctx context.Context, id model.MemberID, gift model.ID, to mall.Address, request model.RequestID) (mall.Redemption, error) {
@@ -86,5 +86,5 @@ func (d *domains) sections() []home.Section {
 // closed forgets what a member was answered once his account is closed, and what the
 // carrier still had to do for him once it is done: until then it is tried again.
 func (d *domains) closed(ctx context.Context, e member.Event) error {
-	return errors.Join(d.request.Forget(ctx, e.Member), d.mall.Close(ctx, e.Member))
+	return errors.Join(d.request.Forget(ctx, e.Member), d.mall.Close(ctx, e.Member), d.audience.Forget(ctx, e.Member))
 }

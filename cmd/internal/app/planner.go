@@ -53,6 +53,7 @@ type noted struct{ d *domains }
 func (n noted) Handle(ctx context.Context, in model.Inbound) (model.Content, error) {
 	content, err := n.d.chat.Handle(ctx, in)
 	n.d.push.Note(in)
+	n.d.deeds.Note(in)
 	if err == nil {
 		err = n.d.planner.Report(ctx, in)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/service/audience"
 	"kaimenhong/service/mall"
 	"kaimenhong/service/member"
 	"kaimenhong/service/payout"
@@ -18,10 +19,10 @@ import (
 
 // promises names who keeps the promises that domains make in the outbox.
 func (d *domains) promises(g ground) error {
-	d.outbox.Handle(member.TopicMet, told(d.met))
-	d.outbox.Handle(member.TopicBound, d.bound(g))
-	d.outbox.Handle(member.TopicUnbound, asked(d.unbound))
-	d.outbox.Handle(member.TopicMerged, nothing)
+	d.outbox.Handle(member.TopicMet, d.observed(told(d.met), ""))
+	d.outbox.Handle(member.TopicBound, d.observed(d.bound(g), audience.Bind))
+	d.outbox.Handle(member.TopicUnbound, d.observed(asked(d.unbound), ""))
+	d.outbox.Handle(member.TopicMerged, d.observed(nothing, ""))
 	d.outbox.Handle(member.TopicClosed, told(d.closed))
 	d.outbox.Handle(points.TopicExpiring, asked(d.expiring))
 	d.outbox.Handle(mall.TopicFailed, asked(d.notRedeemed))
@@ -30,7 +31,7 @@ func (d *domains) promises(g ground) error {
 	return nil
 }
 
-// nothing keeps a promise that nobody waits for yet: the row is the record.
+// nothing keeps a promise of which the row is the record.
 func nothing(context.Context, model.RequestID, []byte) error { return nil }
 
 // asked reads the payload of a topic, for those who answer by the request.
