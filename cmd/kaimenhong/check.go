@@ -13,22 +13,23 @@ import (
 
 // check is the command that looks before serve begins.
 func (s *settings) check() command.Command {
-	var ledger, audit bool
+	var ledger, audit, game bool
 	return command.Command{
 		Name: "check", Help: "Say all that is wrong with the settings, the stores, WeChat and the carrier.",
 		Flags: func(f *flag.FlagSet) {
 			f.BoolVar(&ledger, "ledger", false, "prove every invariant of the points ledger instead")
+			f.BoolVar(&game, "game", false, "prove every invariant of the envelopes, their budgets and prizes instead")
 			f.BoolVar(&audit, "audit", false, "prove that no row of the operators' audit was changed instead")
 		},
 		Run: func(ctx context.Context, _ []string) error {
 			cfg, err := s.load()
-			if !ledger && !audit {
+			if !ledger && !audit && !game {
 				return environment(ctx, cfg, err)
 			}
 			if err != nil {
 				return err
 			}
-			return prove(ctx, cfg, ledger, audit)
+			return prove(ctx, cfg, ledger, audit, game)
 		},
 	}
 }
@@ -37,7 +38,7 @@ func (s *settings) check() command.Command {
 const proofLimit = 6 * time.Hour
 
 // prove prints every broken invariant and fails when there is one.
-func prove(ctx context.Context, cfg config.Config, ledger, audit bool) error {
+func prove(ctx context.Context, cfg config.Config, ledger, audit, game bool) error {
 	ctx, cancel := context.WithTimeout(ctx, proofLimit)
 	defer cancel()
 	broken := 0
@@ -45,7 +46,7 @@ func prove(ctx context.Context, cfg config.Config, ledger, audit bool) error {
 		asked bool
 		name  string
 		prove func(context.Context, config.Config) ([]string, error)
-	}{{ledger, "ledger", app.CheckLedger}, {audit, "audit", app.CheckAudit}} {
+	}{{ledger, "ledger", app.CheckLedger}, {audit, "audit", app.CheckAudit}, {game, "game", app.CheckGame}} {
 		if !p.asked {
 			continue
 		}

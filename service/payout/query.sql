@@ -83,12 +83,3 @@ ORDER BY updated_at, pot_id LIMIT ?;
 
 -- name: Checked :exec
 UPDATE payout_attempt SET checked_at = sqlc.arg(now) WHERE pot_id = sqlc.arg(pot_id) AND n = sqlc.arg(n);
-
--- A payout and its attempts that contradict each other.
--- name: PaidWithoutAttempt :many
-SELECT p.pot_id FROM payout p LEFT JOIN payout_attempt a ON a.pot_id = p.pot_id AND a.state = 'succeeded'
-WHERE p.state = 'paid' AND p.kind <> 'points' AND a.pot_id IS NULL LIMIT ?;
-
--- name: UnpaidWithSuccess :many
-SELECT p.pot_id FROM payout p JOIN payout_attempt a ON a.pot_id = p.pot_id
-WHERE a.state = 'succeeded' AND p.state <> 'paid' LIMIT ?;

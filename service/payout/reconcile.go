@@ -24,14 +24,13 @@ const (
 	maxFindings = 100
 )
 
-// Reconcile compares the books, both ways: what was won with what is booked, what
-// is booked with its attempts, and every attempt's end with what the carrier says of
-// its bill number, once each. An empty report means that all is well. What the
+// Reconcile is Check, and then compares every attempt's end with what the carrier says
+// of its bill number, once each. An empty report means that all is well. What the
 // carrier does not answer is compared on the next night. It may be stopped and
 // repeated at any point.
 func (p *Payer) Reconcile(ctx context.Context) ([]Discrepancy, error) {
 	var found []Discrepancy
-	for _, compare := range []func(context.Context) ([]Discrepancy, error){p.compareWins, p.comparePayouts, p.compareCarrier} {
+	for _, compare := range []func(context.Context) ([]Discrepancy, error){p.Check, p.compareCarrier} {
 		more, err := compare(ctx)
 		found = append(found, more...)
 		if err != nil {
@@ -119,27 +118,6 @@ func (p *pages[T]) peek() (item T, ok bool, err error) {
 func (p *pages[T]) next() {
 	p.after = p.key(p.items[0])
 	p.items = p.items[1:]
-}
-
-// comparePayouts looks for payouts and attempts that contradict each other.
-func (p *Payer) comparePayouts(ctx context.Context) ([]Discrepancy, error) {
-	var found []Discrepancy
-	for _, rule := range []struct {
-		name string
-		read func(context.Context, int32) ([]int64, error)
-	}{
-		{"paid.without_success", p.q.PaidWithoutAttempt},
-		{"success.not_paid", p.q.UnpaidWithSuccess},
-	} {
-		pots, err := rule.read(ctx, maxFindings)
-		if err != nil {
-			return found, fmt.Errorf("compare payouts with their attempts: %w", err)
-		}
-		for _, pot := range pots {
-			found = append(found, Discrepancy{rule.name, model.ID(pot), ""})
-		}
-	}
-	return found, nil
 }
 
 // compareCarrier asks the carrier about every bill that has an end.

@@ -62,6 +62,7 @@ type world struct {
 	settled []payout.Settled
 	refused map[model.ID]bool // was refused at the first call, or rejected
 	calls   int
+	pool    *sql.DB
 }
 
 func newWorld() *world {
@@ -237,6 +238,24 @@ func back(t testing.TB, pool *sql.DB, pot model.ID) int {
 
 func (w *world) ReleasesFailed(context.Context, model.ID) (bool, error) { return w.release, nil }
 
+// Returned is what the budget's list says, of the pots of this world alone.
+func (w *world) Returned(ctx context.Context, after model.ID, limit int) ([]model.Prize, error) {
+	rows, err := w.pool.QueryContext(ctx, `SELECT pot_id, amount FROM pot_release WHERE pot_id > ? ORDER BY pot_id LIMIT ?`, int64(after), limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var out []model.Prize
+	for rows.Next() {
+		var prize model.Prize
+		if err := rows.Scan(&prize.Pot, &prize.Value); err != nil {
+			return nil, err
+		}
+		out = append(out, prize)
+	}
+	return out, rows.Err()
+}
+
 func (w *world) Prizes(_ context.Context, after model.ID, limit int) ([]model.Prize, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -259,6 +278,7 @@ func (w *world) AddTx(_ context.Context, _ *sql.Tx, _ string, _ model.RequestID,
 
 func newPayer(t testing.TB, pool *sql.DB, w *world, opts payout.Options) *payout.Payer {
 	t.Helper()
+	w.pool = pool
 	sealer, err := seal.New(map[int][]byte{1: make([]byte, 32)}, make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)

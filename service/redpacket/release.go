@@ -33,3 +33,23 @@ func (e *Engine) ReleaseTx(ctx context.Context, tx *sql.Tx, prize model.Prize) e
 	}
 	return nil
 }
+
+// Returned lists the prizes whose budget came back, by pot from the one after the
+// given: pot, game and value; limit is at most 1,000.
+func (e *Engine) Returned(ctx context.Context, after PotID, limit int) ([]model.Prize, error) {
+	rows, err := e.db.QueryContext(ctx, `SELECT pot_id, game_id, amount FROM pot_release WHERE pot_id > ? ORDER BY pot_id LIMIT ?`,
+		int64(after), min(max(limit, 1), scanPage))
+	if err != nil {
+		return nil, fmt.Errorf("list what came back: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var prizes []model.Prize
+	for rows.Next() {
+		var prize model.Prize
+		if err := rows.Scan(&prize.Pot, &prize.Game, &prize.Value); err != nil {
+			return nil, fmt.Errorf("read what came back: %w", err)
+		}
+		prizes = append(prizes, prize)
+	}
+	return prizes, rows.Err()
+}

@@ -452,35 +452,6 @@ func (q *Queries) MovePayout(ctx context.Context, arg MovePayoutParams) (int64, 
 	return result.RowsAffected()
 }
 
-const paidWithoutAttempt = `-- name: PaidWithoutAttempt :many
-SELECT p.pot_id FROM payout p LEFT JOIN payout_attempt a ON a.pot_id = p.pot_id AND a.state = 'succeeded'
-WHERE p.state = 'paid' AND p.kind <> 'points' AND a.pot_id IS NULL LIMIT ?
-`
-
-// A payout and its attempts that contradict each other.
-func (q *Queries) PaidWithoutAttempt(ctx context.Context, limit int32) ([]int64, error) {
-	rows, err := q.db.QueryContext(ctx, paidWithoutAttempt, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []int64
-	for rows.Next() {
-		var pot_id int64
-		if err := rows.Scan(&pot_id); err != nil {
-			return nil, err
-		}
-		items = append(items, pot_id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const payout = `-- name: Payout :one
 
 SELECT pot_id, game_id, member_id, kind, value, quantity, state, held_why, created_at, updated_at, next_at FROM payout WHERE pot_id = ?
@@ -692,34 +663,6 @@ func (q *Queries) Unchecked(ctx context.Context, arg UncheckedParams) ([]PayoutA
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const unpaidWithSuccess = `-- name: UnpaidWithSuccess :many
-SELECT p.pot_id FROM payout p JOIN payout_attempt a ON a.pot_id = p.pot_id
-WHERE a.state = 'succeeded' AND p.state <> 'paid' LIMIT ?
-`
-
-func (q *Queries) UnpaidWithSuccess(ctx context.Context, limit int32) ([]int64, error) {
-	rows, err := q.db.QueryContext(ctx, unpaidWithSuccess, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []int64
-	for rows.Next() {
-		var pot_id int64
-		if err := rows.Scan(&pot_id); err != nil {
-			return nil, err
-		}
-		items = append(items, pot_id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
