@@ -31,4 +31,5 @@ func (h Handlers) ops(api huma.API) {
 	h.Material.operations(api)
 	h.opsPushes(api)
 	h.campaigns(api)
+	h.OpsGame.operations(api)
 }

@@ -31,6 +31,7 @@ type Handlers struct {
 	Complaint Complaint
 	Material  Material
 	Tap       Tap
+	OpsGame   OpsGame
 
 	OpsGate     OpsGate
 	OpsSession  OpsSession

@@ -29,6 +29,8 @@ const (
 	RunCampaigns    Right = "campaigns.run"    // schedule, release the canary, resume
 	StopCampaigns   Right = "campaigns.stop"   // pause and kill
 
+	ReviewPrizes Right = "prizes.review" // let a held prize go, or give it up
+
 	ReadReports   Right = "reports.read"
 	ExportReports Right = "reports.export"
 	ReadPushes    Right = "pushes.read" // what was sent to whom, and why not
@@ -71,6 +73,8 @@ var Table = []RightInfo{
 	{ReviewCampaigns, "审核活动", []Role{Reviewer}},
 	{RunCampaigns, "运行活动", []Role{Planner}},
 	{StopCampaigns, "暂停与终止活动", []Role{Admin, Planner, Reviewer}},
+
+	{ReviewPrizes, "处理待审的奖品", []Role{Admin, Reviewer}},
 
 	{ReadReports, "查看效果报告", []Role{Admin, Planner, Editor, Reviewer, Analyst, Auditor}},
 	{ExportReports, "导出效果报告", []Role{Admin, Planner, Analyst}},

@@ -68,9 +68,15 @@ type (
 		ReleaseTx(ctx context.Context, tx *sql.Tx, prize model.Prize) error
 		ReleasesFailed(ctx context.Context, game model.ID) (bool, error)
 	}
-	// wins is who says what was won.
+	// wins is who says what was won, and what of it came back to the budget; of that
+	// only pot and value are said.
 	wins interface {
 		Prizes(ctx context.Context, after model.ID, limit int) ([]model.Prize, error)
+		Returned(ctx context.Context, after model.ID, limit int) ([]model.Prize, error)
+	}
+	// auditor keeps what operators did, within the transaction that does it.
+	auditor interface {
+		RecordTx(ctx context.Context, tx *sql.Tx, e model.AuditEntry) error
 	}
 	outbox interface {
 		AddTx(ctx context.Context, tx *sql.Tx, topic string, request model.RequestID, payload any) error
@@ -81,7 +87,7 @@ type (
 	}
 )
 
-// Needs are what the payer stands on; all are required.
+// Needs are what the payer stands on; all but Audit are required.
 type Needs struct {
 	SQL     *sql.DB
 	Courier courier
@@ -91,6 +97,7 @@ type Needs struct {
 	Budget  budget
 	Wins    wins
 	Outbox  outbox
+	Audit   auditor // nil: the reviews are the only record
 	Sealer  sealer
 	IDs     *model.IDs
 	Now     model.Clock

@@ -84,14 +84,30 @@ func (p *Payer) Review(ctx context.Context, pot model.ID, d Decision) error {
 		if err := p.moveTx(ctx, tx, v, to, d.Why); err != nil {
 			return err
 		}
-		return q.AddReview(ctx, db.AddReviewParams{
+		err = q.AddReview(ctx, db.AddReviewParams{
 			ID: int64(p.IDs.Next()), PotID: int64(pot), Decision: string(d.Verdict), DecidedBy: d.By, Why: d.Why, DecidedAt: now,
+		})
+		if err != nil || p.Audit == nil {
+			return err
+		}
+		return p.Audit.RecordTx(ctx, tx, model.AuditEntry{
+			Operator: d.operator(), Action: "payout.review", Target: model.Ref{Type: "payout", ID: pot.String()},
+			Detail: map[string]string{"verdict": string(d.Verdict), "why": d.Why},
 		})
 	})
 	if err != nil {
 		return fmt.Errorf("review payout %s: %w", pot, err)
 	}
 	return nil
+}
+
+// operator is who decided, 0 when it is nobody with an account.
+func (d Decision) operator() model.ID {
+	id, err := model.ParseID(d.By)
+	if err != nil {
+		return 0 // the command line
+	}
+	return id
 }
 
 // leads says where the verdict leads from a state.

@@ -141,24 +141,40 @@ func (e *Engine) All(ctx context.Context) ([]Game, error) {
 
 // Stop is the kill switch: no pot is opened and no help is taken from now on, here
 // at once, on other replicas within Options.GameFresh. Pots that are full are still
-// paid, and ended ones closed.
-func (e *Engine) Stop(ctx context.Context, id GameID, why string) error {
+// paid, and ended ones closed. by is the operator, 0 for the command line.
+func (e *Engine) Stop(ctx context.Context, by model.ID, id GameID, why string) error {
 	if utf8.RuneCountInString(why) > 200 || !utf8.ValidString(why) {
 		return ErrRules.Saying("原因不能超过 200 个字")
 	}
-	return e.setStopped(ctx, id, model.At(e.now()), why)
+	return e.setStopped(ctx, by, id, model.At(e.now()), why)
 }
 
 // Resume undoes Stop.
-func (e *Engine) Resume(ctx context.Context, id GameID) error { return e.setStopped(ctx, id, 0, "") }
+func (e *Engine) Resume(ctx context.Context, by model.ID, id GameID) error {
+	return e.setStopped(ctx, by, id, 0, "")
+}
 
-func (e *Engine) setStopped(ctx context.Context, id GameID, at model.Millis, why string) error {
-	n, err := e.q.StopGame(ctx, db.StopGameParams{StoppedAt: int64(at), StoppedWhy: why, ID: int64(id)})
+// setStopped writes the switch and who turned it, in one transaction.
+func (e *Engine) setStopped(ctx context.Context, by model.ID, id GameID, at model.Millis, why string) error {
+	err := sqldb.InTx(ctx, e.db, func(tx *sql.Tx) error {
+		n, err := e.q.WithTx(tx).StopGame(ctx, db.StopGameParams{StoppedAt: int64(at), StoppedWhy: why, ID: int64(id)})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrUnknownGame
+		}
+		if e.opts.Audit == nil {
+			return nil
+		}
+		entry := model.AuditEntry{Operator: by, Action: "redpacket.resume", Target: model.Ref{Type: "redpacket", ID: id.String()}}
+		if at != 0 {
+			entry.Action, entry.Detail = "redpacket.stop", map[string]string{"why": why}
+		}
+		return e.opts.Audit.RecordTx(ctx, tx, entry)
+	})
 	if err != nil {
 		return fmt.Errorf("stop or resume game %s: %w", id, err)
-	}
-	if n == 0 {
-		return ErrUnknownGame
 	}
 	e.games.Invalidate(id)
 	return nil

@@ -203,9 +203,9 @@ func (tb *table) end(t *rapid.T) {
 func (tb *table) stop(t *rapid.T) {
 	var err error
 	if tb.o.stopped = !tb.o.stopped; tb.o.stopped {
-		err = tb.engine(t).Stop(context.Background(), tb.game.ID, "test")
+		err = tb.engine(t).Stop(context.Background(), 0, tb.game.ID, "test")
 	} else {
-		err = tb.engine(t).Resume(context.Background(), tb.game.ID)
+		err = tb.engine(t).Resume(context.Background(), 0, tb.game.ID)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -116,6 +116,11 @@ type pace interface {
 	Allow(ctx context.Context, action string, who Visitor) (bool, error)
 }
 
+// auditor keeps what operators did, within the transaction that does it.
+type auditor interface {
+	RecordTx(ctx context.Context, tx *sql.Tx, e model.AuditEntry) error
+}
+
 // Options bound the engine; zero values take the defaults.
 type Options struct {
 	Timeout      time.Duration // of one help or opening; default 2.5 s
@@ -127,6 +132,7 @@ type Options struct {
 	GameFresh    time.Duration // how old a game's kill switch may be; default 1 s
 	Pace         pace          // speed limits; none when nil
 	Moments      moments       // is told of ended pots; nobody when nil
+	Audit        auditor       // keeps who turned the kill switch; nobody when nil
 }
 
 // Stores are what the engine stands on.

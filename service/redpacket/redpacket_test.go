@@ -69,9 +69,9 @@ func TestARequestIsAnsweredTheSameForEver(t *testing.T) {
 			{"a repeat is the same help", func() {}, "a", nil},
 			{"another request has helped already", func() {}, "b", ErrAlreadyHelped},
 			{"a repeat after Redis lost everything", func() { h.redis.FlushDB(t.Context()) }, "a", nil},
-			{"a repeat while the game is stopped", func() { _ = e.Stop(t.Context(), game.ID, "test") }, "a", nil},
+			{"a repeat while the game is stopped", func() { _ = e.Stop(t.Context(), 0, game.ID, "test") }, "a", nil},
 			{"another request while the game is stopped", func() {}, "c", ErrAlreadyHelped},
-			{"a repeat after the end", func() { _ = e.Resume(t.Context(), game.ID); h.clock.advance(48 * time.Hour) }, "a", nil},
+			{"a repeat after the end", func() { _ = e.Resume(t.Context(), 0, game.ID); h.clock.advance(48 * time.Hour) }, "a", nil},
 			{"a repeat after the close", func() { _, _ = e.CloseDue(t.Context(), 10) }, "a", nil},
 			{"a repeat after the close, Redis empty", func() { h.redis.FlushDB(t.Context()) }, "a", nil},
 		} {
@@ -110,7 +110,7 @@ func TestEveryRefusalHasItsOwnCode(t *testing.T) {
 		ended := open(t, e, h.game(t, e, func(r *Rules) { r.PotHours = 1 }), 1)
 		stopped := h.game(t, e, nil)
 		halted := open(t, e, stopped, 1)
-		if err := e.Stop(t.Context(), stopped.ID, "投诉"); err != nil {
+		if err := e.Stop(t.Context(), 0, stopped.ID, "投诉"); err != nil {
 			t.Fatal(err)
 		}
 		h.clock.advance(2 * time.Hour)

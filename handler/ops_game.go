@@ -1,0 +1,169 @@
+package handler
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"kaimenhong/model"
+	"kaimenhong/service/operator"
+	"kaimenhong/service/payout"
+	"kaimenhong/service/redpacket"
+)
+
+type (
+	// gameDesk is where operators watch games and turn the kill switch.
+	gameDesk interface {
+		All(ctx context.Context) ([]redpacket.Game, error)
+		Budget(ctx context.Context, id redpacket.GameID) (redpacket.Budget, error)
+	}
+	gameSwitch interface {
+		Stop(ctx context.Context, by model.ID, id redpacket.GameID, why string) error
+		Resume(ctx context.Context, by model.ID, id redpacket.GameID) error
+	}
+	// prizeDesk is where people decide about prizes that wait for them.
+	prizeDesk interface {
+		Waiting(ctx context.Context, state payout.State, after model.ID, limit int) ([]payout.Payout, error)
+		Review(ctx context.Context, pot model.ID, d payout.Decision) error
+	}
+)
+
+// OpsGame is the envelopes as operators see them.
+type OpsGame struct {
+	Desk   gameDesk
+	Switch gameSwitch
+	Prizes prizeDesk
+}
+
+// operations are the game's part of the operators' API.
+func (h OpsGame) operations(api huma.API) {
+	registerOps(api, opsOperation{method: "GET", path: "/games", id: "listGames", summary: "红包活动与预算", right: operator.ReadCampaigns}, h.Games)
+	registerOps(api, opsOperation{method: "POST", path: "/games/{id}/stop", id: "stopGame", summary: "紧急停止红包活动", right: operator.StopCampaigns, errors: []int{404}}, h.Stop)
+	registerOps(api, opsOperation{method: "POST", path: "/games/{id}/resume", id: "resumeGame", summary: "恢复红包活动", right: operator.RunCampaigns, errors: []int{404}}, h.Resume)
+	registerOps(api, opsOperation{method: "GET", path: "/prizes", id: "listPrizes", summary: "待处理的奖品", right: operator.ReviewPrizes}, h.Waiting)
+	registerOps(api, opsOperation{method: "POST", path: "/prizes/{id}/review", id: "reviewPrize", summary: "处理奖品", right: operator.ReviewPrizes, errors: []int{404}}, h.Review)
+}
+
+type opsGame struct {
+	ID          redpacket.GameID `json:"id"`
+	Name        string           `json:"name"`
+	Title       string           `json:"title"`
+	StartsAt    instant          `json:"startsAt" format:"date-time"`
+	EndsAt      instant          `json:"endsAt" format:"date-time"`
+	StoppedAt   instant          `json:"stoppedAt,omitempty" format:"date-time" doc:"已紧急停止的时间"`
+	StoppedWhy  string           `json:"stoppedWhy,omitempty"`
+	BudgetFen   model.Fen        `json:"budgetFen"`
+	ReservedFen model.Fen        `json:"reservedFen" doc:"进行中的红包占用"`
+	SpentFen    model.Fen        `json:"spentFen" doc:"已发出的奖品"`
+	Rules       []string         `json:"rules"`
+}
+
+type opsGamesAnswer struct {
+	Body struct {
+		Items []opsGame `json:"items"`
+	}
+}
+
+// Games lists every game with where its money is.
+func (h OpsGame) Games(ctx context.Context, _ *none) (*opsGamesAnswer, error) {
+	all, err := h.Desk.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &opsGamesAnswer{}
+	out.Body.Items = make([]opsGame, len(all))
+	for i, g := range all {
+		b, err := h.Desk.Budget(ctx, g.ID)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Items[i] = opsGame{
+			g.ID, g.Rules.Name, g.Rules.Title, when(g.Rules.StartsAt), when(g.Rules.EndsAt), when(g.StoppedAt), g.StoppedWhy,
+			b.Amount, b.Reserved, b.Spent, g.Rules.Lines(),
+		}
+	}
+	return out, nil
+}
+
+type opsStopInput struct {
+	Write
+	ByID
+	Body struct {
+		Why string `json:"why" minLength:"1" maxLength:"200" doc:"原因"`
+	}
+}
+
+// Stop is the kill switch.
+func (h OpsGame) Stop(ctx context.Context, in *opsStopInput) (*empty, error) {
+	return nil, h.Switch.Stop(ctx, operatorOf(ctx).ID, redpacket.GameID(in.id()), in.Body.Why)
+}
+
+type opsResumeInput struct {
+	Write
+	ByID
+}
+
+// Resume undoes it.
+func (h OpsGame) Resume(ctx context.Context, in *opsResumeInput) (*empty, error) {
+	return nil, h.Switch.Resume(ctx, operatorOf(ctx).ID, redpacket.GameID(in.id()))
+}
+
+type opsPrizesInput struct {
+	State string `query:"state" enum:"held,failed,frozen,paying" default:"held"`
+	After string `query:"after" pattern:"^([1-9][0-9]{0,18})?$" doc:"上一页最后的红包编号"`
+	Limit int    `query:"limit" minimum:"1" maximum:"100" default:"50"`
+}
+
+type opsPrize struct {
+	PotID     model.ID       `json:"potId"`
+	GameID    model.ID       `json:"gameId"`
+	MemberID  model.MemberID `json:"memberId"`
+	Kind      string         `json:"kind" enum:"phone_credit,data,points"`
+	ValueFen  model.Fen      `json:"valueFen"`
+	Quantity  int64          `json:"quantity" doc:"话费为分，流量为 MB，积分为个"`
+	State     string         `json:"state" enum:"held,failed,frozen,paying"`
+	Why       string         `json:"why" doc:"为什么等待处理"`
+	CreatedAt instant        `json:"createdAt" format:"date-time"`
+	UpdatedAt instant        `json:"updatedAt" format:"date-time"`
+}
+
+type opsPrizesAnswer struct {
+	Body struct {
+		Items []opsPrize `json:"items"`
+	}
+}
+
+// Waiting lists the prizes that wait for a person, with the reason of each.
+func (h OpsGame) Waiting(ctx context.Context, in *opsPrizesInput) (*opsPrizesAnswer, error) {
+	after, err := model.ParseID(in.After)
+	if err != nil {
+		after = 0 // from the first on
+	}
+	found, err := h.Prizes.Waiting(ctx, payout.State(in.State), after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out := &opsPrizesAnswer{}
+	out.Body.Items = make([]opsPrize, len(found))
+	for i, p := range found {
+		out.Body.Items[i] = opsPrize{p.Pot, p.Game, p.Member, string(p.Kind), p.Value, p.Quantity, string(p.State), p.Why, when(p.CreatedAt), when(p.UpdatedAt)}
+	}
+	return out, nil
+}
+
+type opsReviewInput struct {
+	Write
+	ByID
+	Body struct {
+		Verdict string `json:"verdict" enum:"pay,give_up,was_paid,was_not" doc:"pay：发放；give_up：放弃，预算退回；was_paid、was_not：运营商核实的结果"`
+		Why     string `json:"why" minLength:"1" maxLength:"80" doc:"理由"`
+	}
+}
+
+// Review decides about one prize.
+func (h OpsGame) Review(ctx context.Context, in *opsReviewInput) (*empty, error) {
+	return nil, h.Prizes.Review(ctx, in.id(), payout.Decision{
+		Verdict: payout.Verdict(in.Body.Verdict), By: strconv.FormatInt(int64(operatorOf(ctx).ID), 10), Why: in.Body.Why,
+	})
+}
