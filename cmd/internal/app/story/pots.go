@@ -130,3 +130,11 @@ func withFields(b bubble) bubble {
 	}
 	return b
 }
+
+// GetsCard waits for a card of the mini-program that opens the page.
+func (p *Person) GetsCard(page string) {
+	p.w.t.Helper()
+	p.w.Until(p.ID+" gets the card of "+page, func() bool {
+		return slices.ContainsFunc(p.Heard(), func(b bubble) bool { return b.Kind == "card" && b.Page == page })
+	})
+}

@@ -92,7 +92,7 @@ func TestTheKillSwitchStopsEveryReplicaAndPaysWhatIsFull(t *testing.T) {
 	people[1].Helps(open).Is(http.StatusCreated)
 	people[2].Helps(full).Is(http.StatusCreated)
 	engine, game := first.App().Redpacket(), gameOf(t, id)
-	if err := engine.Stop(context.Background(), game, "投诉太多"); err != nil {
+	if err := engine.Stop(context.Background(), 7, game, "投诉太多"); err != nil {
 		t.Fatal(err)
 	}
 	w.Until("both replicas know", func() bool { // they are asked in turn
@@ -106,7 +106,7 @@ func TestTheKillSwitchStopsEveryReplicaAndPaysWhatIsFull(t *testing.T) {
 		t.Errorf("a stopped game is listed: %s", list.Raw)
 	}
 	owner.Wins(full, "paid")
-	if err := engine.Resume(context.Background(), game); err != nil {
+	if err := engine.Resume(context.Background(), 7, game); err != nil {
 		t.Fatal(err)
 	}
 	w.Until("it goes on", func() bool { return people[2].Helps(open).Status == http.StatusCreated })

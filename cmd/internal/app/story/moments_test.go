@@ -1,0 +1,140 @@
+package story_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"kaimenhong/cmd/internal/app/story"
+	"kaimenhong/sandbox/faults"
+	"kaimenhong/sandbox/wechat"
+	"kaimenhong/service/redpacket"
+)
+
+// progressTemplate is the subscribe template of envelopes in the sandbox.
+func progressTemplate(t *testing.T, w *story.World) string {
+	t.Helper()
+	list := w.Sandbox.WeChat.Templates()
+	i := slices.IndexFunc(list, func(x wechat.Template) bool { return x.Kind == wechat.MiniTemplate && x.Title == "红包进度提醒" })
+	if i < 0 {
+		t.Fatal("the sandbox has no template for envelopes")
+	}
+	return list[i].ID
+}
+
+func TestAnOwnerIsRemindedAndToldOfTheEndOnce(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		r := w.Replica()
+		game := r.Plays(w.Envelope("回家", nil))[0]
+		zhang := w.Person("ordinary")
+		owner := zhang.Whole()
+		friend := w.Players("family")[0]
+		pot := owner.OpensPot(game)
+		friend.Helps(pot).Is(http.StatusCreated)
+		zhang.Gets("第一位好友为您助力", "还差2位")
+		w.Passes(22*time.Hour + time.Minute)
+		for range 2 {
+			if seen, err := r.App().Remind(t.Context()); err != nil || seen != 1 {
+				t.Errorf("Remind = %d, %v, want the one pot that ends in two hours", seen, err)
+			}
+		}
+		zhang.Gets("还差2位好友助力就凑满9元话费")
+		w.Passes(2 * time.Hour)
+		owner.SignsIn()
+		w.Until("the pot is closed", func() bool { return owner.Sees(pot).Text("status") == "closed" })
+		w.Settle()
+		zhang.Gets("红包到时间了，1位好友助力", "没有奖品")
+		proven(t, r)
+	})
+}
+
+func TestWhoHasNoWindowIsReachedByTheMessageThatHeSubscribedTo(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		template := progressTemplate(t, w)
+		w.Settings["WECHAT_REDPACKET_TEMPLATE"] = template
+		r := w.Replica()
+		game := r.Plays(w.Envelope("回家", func(r *redpacket.Rules) { r.Helps = 2 }))[0]
+		people := w.Players("student", "family", "senior")
+		owner, zhou := people[0], w.Person("student")
+		if err := w.Sandbox.WeChat.Subscribe(zhou.ID, wechat.Grant{Templates: []string{template}}); err != nil {
+			t.Fatal(err)
+		}
+		owner.Do("POST", "/subscriptions", story.Key(), map[string]any{"templates": []string{template}}).Is(http.StatusNoContent)
+		pot := owner.OpensPot(game)
+		people[1].Helps(pot).Is(http.StatusCreated)
+		zhou.Gets("《回家》红包", "还差1位") // one consent is one message
+		people[2].Helps(pot).Is(http.StatusCreated)
+		owner.Wins(pot, "paid")
+		w.Settle()
+		if heard := zhou.Heard(); len(heard) != 1 || heard[0].Channel != "subscribe" {
+			t.Errorf("one consent brought %+v, want one subscribe message", heard)
+		}
+		proven(t, r)
+	})
+}
+
+func TestAMomentThatMayHaveBeenToldIsNotToldAgain(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		r := w.Replica()
+		game := r.Plays(w.Envelope("回家", func(r *redpacket.Rules) { r.Helps = 2 }))[0]
+		zhang := w.Person("ordinary")
+		owner := zhang.Whole()
+		friends := w.Players("family", "student")
+		pot := owner.OpensPot(game)
+		friends[0].Helps(pot).Is(http.StatusCreated)
+		zhang.Gets("还差1位好友")
+		w.Fault("wechat.custom_send", faults.Fault{Kind: faults.Cut}) // it arrives, and its answer is lost
+		friends[1].Helps(pot).Is(http.StatusCreated)
+		zhang.Gets("红包凑满啦")
+		owner.Wins(pot, "paid")
+		w.Fault("wechat.custom_send")
+		w.Passes(5 * time.Minute) // every lease has ended
+		w.Settle()
+		zhang.Gets("红包凑满啦")
+		if n := r.Metric("push_messages_total", `outcome="unknown"`); n < 1 {
+			t.Errorf("%v messages are counted as unknown, want those whose answer was lost", n)
+		}
+	})
+}
+
+func TestTheChatTellsOfTheEnvelopeAndLeadsToTheMiniProgramAlone(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		r := w.Replica()
+		zhang := w.Person("ordinary")
+		owner := zhang.Whole()
+		zhang.Says("红包").Hears("没有进行中的红包活动")
+		game := r.Plays(w.Envelope("回家", nil))[0]
+		zhang.Says("抢红包")
+		leads(t, zhang, "正在进行", "pages/redpacket/index")
+		pot := owner.OpensPot(game)
+		w.Players("family")[0].Helps(pot).Is(http.StatusCreated)
+		zhang.Gets("第一位好友为您助力")
+		for _, words := range []string{"我的红包", "红包还差几个人"} {
+			zhang.Says(words)
+			leads(t, zhang, "已有1位好友助力，还差2位，凑满得9元话费", "pages/redpacket/index?pot="+pot)
+		}
+	})
+}
+
+// leads fails unless the answer says so and leads to the page, as does the card that
+// follows, and to no web page.
+func leads(t *testing.T, p *story.Person, words, page string) {
+	t.Helper()
+	p.Gets(words)
+	p.GetsCard(page)
+	for _, heard := range p.Heard() {
+		for _, span := range heard.Spans {
+			if span.Href != "" {
+				t.Errorf("the answer leads to the web page %s", span.Href)
+			}
+			if span.AppID != "" && span.Page != page {
+				t.Errorf("the answer leads to %s, want %s", span.Page, page)
+			}
+		}
+	}
+}
