@@ -130,6 +130,7 @@ type Needs struct {
 	Bills   billReader
 	Points  pointsReader // nil: points are shown in the mini-program only
 	Gifts   giftShop     // nil: gifts are redeemed in the mini-program only
+	Pots    potBook      // nil: there is no game
 	Rules   *Rules       // nil: no keyword rules
 	DB      *sql.DB
 	Redis   redis.UniversalClient

@@ -145,6 +145,8 @@ func (c *Chat) perform(ctx context.Context, t *turn, i Intent) (model.Content, e
 		return c.readAll(ctx, t, []Intent{i})
 	case Redeem:
 		return c.redeemList(ctx, t)
+	case Redpacket:
+		return c.redpacket(ctx, t)
 	case TopUp, Deals, News, Services:
 		return model.Text(c.leadOn(i)), nil
 	case Feedback:

@@ -7,22 +7,23 @@ type Intent string
 // The intents. Their values are also the keys of the menu's taps and the labels
 // of the metric.
 const (
-	Balance  Intent = "balance"  // 查话费
-	Usage    Intent = "usage"    // 查流量, and minutes and messages left
-	Plan     Intent = "plan"     // 查套餐
-	Points   Intent = "points"   // 查积分
-	Bill     Intent = "bill"     // 查账单
-	TopUp    Intent = "topup"    // 充值, and data packs
-	Redeem   Intent = "redeem"   // 积分兑换
-	Deals    Intent = "deals"    // 特惠
-	News     Intent = "new"      // 最新业务, and another plan
-	Services Intent = "common"   // 常用业务
-	Feedback Intent = "feedback" // 意见反馈
-	Human    Intent = "human"    // 人工
-	Bind     Intent = "bind"     // 绑定
-	Unbind   Intent = "unbind"   // 解绑
-	Help     Intent = "help"     // 帮助
-	MainMenu Intent = "menu"     // 菜单
+	Balance   Intent = "balance"   // 查话费
+	Usage     Intent = "usage"     // 查流量, and minutes and messages left
+	Plan      Intent = "plan"      // 查套餐
+	Points    Intent = "points"    // 查积分
+	Bill      Intent = "bill"      // 查账单
+	TopUp     Intent = "topup"     // 充值, and data packs
+	Redeem    Intent = "redeem"    // 积分兑换
+	Redpacket Intent = "redpacket" // 红包, the game
+	Deals     Intent = "deals"     // 特惠
+	News      Intent = "new"       // 最新业务, and another plan
+	Services  Intent = "common"    // 常用业务
+	Feedback  Intent = "feedback"  // 意见反馈
+	Human     Intent = "human"     // 人工
+	Bind      Intent = "bind"      // 绑定
+	Unbind    Intent = "unbind"    // 解绑
+	Help      Intent = "help"      // 帮助
+	MainMenu  Intent = "menu"      // 菜单
 )
 
 // names are how the intents are called in a choice and as a tap: each is read as
@@ -30,7 +31,7 @@ const (
 var names = map[Intent]string{
 	Balance: "查话费", Usage: "查流量", Plan: "查套餐", Points: "查积分", Bill: "查账单",
 	TopUp: "充值", Redeem: "积分兑换", Deals: "特惠", News: "最新业务", Services: "常用业务",
-	Feedback: "意见反馈", Human: "人工", Bind: "绑定", Unbind: "解绑", Help: "帮助", MainMenu: "菜单",
+	Redpacket: "红包", Feedback: "意见反馈", Human: "人工", Bind: "绑定", Unbind: "解绑", Help: "帮助", MainMenu: "菜单",
 }
 
 // Known tells whether the intent is one that the account answers.
@@ -140,6 +141,10 @@ func (s sentence) decide() Meaning {
 		return choice(Bill, TopUp, Human)
 	case has(aRedeem), has(aPoint) && s.live.any(aSwap, aUse, aBuy):
 		return s.settled(Redeem)
+	case has(aPot) && s.live.any(aTopUp, aFill, anOther, aForeign):
+		return choice(Redpacket, Deals, TopUp, Human)
+	case has(aPot):
+		return s.settled(Redpacket)
 	case has(aDeal):
 		return s.settled(Deals)
 	case s.topUp():

@@ -211,6 +211,7 @@ func (d *domains) conversation(g ground) error {
 	}
 	d.chat = chat.New(chat.Needs{
 		Members: d.members, Binding: d.members, Account: held, Bills: held, Points: d.points, Gifts: chatCounter{d.mall, d.deeds}, Rules: d.rules, Seal: g.sealer,
+		Members: d.members, Binding: d.members, Account: held, Bills: held, Points: d.points, Gifts: chatCounter{d.mall}, Pots: potBook{d.moments}, Rules: d.rules, Seal: g.sealer,
 		DB: g.stores.db, Redis: g.stores.redis, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, opts)
 	d.inbox = inbox.New(g.stores.db, g.stores.redis, d.wechat, g.sealer, noted{d}.Handle, g.now, g.log, g.reg, inbox.Options{})
@@ -234,6 +235,7 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 	d.pushes(&h)
 	d.ops(g, &h)
 	h.Redpacket, h.Complaint = d.redpackets(g), handler.Complaint{Notes: d.chat}
+	h.OpsGame = handler.OpsGame{Desk: d.redpacket, Switch: d.redpacket, Prizes: d.payer}
 	return h, err
 }
 
@@ -263,6 +265,7 @@ func chatOptions(cfg config.Config) (chat.Options, error) {
 		opts.Links = map[chat.Intent]chat.Link{
 			chat.TopUp: page(cfg.Chat.TopUpPage), chat.Redeem: page(cfg.Chat.MallPage), chat.Points: page(cfg.Chat.AccountPage),
 			chat.Deals: page(cfg.Chat.MallPage), chat.News: page(cfg.Chat.AccountPage), chat.Services: page(cfg.Chat.AccountPage),
+			chat.Redpacket: {AppID: cfg.WeChat.MiniAppID, Page: cfg.Chat.RedpacketPage}, // no web page: WeChat allows the game in the mini-program alone
 		}
 	}
 	return opts, nil

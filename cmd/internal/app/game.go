@@ -32,17 +32,18 @@ func (d *domains) game(g ground) error {
 	d.redpacket = redpacket.New(redpacket.Stores{
 		SQL: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer, Payouts: payout.NewBook(),
 	}, g.ids, g.now, g.log, g.reg, redpacket.Options{
-		Pace: redpacket.NewRedisPace(g.stores.redis, redpacket.Paces{}), Moments: ended{d.outbox},
+		Pace: redpacket.NewRedisPace(g.stores.redis, redpacket.Paces{}), Moments: ended{d.outbox}, Audit: deeds{d},
 	})
 	d.drain = append(d.drain, func(context.Context) error { d.redpacket.Close(); return nil })
 	d.payer = payout.New(payout.Needs{
 		SQL: g.stores.db, Courier: courier{d.carrier, d.account}, Ledger: d.points, People: d.members,
-		Judge: judge{d.redpacket, d.members}, Budget: treasury{d.redpacket}, Wins: wins{d.redpacket}, Outbox: d.outbox,
+		Judge: judge{d.redpacket, d.members}, Budget: treasury{d.redpacket}, Wins: wins{d.redpacket}, Outbox: d.outbox, Audit: deeds{d},
 		Sealer: g.sealer, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, payout.Options{Packs: packs})
 	d.moments = newMoments(d.redpacket, d.payer, d.push, moment{
 		appID: g.cfg.WeChat.MiniAppID, page: g.cfg.Chat.RedpacketPage, template: g.cfg.WeChat.RedpacketTemplate,
 	}, g.now, g.log)
+	d.moments.thumb = &thumb{client: d.wechat, now: g.now}
 	d.background = append(d.background, d.moments.Run)
 	return nil
 }
@@ -168,12 +169,25 @@ func (t treasury) ReleasesFailed(ctx context.Context, game model.ID) (bool, erro
 	return found.Rules.ReleaseFailed, err
 }
 
+// deeds is the operators' audit, which is built after the game.
+type deeds struct{ *domains }
+
+// RecordTx keeps a line of what an operator did.
+func (d deeds) RecordTx(ctx context.Context, tx *sql.Tx, e model.AuditEntry) error {
+	return d.operators.RecordTx(ctx, tx, e)
+}
+
 // wins is what pots have won, for the comparison with the payouts.
 type wins struct{ *redpacket.Engine }
 
 // Prizes lists what was won, by pot.
 func (w wins) Prizes(ctx context.Context, after model.ID, limit int) ([]model.Prize, error) {
 	return w.Won(ctx, redpacket.PotID(after), limit)
+}
+
+// Returned lists what came back to the budgets, by pot.
+func (w wins) Returned(ctx context.Context, after model.ID, limit int) ([]model.Prize, error) {
+	return w.Engine.Returned(ctx, redpacket.PotID(after), limit)
 }
 
 // topicEnded is the promise to tell of a pot's end.

@@ -32,13 +32,17 @@ type moments struct {
 	now   model.Clock
 	log   *slog.Logger
 	queue chan redpacket.Help
+	cards chan card
+	thumb *thumb
 }
 
-// waitingMoments bounds the helps that wait to be told of.
+// waitingMoments bounds the helps that wait to be told of, and the cards.
 const waitingMoments = 1024
 
 func newMoments(e *redpacket.Engine, p *payout.Payer, pusher *push.Pusher, m moment, now model.Clock, log *slog.Logger) *moments {
-	return &moments{engine: e, payer: p, push: pusher, moment: m, now: now, log: log, queue: make(chan redpacket.Help, waitingMoments)}
+	return &moments{engine: e, payer: p, push: pusher, moment: m, now: now, log: log,
+		queue: make(chan redpacket.Help, waitingMoments), cards: make(chan card, waitingMoments),
+	}
 }
 
 // Help is the engine's, and notes what cheers the owner.
@@ -66,6 +70,12 @@ func (m *moments) Run(ctx context.Context) {
 			telling, cancel := context.WithTimeout(ctx, momentLimit)
 			if err := m.cheer(telling, help.Pot); err != nil && ctx.Err() == nil {
 				m.log.WarnContext(ctx, "moment not told", "pot", help.Pot, "error", err)
+			}
+			cancel()
+		case c := <-m.cards:
+			sending, cancel := context.WithTimeout(ctx, momentLimit)
+			if err := m.sendCard(sending, c); err != nil && ctx.Err() == nil {
+				m.log.WarnContext(ctx, "card not sent", "member", c.member, "error", err)
 			}
 			cancel()
 		}
@@ -194,7 +204,7 @@ func (m *moments) say(ctx context.Context, topic string, to model.MemberID, game
 		Custom: model.Text("【" + g.Rules.Title + "】" + text),
 	}
 	if m.appID != "" {
-		n.Custom.Text += fmt.Sprintf("\n<a data-miniprogram-appid=%q data-miniprogram-path=%q href=\"https://mp.weixin.qq.com\">看看红包</a>", m.appID, page)
+		n.Custom.Text += fmt.Sprintf("\n<a data-miniprogram-appid=%q data-miniprogram-path=%q>看看红包</a>", m.appID, page)
 	}
 	if m.template != "" {
 		n.Mini = model.Notice{
