@@ -210,8 +210,7 @@ func (d *domains) conversation(g ground) error {
 		return err
 	}
 	d.chat = chat.New(chat.Needs{
-		Members: d.members, Binding: d.members, Account: held, Bills: held, Points: d.points, Gifts: chatCounter{d.mall, d.deeds}, Rules: d.rules, Seal: g.sealer,
-		Members: d.members, Binding: d.members, Account: held, Bills: held, Points: d.points, Gifts: chatCounter{d.mall}, Pots: potBook{d.moments}, Rules: d.rules, Seal: g.sealer,
+		Members: d.members, Binding: d.members, Account: held, Bills: held, Points: d.points, Gifts: chatCounter{d.mall, d.deeds}, Pots: potBook{d.moments}, Rules: d.rules, Seal: g.sealer,
 		DB: g.stores.db, Redis: g.stores.redis, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, opts)
 	d.inbox = inbox.New(g.stores.db, g.stores.redis, d.wechat, g.sealer, noted{d}.Handle, g.now, g.log, g.reg, inbox.Options{})

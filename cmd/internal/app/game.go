@@ -32,12 +32,12 @@ func (d *domains) game(g ground) error {
 	d.redpacket = redpacket.New(redpacket.Stores{
 		SQL: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer, Payouts: payout.NewBook(),
 	}, g.ids, g.now, g.log, g.reg, redpacket.Options{
-		Pace: redpacket.NewRedisPace(g.stores.redis, redpacket.Paces{}), Moments: ended{d.outbox}, Audit: deeds{d},
+		Pace: redpacket.NewRedisPace(g.stores.redis, redpacket.Paces{}), Moments: ended{d.outbox}, Audit: audit{d},
 	})
 	d.drain = append(d.drain, func(context.Context) error { d.redpacket.Close(); return nil })
 	d.payer = payout.New(payout.Needs{
 		SQL: g.stores.db, Courier: courier{d.carrier, d.account}, Ledger: d.points, People: d.members,
-		Judge: judge{d.redpacket, d.members}, Budget: treasury{d.redpacket}, Wins: wins{d.redpacket}, Outbox: d.outbox, Audit: deeds{d},
+		Judge: judge{d.redpacket, d.members}, Budget: treasury{d.redpacket}, Wins: wins{d.redpacket}, Outbox: d.outbox, Audit: audit{d},
 		Sealer: g.sealer, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, payout.Options{Packs: packs})
 	d.moments = newMoments(d.redpacket, d.payer, d.push, moment{
@@ -169,11 +169,11 @@ func (t treasury) ReleasesFailed(ctx context.Context, game model.ID) (bool, erro
 	return found.Rules.ReleaseFailed, err
 }
 
-// deeds is the operators' audit, which is built after the game.
-type deeds struct{ *domains }
+// audit is the operators' audit, which is built after the game.
+type audit struct{ *domains }
 
 // RecordTx keeps a line of what an operator did.
-func (d deeds) RecordTx(ctx context.Context, tx *sql.Tx, e model.AuditEntry) error {
+func (d audit) RecordTx(ctx context.Context, tx *sql.Tx, e model.AuditEntry) error {
 	return d.operators.RecordTx(ctx, tx, e)
 }
 
