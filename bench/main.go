@@ -57,6 +57,9 @@ type env struct {
 
 func main() {
 	work := run
+	if side := os.Getenv(serveEnv); side != "" {
+		work = func() error { return runServer(side, os.Stdin, os.Stdout) }
+	}
 	if os.Getenv(loadEnv) != "" {
 		work = func() error { return runLoad(os.Stdin, os.Stdout) }
 	}

@@ -13,5 +13,10 @@ var measures = []measure{
 	{"pots.open", measureMillion},
 	{"callback.edge", measureEdge},
 	{"points.redeem", measureRedeem},
+	{"callback.balance", measureBalance},
+	{"intent", measureIntent},
+	{"serve.rss", measureMemory},
+	{"binary.size", measureSize},
+	{"demo.ready", measureReady},
 	{"audience", measureAudience},
 }

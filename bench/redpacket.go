@@ -31,6 +31,7 @@ import (
 
 // house is one engine on stores of its own.
 type house struct {
+	dsn    string
 	db     *sql.DB
 	redis  redis.UniversalClient
 	engine *redpacket.Engine
@@ -54,8 +55,8 @@ func newHouse(ctx context.Context) (*house, error) {
 	if _, err := root.ExecContext(ctx, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"); err != nil {
 		return nil, err
 	}
-	h := &house{}
-	if h.db, err = sqldb.Open(ctx, server[:strings.LastIndexByte(server, '/')+1]+name, sqldb.Options{MaxOpen: 128}); err != nil {
+	h := &house{dsn: server[:strings.LastIndexByte(server, '/')+1] + name}
+	if h.db, err = sqldb.Open(ctx, h.dsn, sqldb.Options{MaxOpen: 128}); err != nil {
 		return nil, err
 	}
 	if _, err = schema.Up(ctx, h.db); err != nil {
