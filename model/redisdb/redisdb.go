@@ -11,6 +11,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // Options say which Redis.
@@ -33,6 +34,9 @@ func Open(ctx context.Context, opts Options) (redis.UniversalClient, error) {
 		IsClusterMode: opts.Cluster, PoolSize: opts.PoolSize,
 		DialTimeout: 2 * time.Second, ReadTimeout: 2 * time.Second, WriteTimeout: 2 * time.Second,
 		PoolTimeout: 2 * time.Second, MaxRetries: 1, ContextTimeoutEnabled: true,
+		// Nothing here needs the third protocol, whose push messages are looked for
+		// before and after each command.
+		Protocol: 2, MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
 	if err := client.Ping(ctx).Err(); err != nil {
 		_ = client.Close()

@@ -26,8 +26,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Errors of Open. Neither says anything of the value.
@@ -63,6 +65,7 @@ type Sealer struct {
 	newest int
 	aeads  map[int]cipher.AEAD
 	index  []byte
+	macs   sync.Pool
 }
 
 // Parse reads the setting KMH_SECURITY_PHONE_KEY: "1:BASE64,2:BASE64", each key 32
@@ -201,7 +204,12 @@ func (s *Sealer) Newest() int { return s.newest }
 // the same for the same value, telling nothing to whoever lacks the key. The
 // caller normalises the value first.
 func (s *Sealer) Index(value, domain string) []byte {
-	mac := hmac.New(sha256.New, s.index)
+	mac, ok := s.macs.Get().(hash.Hash) // one that was used has its key worked in
+	if !ok {
+		mac = hmac.New(sha256.New, s.index)
+	}
+	defer s.macs.Put(mac)
+	mac.Reset()
 	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(domain)))) // a constant's length
 	mac.Write([]byte(domain))
 	mac.Write([]byte(value))
