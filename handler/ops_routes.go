@@ -32,4 +32,5 @@ func (h Handlers) ops(api huma.API) {
 	h.opsPushes(api)
 	h.campaigns(api)
 	h.OpsGame.operations(api)
+	h.OpsReport.operations(api)
 }

@@ -38,6 +38,7 @@ type Handlers struct {
 	OpsOperator OpsOperator
 	OpsPush     OpsPush
 	OpsCampaign OpsCampaign
+	OpsReport   OpsReport
 
 	TrustedProxies []string
 	Log            *slog.Logger

@@ -23,6 +23,7 @@ type Work struct {
 	Operators purger
 	Campaign  campaignWork
 	Audience  audienceWork
+	Report    reportWork
 }
 
 type purger interface {
@@ -86,6 +87,10 @@ type momentWork interface {
 	Reconcile(ctx context.Context) error
 }
 
+type reportWork interface {
+	ComputeDue(ctx context.Context) (int, error)
+}
+
 type campaignWork interface {
 	Advance(ctx context.Context) (int, error)
 	Stage(ctx context.Context) (int, error)
@@ -134,6 +139,7 @@ func Schedule(w Work) []Job {
 		{Name: "campaign-advance", Spec: "* * * * * *", Limit: time.Minute, Everywhere: true, Run: counted(w.Campaign.Advance)},
 		{Name: "campaign-stage", Spec: "* * * * * *", Limit: 30 * time.Minute, Everywhere: true, Run: counted(w.Campaign.Stage)},
 		{Name: "campaign-watch", Spec: "30 * * * * *", Limit: 10 * time.Minute, Everywhere: true, Run: counted(w.Campaign.Watch)},
+		{Name: "campaign-report", Spec: "0 7 * * * *", Limit: 50 * time.Minute, Run: counted(w.Report.ComputeDue)},
 		{Name: "push-lose", Spec: "45 * * * * *", Limit: 30 * time.Second, Run: counted(w.Push.Lose)},
 		{Name: "push-forget", Spec: "0 55 4 * * *", Limit: 10 * time.Minute, Run: untilNone(w.Push.Forget)},
 		{Name: "session-purge", Spec: "0 35 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Session.Purge))},

@@ -258,3 +258,9 @@ WHERE m.closed_at = 0 AND m.id IN (sqlc.slice('members'));
 -- name: ConsentsTo :many
 SELECT c.member_id, c.version FROM member_consent c
 WHERE c.purpose = ? AND c.granted = TRUE AND c.member_id IN (sqlc.slice('members'));
+
+-- name: FollowsOf :many
+SELECT f.member_id, f.action, f.happened_at FROM member_follow f
+WHERE f.member_id IN (sqlc.slice('members')) AND f.happened_at < sqlc.arg(before)
+ORDER BY f.member_id, f.happened_at, f.id
+LIMIT ?;

@@ -149,3 +149,14 @@ WHERE game_id = ? AND state = 'filled' ORDER BY took, id LIMIT ?;
 -- name: MostHelped :many
 SELECT owner_id, CAST(SUM(helps) AS SIGNED) AS helps FROM pot
 WHERE game_id = ? AND state = 'filled' GROUP BY owner_id ORDER BY helps DESC, owner_id LIMIT ?;
+
+-- name: PotsOpened :many
+SELECT id, owner_id FROM pot WHERE owner_id IN (sqlc.slice(owners)) AND game_id = sqlc.arg(game_id) ORDER BY id LIMIT ?;
+
+-- The friends of some pots; a row of nobody has a helper below 0.
+-- name: HelpersOf :many
+SELECT pot_id, helper_id, created_at FROM pot_help WHERE pot_id IN (sqlc.slice(pots)) AND helper_id > 0 ORDER BY pot_id, k LIMIT ?;
+
+-- name: FirstHelps :many
+SELECT helper_id, CAST(MIN(created_at) AS SIGNED) AS first_at FROM pot_help
+WHERE helper_id IN (sqlc.slice(helpers)) AND game_id = sqlc.arg(game_id) GROUP BY helper_id;

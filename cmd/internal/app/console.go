@@ -9,4 +9,5 @@ func (d *domains) ops(g ground, h *handler.Handlers) {
 	h.OpsOperator = handler.OpsOperator{Book: d.operators, Keeper: d.operators, Switch: d.operators, Trail: d.operators}
 	h.Material = handler.Material{Library: d.material}
 	h.OpsCampaign = d.opsCampaign()
+	h.OpsReport = handler.OpsReport{Reports: d.report}
 }

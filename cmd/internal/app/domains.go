@@ -75,6 +75,7 @@ type domains struct {
 	operators *operator.Operators
 	audience  *audience.Audience
 	campaign  *campaign.Campaigns
+	report    *campaign.Reports
 	material  *material.Materials
 	deeds     *deeds
 	// background runs until the application closes; each returns when ctx ends.
@@ -86,7 +87,7 @@ type domains struct {
 // newDomains builds every domain, each after those it calls.
 func newDomains(g ground) (*domains, error) {
 	d := &domains{}
-	for _, build := range []func(ground) error{d.outside, d.value, d.crowd, d.people, d.game, d.conversation, d.pages, d.library, d.planning, d.campaigns, d.promises} {
+	for _, build := range []func(ground) error{d.outside, d.value, d.crowd, d.people, d.game, d.conversation, d.pages, d.library, d.planning, d.campaigns, d.reports, d.promises} {
 		if err := build(g); err != nil {
 			return nil, err
 		}
@@ -241,7 +242,7 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 // work is the domains behind the schedule.
 func (d *domains) work() job.Work {
 	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Account: d.account, Mall: d.mall, Push: d.push, Session: d.session, Request: d.request, Notice: d.notice,
-		Redpacket: d.redpacket, Payout: d.payer, Moments: d.moments, Operators: d.operators, Campaign: d.campaign, Audience: d.audience,
+		Redpacket: d.redpacket, Payout: d.payer, Moments: d.moments, Operators: d.operators, Campaign: d.campaign, Report: d.report, Audience: d.audience,
 	}
 }
 

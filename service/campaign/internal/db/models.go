@@ -44,6 +44,34 @@ type CampaignOccurrence struct {
 	StagedAt     int64
 }
 
+type CampaignReport struct {
+	CampaignID int64
+	Run        int64
+	LeaseUntil int64
+	ComputedAt int64
+	Body       string
+}
+
+type CampaignReportCut struct {
+	CampaignID int64
+	Cut        string
+	Name       string
+	Body       string
+}
+
+type CampaignReportPerson struct {
+	CampaignID int64
+	MemberID   int64
+	Run        int64
+	Arm        int32
+	Variant    string
+	Channel    string
+	Sent       int32
+	Delivered  int32
+	Tapped     int32
+	SentAt     int64
+}
+
 type CampaignVersion struct {
 	CampaignID  int64
 	Version     int32

@@ -852,6 +852,60 @@ func (q *Queries) Follows(ctx context.Context, arg FollowsParams) ([]FollowsRow,
 	return items, nil
 }
 
+const followsOf = `-- name: FollowsOf :many
+SELECT f.member_id, f.action, f.happened_at FROM member_follow f
+WHERE f.member_id IN (/*SLICE:members*/?) AND f.happened_at < ?
+ORDER BY f.member_id, f.happened_at, f.id
+LIMIT ?
+`
+
+type FollowsOfParams struct {
+	Members []int64
+	Before  int64
+	Limit   int32
+}
+
+type FollowsOfRow struct {
+	MemberID   int64
+	Action     string
+	HappenedAt int64
+}
+
+func (q *Queries) FollowsOf(ctx context.Context, arg FollowsOfParams) ([]FollowsOfRow, error) {
+	query := followsOf
+	var queryParams []interface{}
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Before)
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FollowsOfRow
+	for rows.Next() {
+		var i FollowsOfRow
+		if err := rows.Scan(&i.MemberID, &i.Action, &i.HappenedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const holderOf = `-- name: HolderOf :one
 SELECT member_id, phone_sealed, key_version, holder_id, bound_at FROM member_phone WHERE phone_index = ?
 `

@@ -182,6 +182,55 @@ func (q *Queries) FillCandidates(ctx context.Context, arg FillCandidatesParams) 
 	return items, nil
 }
 
+const firstHelps = `-- name: FirstHelps :many
+SELECT helper_id, CAST(MIN(created_at) AS SIGNED) AS first_at FROM pot_help
+WHERE helper_id IN (/*SLICE:helpers*/?) AND game_id = ? GROUP BY helper_id
+`
+
+type FirstHelpsParams struct {
+	Helpers []int64
+	GameID  int64
+}
+
+type FirstHelpsRow struct {
+	HelperID int64
+	FirstAt  int64
+}
+
+func (q *Queries) FirstHelps(ctx context.Context, arg FirstHelpsParams) ([]FirstHelpsRow, error) {
+	query := firstHelps
+	var queryParams []interface{}
+	if len(arg.Helpers) > 0 {
+		for _, v := range arg.Helpers {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:helpers*/?", strings.Repeat(",?", len(arg.Helpers))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:helpers*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.GameID)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FirstHelpsRow
+	for rows.Next() {
+		var i FirstHelpsRow
+		if err := rows.Scan(&i.HelperID, &i.FirstAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const fullness = `-- name: Fullness :many
 SELECT pot_id, COUNT(*) AS held, CAST(SUM(CASE WHEN nth IS NULL THEN 1 ELSE 0 END) AS SIGNED) AS voids
 FROM pot_help WHERE pot_id IN (/*SLICE:pots*/?) GROUP BY pot_id
@@ -338,6 +387,56 @@ func (q *Queries) HelpedOwners(ctx context.Context, arg HelpedOwnersParams) ([]H
 	for rows.Next() {
 		var i HelpedOwnersRow
 		if err := rows.Scan(&i.HelperID, &i.OwnerID, &i.Helps); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const helpersOf = `-- name: HelpersOf :many
+SELECT pot_id, helper_id, created_at FROM pot_help WHERE pot_id IN (/*SLICE:pots*/?) AND helper_id > 0 ORDER BY pot_id, k LIMIT ?
+`
+
+type HelpersOfParams struct {
+	Pots  []int64
+	Limit int32
+}
+
+type HelpersOfRow struct {
+	PotID     int64
+	HelperID  int64
+	CreatedAt int64
+}
+
+// The friends of some pots; a row of nobody has a helper below 0.
+func (q *Queries) HelpersOf(ctx context.Context, arg HelpersOfParams) ([]HelpersOfRow, error) {
+	query := helpersOf
+	var queryParams []interface{}
+	if len(arg.Pots) > 0 {
+		for _, v := range arg.Pots {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:pots*/?", strings.Repeat(",?", len(arg.Pots))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:pots*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HelpersOfRow
+	for rows.Next() {
+		var i HelpersOfRow
+		if err := rows.Scan(&i.PotID, &i.HelperID, &i.CreatedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -973,6 +1072,56 @@ func (q *Queries) PotsOfOwners(ctx context.Context, arg PotsOfOwnersParams) ([]P
 			&i.RequestID,
 			&i.GameID,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const potsOpened = `-- name: PotsOpened :many
+SELECT id, owner_id FROM pot WHERE owner_id IN (/*SLICE:owners*/?) AND game_id = ? ORDER BY id LIMIT ?
+`
+
+type PotsOpenedParams struct {
+	Owners []int64
+	GameID int64
+	Limit  int32
+}
+
+type PotsOpenedRow struct {
+	ID      int64
+	OwnerID int64
+}
+
+func (q *Queries) PotsOpened(ctx context.Context, arg PotsOpenedParams) ([]PotsOpenedRow, error) {
+	query := potsOpened
+	var queryParams []interface{}
+	if len(arg.Owners) > 0 {
+		for _, v := range arg.Owners {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:owners*/?", strings.Repeat(",?", len(arg.Owners))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:owners*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.GameID)
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PotsOpenedRow
+	for rows.Next() {
+		var i PotsOpenedRow
+		if err := rows.Scan(&i.ID, &i.OwnerID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

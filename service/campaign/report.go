@@ -1,0 +1,271 @@
+package campaign
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/campaign/internal/db"
+)
+
+// ErrNoReport is the answer before a report was computed first.
+var ErrNoReport = fault.New(fault.NotFound, "campaign.no_report", "报告尚未生成：活动开始后每小时更新一次")
+
+// Conduct is what one person did within a report's days.
+type Conduct struct {
+	City    string // empty: not known
+	Segment string // the stage of his life as a customer, in Chinese
+	Played  int64  // pots that he opened
+	Opened  int64  // friends who opened his cards and helped
+	Bought  int64  // top-ups, packs and anything else
+	Spent   model.Fen
+	// FollowedAt is when he began to follow the official account within the days, not
+	// following before; 0: he did not. LeftAt is when he ended it then; 0: not yet.
+	FollowedAt model.Millis
+	LeftAt     model.Millis
+	// Brought is how many friends who helped him began to follow within the days.
+	Brought int64
+}
+
+// What the reports need from others.
+type (
+	// sendings are the recipients of a campaign, page by page in the order of their ids.
+	sendings interface {
+		Deliveries(ctx context.Context, campaign, after model.ID, limit int) ([]model.Delivery, error)
+	}
+	// conduct tells what each of at most a thousand people did from the one day to the
+	// other, both among them. Game 0 is none.
+	conduct interface {
+		Conduct(ctx context.Context, game model.ID, members []model.MemberID, from, to model.Day) ([]Conduct, error)
+	}
+	// kits tell which game a kit has.
+	kits interface {
+		Kit(ctx context.Context, id model.ID) (Kit, error)
+	}
+	// spending tells what a game has cost in prizes.
+	spending interface {
+		Cost(ctx context.Context, game model.ID) (model.Fen, error)
+	}
+)
+
+// ReportDeps are what the reports need from outside; all are required.
+type ReportDeps struct {
+	DB       *sql.DB
+	IDs      *model.IDs
+	Now      model.Clock
+	Metrics  prometheus.Registerer
+	Kits     kits
+	Sendings sendings
+	Conduct  conduct
+	Spending spending
+}
+
+// ReportOptions have good defaults.
+type ReportOptions struct {
+	Page  int           // recipients of one transaction; default 1,000
+	Lease time.Duration // how long a run that died is left alone; default 5 min
+}
+
+// Reports computes what campaigns earned, and keeps it, so that reading is cheap.
+//
+// Invariants:
+//   - who was to get something and who was held out are compared as they were drawn,
+//     reached or not: the uplift is of the campaign, not of those who could be reached;
+//   - a run reads everything anew, so that running again changes nothing; two runs at
+//     once do not mix, for each page is written under its run's lease;
+//   - memory does not grow with the number of people.
+//
+// Tables: campaign_report, campaign_report_person, campaign_report_cut.
+type Reports struct {
+	ReportDeps
+	opts ReportOptions
+	q    *db.Queries
+	took prometheus.Histogram
+}
+
+// NewReports makes the reports.
+func NewReports(deps ReportDeps, opts ReportOptions) (*Reports, error) {
+	opts.Page = min(cmp.Or(opts.Page, maxReportPage), maxReportPage)
+	opts.Lease = cmp.Or(opts.Lease, 5*time.Minute)
+	r := &Reports{ReportDeps: deps, opts: opts, q: db.New(deps.DB), took: prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "campaign_report_seconds", Help: "How long computing one report took.", Buckets: prometheus.ExponentialBuckets(0.1, 4, 8),
+	})}
+	return r, deps.Metrics.Register(r.took)
+}
+
+// The bounds of a run.
+const (
+	maxReportPage = 1000
+	maxPages      = 1_000_000
+	maxDueReports = 1000
+	// attribution is how long after its end a campaign's effect is still counted.
+	attribution = 7
+	// followUp is how long after its end a report still changes: new followers are asked
+	// about for 30 days.
+	followUp = (attribution + 31) * 24 * time.Hour
+)
+
+// errLost tells that another run has taken over.
+var errLost = errors.New("another run of the report has taken over")
+
+// ComputeDue computes the reports of all campaigns whose numbers may still change, and
+// answers how many. One that fails does not keep the others from theirs.
+func (r *Reports) ComputeDue(ctx context.Context) (int, error) {
+	after, done := int64(0), 0
+	var failed error
+	for range maxDueReports {
+		ids, err := r.q.Reportable(ctx, db.ReportableParams{EndedAfter: int64(model.At(r.Now().Add(-followUp))), After: after, Limit: 1})
+		if err != nil {
+			return done, fmt.Errorf("find the reports that are due: %w", err)
+		}
+		if len(ids) == 0 {
+			break
+		}
+		after = ids[0]
+		if err := r.Compute(ctx, model.ID(after)); err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		done++
+	}
+	return done, failed
+}
+
+// Compute computes one report anew. When another run is under way it does nothing.
+//
+// Errors: ErrUnknown, ErrNoReport for a campaign that was never live.
+func (r *Reports) Compute(ctx context.Context, campaign model.ID) error {
+	began := time.Now()
+	run, err := r.begin(ctx, campaign)
+	if err != nil || run.id == 0 {
+		return err
+	}
+	defer func() { r.took.Observe(time.Since(began).Seconds()) }()
+	err = r.gather(ctx, run)
+	if err == nil {
+		err = r.weigh(ctx, run)
+	}
+	if err == nil {
+		err = r.keep(ctx, run)
+	}
+	if errors.Is(err, errLost) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("compute the report of campaign %s: %w", campaign, err)
+	}
+	return nil
+}
+
+// run is one computation under way.
+type run struct {
+	id       model.ID
+	campaign model.ID
+	plan     Plan
+	game     model.ID
+	from, to model.Day
+	out      *Report
+	cuts     map[cutKey]*Line
+}
+
+func (r *Reports) begin(ctx context.Context, campaign model.ID) (*run, error) {
+	row, err := r.q.Campaign(ctx, int64(campaign))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrUnknown
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read campaign %s: %w", campaign, err)
+	}
+	if row.LiveVersion == 0 {
+		return nil, ErrNoReport
+	}
+	v, err := r.q.Version(ctx, db.VersionParams{CampaignID: int64(campaign), Version: row.LiveVersion})
+	if err != nil {
+		return nil, fmt.Errorf("read the plan of campaign %s: %w", campaign, err)
+	}
+	out := &run{campaign: campaign, cuts: map[cutKey]*Line{}, out: &Report{Campaign: campaign}}
+	if err := json.Unmarshal([]byte(v.Plan), &out.plan); err != nil {
+		return nil, fmt.Errorf("read the plan of campaign %s: %w", campaign, err)
+	}
+	if out.plan.Kit != 0 {
+		kit, err := r.Kits.Kit(ctx, out.plan.Kit)
+		if err != nil {
+			return nil, fmt.Errorf("read the kit of campaign %s: %w", campaign, err)
+		}
+		out.game = kit.Game
+	}
+	out.from = model.DayOf(out.plan.StartsAt.Time())
+	out.to = min(model.DayOf(r.Now()), model.DayOf(out.plan.EndsAt.Time())+attribution)
+	if err := r.q.InsertReport(ctx, int64(campaign)); err != nil && !sqldb.Duplicate(err) {
+		return nil, fmt.Errorf("begin a report: %w", err)
+	}
+	now, id := r.Now(), r.IDs.Next()
+	n, err := r.q.BeginReport(ctx, db.BeginReportParams{
+		Run: int64(id), LeaseUntil: int64(model.At(now.Add(r.opts.Lease))), CampaignID: int64(campaign), Now: int64(model.At(now)),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("begin a report: %w", err)
+	}
+	if n > 0 {
+		out.id = id
+	}
+	return out, nil
+}
+
+// hold makes the run's lease longer, or finds that it is lost.
+func (r *Reports) hold(ctx context.Context, q *db.Queries, run *run) error {
+	n, err := q.HoldReport(ctx, db.HoldReportParams{
+		LeaseUntil: int64(model.At(r.Now().Add(r.opts.Lease))), CampaignID: int64(run.campaign), Run: int64(run.id),
+	})
+	if err == nil && n == 0 {
+		err = errLost
+	}
+	return err
+}
+
+// keep writes what was computed, all at once.
+func (r *Reports) keep(ctx context.Context, run *run) error {
+	if run.game != 0 {
+		cost, err := r.Spending.Cost(ctx, run.game)
+		if err != nil {
+			return fmt.Errorf("read what the prizes cost: %w", err)
+		}
+		run.out.Cost = cost
+	}
+	run.out.From, run.out.To, run.out.Goal, run.out.Name = model.At(run.from.Start()), model.At((run.to + 1).Start()), run.plan.Goal, run.plan.Name
+	run.out.Holdout = run.plan.Holdout
+	body, err := json.Marshal(run.out)
+	if err != nil {
+		return err
+	}
+	return sqldb.InTx(ctx, r.DB, func(tx *sql.Tx) error {
+		q := r.q.WithTx(tx)
+		if err := q.DropReportCuts(ctx, int64(run.campaign)); err != nil {
+			return err
+		}
+		for key, line := range run.cuts {
+			text, err := json.Marshal(line)
+			if err != nil {
+				return err
+			}
+			err = q.InsertReportCut(ctx, db.InsertReportCutParams{CampaignID: int64(run.campaign), Cut: string(key.cut), Name: key.name, Body: string(text)})
+			if err != nil {
+				return err
+			}
+		}
+		n, err := q.FinishReport(ctx, db.FinishReportParams{ComputedAt: int64(model.At(r.Now())), Body: string(body), CampaignID: int64(run.campaign), Run: int64(run.id)})
+		if err == nil && n == 0 {
+			err = errLost
+		}
+		return err
+	})
+}

@@ -1,0 +1,300 @@
+package campaign
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/xuri/excelize/v2"
+
+	"kaimenhong/model"
+	"kaimenhong/model/dbtest"
+)
+
+// outcome is what the world of a report knows: deliveries, and what people did.
+type outcome struct {
+	deliveries []model.Delivery
+	did        map[model.MemberID]Conduct
+	asked      int
+	fail       error
+}
+
+func (o *outcome) Kit(context.Context, model.ID) (Kit, error)        { return Kit{Game: aGame}, nil }
+func (o *outcome) Cost(context.Context, model.ID) (model.Fen, error) { return 100_000, o.fail }
+
+func (o *outcome) Deliveries(_ context.Context, _, after model.ID, limit int) ([]model.Delivery, error) {
+	at, _ := slices.BinarySearchFunc(o.deliveries, after+1, func(d model.Delivery, id model.ID) int { return int(d.ID - id) })
+	return o.deliveries[at:min(at+limit, len(o.deliveries))], nil
+}
+
+func (o *outcome) Conduct(_ context.Context, game model.ID, members []model.MemberID, from, to model.Day) ([]Conduct, error) {
+	if game != aGame || from > to || len(members) > maxReportPage || !slices.IsSorted(members) {
+		return nil, errors.New("not a question of a report")
+	}
+	o.asked += len(members)
+	all := make([]Conduct, len(members))
+	for i, m := range members {
+		all[i] = o.did[m]
+	}
+	return all, nil
+}
+
+// play makes two pushes to n people, of whom a tenth is held out, and lets those who
+// got something buy more.
+func play(n int, start time.Time) *outcome {
+	random := rand.New(rand.NewPCG(7, uint64(n)))
+	o := &outcome{did: map[model.MemberID]Conduct{}}
+	for step := range 2 {
+		for m := range n {
+			id := model.MemberID(m + 1)
+			d := model.Delivery{ID: model.ID(len(o.deliveries) + 1), Step: model.ID(step + 1), Member: id, At: model.At(start.Add(time.Duration(m%3) * time.Hour))}
+			switch {
+			case model.BucketOf(id) < 10:
+				d.State = model.DeliveryHeldOut
+			case m%7 == 0:
+				d.State, d.Why, d.Variant = model.DeliverySkipped, "push.no_member", "A"
+			default:
+				d.State, d.Variant, d.Channel = model.DeliverySent, []string{"A", "B"}[m%2], model.CustomChannel
+				if m%2 == 0 {
+					d.DeliveredAt = d.At + 1
+				}
+				if m%5 == 0 {
+					d.TappedAt = d.At + 2
+				}
+			}
+			o.deliveries = append(o.deliveries, d)
+		}
+	}
+	for m := range n {
+		id := model.MemberID(m + 1)
+		c := Conduct{City: []string{"南京", "苏州", ""}[m%3], Segment: "顾客"}
+		chance := 0.1
+		if model.BucketOf(id) >= 10 {
+			chance = 0.2
+		}
+		if random.Float64() < chance {
+			c.Bought, c.Spent = 1, 3000
+		}
+		if random.Float64() < chance {
+			c.FollowedAt = model.At(start.Add(time.Hour))
+			if m%4 == 0 {
+				c.LeftAt = model.At(start.Add(48 * time.Hour))
+			}
+			c.Played, c.Opened, c.Brought = 1, 3, 1
+		}
+		o.did[id] = c
+	}
+	return o
+}
+
+func newReports(t testing.TB, w *world, o *outcome) *Reports {
+	t.Helper()
+	r, err := NewReports(ReportDeps{
+		DB: w.db, IDs: w.ids, Now: w.clock, Metrics: prometheus.NewRegistry(), Kits: o, Sendings: o, Conduct: o, Spending: o,
+	}, ReportOptions{Page: 300})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// live puts a campaign that runs into the book.
+func live(t testing.TB, w *world, id model.ID) {
+	t.Helper()
+	plan, err := json.Marshal(Plan{Name: "回家", Goal: Revenue, Segment: everybody, Holdout: 10, Kit: aKit, StartsAt: model.At(begin), EndsAt: model.At(begin.AddDate(0, 0, 3))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []struct {
+		text string
+		args []any
+	}{
+		{"INSERT INTO campaign (id, name, goal, state, why, told, paused_from, live_version, last_version, origin_id, canary_at, released_at, ends_at, created_by, created_at, updated_at) VALUES (?, '回家', 'revenue', 'running', '', '', '', 1, 1, 0, 0, 0, ?, 1, 1, 1)",
+			[]any{int64(id), int64(model.At(begin.AddDate(0, 0, 3)))}},
+		{"INSERT INTO campaign_version (campaign_id, version, state, edits, plan, author_id, edited_at, submitted_by, submitted_at, frozen_id, frozen_size, decided_by, decided_at, why) VALUES (?, 1, 'live', 1, ?, 1, 1, 1, 1, 1, 1, 1, 1, '')",
+			[]any{int64(id), string(plan)}},
+	} {
+		if _, err := w.db.ExecContext(t.Context(), s.text, s.args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// recount counts the deliveries as a person with the log would.
+func recount(o *outcome) (m Messages, reached int64) {
+	people := map[model.MemberID]bool{}
+	for _, d := range o.deliveries {
+		if d.State == model.DeliveryHeldOut {
+			m.HeldOut++
+			continue
+		}
+		m.Planned++
+		if d.State == model.DeliverySkipped {
+			m.Skipped++
+			continue
+		}
+		m.Sent++
+		people[d.Member] = true
+		if d.DeliveredAt != 0 {
+			m.Delivered++
+		}
+		if d.TappedAt != 0 {
+			m.Tapped++
+		}
+	}
+	return m, int64(len(people))
+}
+
+func TestAReportEqualsWhatWasCountedByHand(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		o := play(4000, begin)
+		r := newReports(t, w, o)
+		if _, err := r.Report(t.Context(), 5); !errors.Is(err, ErrNoReport) {
+			t.Errorf("before the first = %v, want ErrNoReport", err)
+		}
+		live(t, w, 5)
+		w.mu.Lock()
+		w.now = begin.AddDate(0, 0, 9)
+		w.mu.Unlock()
+		if n, err := r.ComputeDue(t.Context()); n != 1 || err != nil {
+			t.Fatalf("ComputeDue = %d, %v", n, err)
+		}
+		got, err := r.Report(t.Context(), 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages, reached := recount(o)
+		if got.Messages != messages || got.Treated.Reached != reached || got.Cost != 100_000 {
+			t.Errorf("report = %+v, %d reached; by hand %+v, %d", got.Messages, got.Treated.Reached, messages, reached)
+		}
+		byHand := [2]Group{}
+		for m, c := range o.did {
+			g := &byHand[0]
+			if model.BucketOf(m) < 10 {
+				g = &byHand[1]
+			}
+			g.People++
+			g.Bought += c.Bought
+			g.Spent.Sum += int64(c.Spent)
+			g.Played += c.Played
+			if c.FollowedAt != 0 {
+				g.Followed++
+				g.Followers.Sum += 2
+			}
+		}
+		for i, g := range []Group{got.Treated, got.Held} {
+			want := byHand[i]
+			if g.People != want.People || g.Bought != want.Bought || g.Spent.Sum != want.Spent.Sum || g.Played != want.Played || g.Followed != want.Followed || g.Followers.Sum != want.Followers.Sum {
+				t.Errorf("group %d = %+v, by hand %+v", i, g, want)
+			}
+		}
+		if b := got.Uplift.Bought; b == nil || b.Low <= 0 || b.Low > 0.1 || b.High < 0.1 || got.Uplift.PerYuan == nil || !got.Uplift.PerYuan.Bounded {
+			t.Errorf("uplift = %+v, want about 0.1", got.Uplift)
+		}
+		if r7, r30 := got.Treated.Retained7, got.Treated.Retained30; r7.Of != got.Treated.Followed || r7.Stayed >= r7.Of || r7.Stayed == 0 || r30.Of != 0 {
+			t.Errorf("retained = %+v and %+v", r7, r30)
+		}
+		for _, cut := range []Cut{ByVariant, ByChannel, BySegment, ByCity, ByHour, ByWhy} {
+			var people, sent int64
+			for _, l := range got.Lines {
+				if l.Cut == cut {
+					people, sent = people+l.Treated.People, sent+l.Messages.Sent
+				}
+			}
+			if (cut == BySegment || cut == ByCity) && people != got.Treated.People || (cut == ByVariant || cut == ByChannel || cut == ByHour) && sent != messages.Sent {
+				t.Errorf("the lines of %s hold %d people and %d messages", cut, people, sent)
+			}
+		}
+	})
+}
+
+func TestAReportComputedAgainIsTheSame(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		o := play(900, begin)
+		r := newReports(t, w, o)
+		live(t, w, 5)
+		o.fail = errDown
+		if err := r.Compute(t.Context(), 5); !errors.Is(err, errDown) {
+			t.Fatalf("Compute = %v, want what failed", err)
+		}
+		o.fail = nil
+		if err := r.Compute(t.Context(), 5); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Report(t.Context(), 5); !errors.Is(err, ErrNoReport) {
+			t.Errorf("while the dead run is left alone: %v, want ErrNoReport", err)
+		}
+		var first Report
+		for i := range 2 {
+			w.mu.Lock()
+			w.now = w.now.Add(6 * time.Minute)
+			w.mu.Unlock()
+			if err := r.Compute(t.Context(), 5); err != nil {
+				t.Fatal(err)
+			}
+			got, err := r.Report(t.Context(), 5)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.ComputedAt = 0
+			if i == 0 {
+				first = got
+			} else if !reflect.DeepEqual(got, first) {
+				t.Errorf("computed again: %+v, first %+v", got, first)
+			}
+		}
+		if first.Uplift.Why == "" || first.Uplift.Bought != nil {
+			t.Errorf("with %d held out: %+v, want that there is not enough data", first.Held.People, first.Uplift)
+		}
+		if err := r.Compute(t.Context(), 6); !errors.Is(err, ErrUnknown) {
+			t.Errorf("of no campaign = %v, want ErrUnknown", err)
+		}
+	})
+}
+
+func TestASheetHasNoFormula(t *testing.T) {
+	r := Report{Campaign: 5, Name: `=HYPERLINK("http://evil.example")`, Treated: Group{People: 10, Reached: 8}, Lines: []Line{{Cut: ByCity, Name: "@南京"}}}
+	r.Uplift = upliftOf(r.Treated, r.Held, 100)
+	var b bytes.Buffer
+	if err := r.WriteSheet(&b); err != nil {
+		t.Fatal(err)
+	}
+	f, err := excelize.OpenReader(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, sheet := range f.GetSheetList() {
+		rows, err := f.GetRows(sheet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, row := range rows {
+			for k, cell := range row {
+				seen[cell] = true
+				at, err := excelize.CoordinatesToCellName(k+1, i+1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if formula, err := f.GetCellFormula(sheet, at); formula != "" || err != nil || harmless(cell) != cell {
+					t.Errorf("%s!%s = %q, formula %q, %v", sheet, at, cell, formula, err)
+				}
+			}
+		}
+	}
+	for _, want := range []string{`'=HYPERLINK("http://evil.example")`, "'@南京", "数据不足", "口径", "每增量关注成本（元）"} {
+		if !seen[want] {
+			t.Errorf("no cell says %q", want)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package member
+
+import (
+	"context"
+	"fmt"
+
+	"kaimenhong/model"
+	"kaimenhong/service/member/internal/db"
+)
+
+// Followed is when a member began to follow the official account.
+type Followed struct {
+	At   model.Millis
+	Left model.Millis // when he ended it after that; 0: not yet
+}
+
+// The bounds of one question.
+const (
+	maxFollowed   = 2000
+	maxFollowRows = 200_000
+)
+
+// Followed tells which of at most 2,000 members began to follow from the one instant to
+// before the other, not following before; for each the first time. Whoever did not is
+// missing.
+func (m *Members) Followed(ctx context.Context, members []model.MemberID, from, to model.Millis) (map[model.MemberID]Followed, error) {
+	if len(members) == 0 {
+		return nil, nil
+	}
+	if len(members) > maxFollowed {
+		return nil, fmt.Errorf("followed: %d members, %d are allowed", len(members), maxFollowed)
+	}
+	ids := make([]int64, len(members))
+	for i, id := range members {
+		ids[i] = int64(id)
+	}
+	rows, err := db.New(m.DB).FollowsOf(ctx, db.FollowsOfParams{Members: ids, Before: int64(model.At(m.Now())) + 1, Limit: maxFollowRows})
+	if err != nil {
+		return nil, fmt.Errorf("read who followed: %w", err)
+	}
+	found, following := map[model.MemberID]Followed{}, map[int64]bool{}
+	for _, r := range rows {
+		id, at := model.MemberID(r.MemberID), model.Millis(r.HappenedAt)
+		began := r.Action == "follow"
+		f, was := found[id]
+		switch {
+		case began && !was && !following[r.MemberID] && at >= from && at < to:
+			found[id] = Followed{At: at}
+		case !began && was && f.Left == 0:
+			f.Left = at
+			found[id] = f
+		}
+		following[r.MemberID] = began
+	}
+	return found, nil
+}
