@@ -63,6 +63,9 @@ func main() {
 	if os.Getenv(loadEnv) != "" {
 		work = func() error { return runLoad(os.Stdin, os.Stdout) }
 	}
+	if os.Getenv(sandboxEnv) != "" {
+		work = func() error { return runSandbox(os.Stdin, os.Stdout) }
+	}
 	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

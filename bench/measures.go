@@ -19,4 +19,6 @@ var measures = []measure{
 	{"binary.size", measureSize},
 	{"demo.ready", measureReady},
 	{"audience", measureAudience},
+	{"push.send", measurePush},
+	{"push.replicas", measurePushReplicas},
 }
