@@ -254,6 +254,10 @@ func measurePushReplicas(e env) ([]Figure, error) {
 		return nil, err
 	}
 	defer s.close()
+	bare, err := s.world.bare(pushFew, pushCalls)
+	if err != nil {
+		return nil, fmt.Errorf("the bare loop: %w", err)
+	}
 	took := map[int]time.Duration{}
 	for _, replicas := range []int{1, 2, 2, 1} {
 		d, err := s.send(ctx, pushFew, replicas)
@@ -264,5 +268,8 @@ func measurePushReplicas(e env) ([]Figure, error) {
 		fmt.Fprintf(e.log, "push.replicas: %d with 50 ms a call: %v for %d\n", replicas, d, pushFew)
 	}
 	rate := func(n int) float64 { return 2 * pushFew / took[n].Seconds() }
-	return []Figure{against("push.replicas", "messages/s of two", rate(2), "of one", rate(1), "≥", 1.7)}, nil
+	return []Figure{
+		against("push.send.50ms", "messages/s", rate(1), "bare net/http loop", pushFew/bare.Seconds(), "≥", 0.75),
+		against("push.replicas", "messages/s of two", rate(2), "of one", rate(1), "≥", 1.7),
+	}, nil
 }

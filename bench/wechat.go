@@ -82,14 +82,14 @@ func runSandbox(in io.Reader, out io.Writer) error {
 }
 
 // noticeTemplate is a subscribe notice with the fields that noticeFields fill.
-func noticeTemplate() string {
+var noticeTemplate = sync.OnceValue(func() string {
 	for _, t := range wechat.DefaultTemplates() {
 		if t.Kind == wechat.NoticeTemplate && len(t.Fields) == 3 {
 			return t.ID
 		}
 	}
 	return ""
-}
+})
 
 var noticeFields = map[string]string{"thing1": "新春红包", "time2": "2026-02-17 12:00", "thing3": "和朋友一起凑满就能领取"}
 
