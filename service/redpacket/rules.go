@@ -285,6 +285,9 @@ func (p PrizeRule) quantity(value model.Fen) int64 {
 func (p PrizeRule) Say(value model.Fen) string {
 	switch p.Kind {
 	case model.DataPrize:
+		if mb := p.quantity(value); mb%1024 == 0 {
+			return fmt.Sprintf("%dGB流量", mb/1024)
+		}
 		return fmt.Sprintf("%dMB流量", p.quantity(value))
 	case model.PointsPrize:
 		return fmt.Sprintf("%d积分", p.quantity(value))

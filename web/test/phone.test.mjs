@@ -175,7 +175,7 @@ test('the phone page', { skip: skip || false }, async (t) => {
     await page.locator('.row .news').click()
     await page.getByRole('link', { name: '在新窗口打开' }).waitFor()
     await button('关闭').click()
-    await page.locator('.row .mini').click()
+    await page.locator('.row .mini-card').click()
     await page.getByRole('dialog', { name: /^小程序：/ }).waitFor()
     await button('关闭小程序').click()
     await answerTo(() => button('有帮助', page.locator('.choices')).click())

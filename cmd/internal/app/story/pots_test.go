@@ -26,7 +26,7 @@ var prizes = []struct {
 	}, 900},
 	{"data", func(r *redpacket.Rules) {
 		r.Amounts[0].Target, r.Prize = 1000, redpacket.PrizeRule{Kind: model.DataPrize, PerYuan: 512}
-	}, "5120MB流量", func(t *testing.T, w *story.World, owner *story.Person, _ *story.Mini) int64 {
+	}, "5GB流量", func(t *testing.T, w *story.World, owner *story.Person, _ *story.Mini) int64 {
 		line, err := w.Sandbox.Carrier.Look(owner.Phone)
 		if err != nil {
 			t.Fatal(err)
