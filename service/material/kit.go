@@ -244,16 +244,25 @@ func kitOf(r db.MaterialKitVersion) (Kit, error) {
 	}, nil
 }
 
+// Usable tells whether everything in a version of a kit may still be used: nothing
+// retired, the game and the offer there.
+//
+// Errors: ErrNoKit, and those of AddKit.
+func (m *Materials) Usable(ctx context.Context, version model.ID) (Kit, error) {
+	k, err := m.Kit(ctx, version)
+	if err != nil {
+		return Kit{}, err
+	}
+	_, err = m.checkKit(ctx, Plan{k.Name, k.Parts, k.Game, k.Offer})
+	return k, err
+}
+
 // UseKit takes a version of a kit for a campaign: it looks once more whether all of it
 // may still be used, and marks it as used.
 //
 // Errors: ErrNoKit, and those of AddKit.
 func (m *Materials) UseKit(ctx context.Context, version model.ID) (Kit, error) {
-	k, err := m.Kit(ctx, version)
-	if err != nil {
-		return Kit{}, err
-	}
-	if _, err := m.checkKit(ctx, Plan{k.Name, k.Parts, k.Game, k.Offer}); err != nil {
+	if _, err := m.Usable(ctx, version); err != nil {
 		return Kit{}, err
 	}
 	if _, err := m.q.UseKitVersion(ctx, db.UseKitVersionParams{Now: m.millis(), ID: int64(version)}); err != nil {

@@ -457,6 +457,9 @@ func TestAKitIsFrozen(t *testing.T) {
 		if _, err := w.UseKit(ctx, edited.ID); !errors.Is(err, w.game) {
 			t.Errorf("a kit whose game is gone = %v", err)
 		}
+		if k, err := w.Usable(ctx, edited.ID); !errors.Is(err, w.game) || k.Game != 5 {
+			t.Errorf("Usable = %+v, %v, want the kit and why it is not", k, err)
+		}
 		if page, _, err := w.Kits(ctx, "", 10); err != nil || len(page) != 1 || page[0].ID != edited.ID {
 			t.Errorf("Kits = %+v, %v", page, err)
 		}

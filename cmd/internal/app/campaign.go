@@ -103,10 +103,19 @@ func (c crowd) Members(ctx context.Context, frozen model.ID, after model.MemberI
 // shelf is the material as campaigns ask it.
 type shelf struct{ material *material.Materials }
 
-// Kit is one version of a kit.
+// Kit is one version of a kit, and why it may not be used any more.
 func (s shelf) Kit(ctx context.Context, id model.ID) (campaign.Kit, error) {
-	k, err := s.material.Kit(ctx, id)
-	return campaign.Kit{Name: k.Name, Game: k.Game}, err
+	k, err := s.material.Usable(ctx, id)
+	out := campaign.Kit{Name: k.Name, Game: k.Game}
+	if err == nil || k.ID == 0 {
+		return out, err
+	}
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.Conflict, fault.NotFound:
+		out.Trouble = fault.Of(err).Text
+		return out, nil
+	}
+	return out, err
 }
 
 // Check says why a material cannot go through a channel.
