@@ -2,7 +2,7 @@
 GOFLAGS_RELEASE := -trimpath -tags nomsgpack -ldflags "-s -w"
 SERVICES := $(wildcard service/*/sqlc.yaml)
 
-.PHONY: run build test lint generate check-generated bench web install
+.PHONY: run build test fuzz lint generate check-generated bench web install
 
 run: ## the whole thing with embedded stores, the sandbox and demo data
 	go run ./cmd/demo
@@ -32,6 +32,15 @@ web: ## the console and the phone, built into web/dist
 
 check-generated: generate ## what is generated is what is committed
 	@test -z "$$(git status --porcelain)" || { git status --porcelain; git diff --stat; echo "commit what 'make generate' made"; exit 1; }
+
+FUZZTIME ?= 10s
+fuzz: ## every reader of outside input meets nonsense, 10 s each
+	@grep -rl '^func Fuzz' --include='*_test.go' --exclude-dir=web --exclude-dir=node_modules . | while read -r f; do \
+		for one in $$(grep -oE '^func Fuzz[A-Za-z0-9]*' "$$f" | cut -d' ' -f2); do \
+			echo "$$one in $$(dirname "$$f")"; \
+			go test -run '^$$' -fuzz "^$$one\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$f")" || exit 1; \
+		done; \
+	done
 
 bench: ## side by side with its peers, as ratios
 	KMH_TEST_FLUSH=1 .ci/with-stores go run ./bench -json

@@ -21,6 +21,7 @@ import (
 	"kaimenhong/model/redisdb"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/sandbox"
+	"kaimenhong/sandbox/faults"
 )
 
 // binary is the program under test, built once.
@@ -188,6 +189,20 @@ func TestServeAnswersUntilASignalAndStopsCleanly(t *testing.T) {
 			t.Errorf("/readyz = %s, want both stores", got)
 		}
 		r.Stop() // fails the test unless it ends with 0
+	})
+}
+
+func TestASignalLetsWhatIsBeingAnsweredFinish(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		r := w.Process(binary)
+		zhang := w.Person("ordinary").Bound()
+		w.Fault("carrier.bucket", faults.Fault{Kind: faults.Delay, DelayMS: 1500})
+		zhang.Begins("查话费")
+		w.Until("the carrier is being asked", func() bool { return w.Begun("/bucket") > 0 })
+		r.Stop() // SIGTERM; fails the test unless it ends with 0
+		w.Idle()
+		zhang.Hears("话费余额 " + zhang.Balance())
 	})
 }
 

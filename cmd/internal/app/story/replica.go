@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -132,7 +133,7 @@ func (w *World) process(serve *exec.Cmd) *Replica {
 	}
 	r := &Replica{
 		stop: func() error {
-			if err := serve.Process.Signal(os.Interrupt); err != nil {
+			if err := serve.Process.Signal(syscall.SIGTERM); err != nil {
 				return err
 			}
 			return wait()
