@@ -76,10 +76,13 @@ func rank(purpose model.Purpose) int {
 	return 1
 }
 
-// posted returns the board and what tells of the next look.
+// posted returns the board, empty when it is too old, and what tells of the next look.
 func (p *Planner) posted() ([]posted, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if time.Since(p.board.lookedAt) >= stale*p.opts.Look {
+		return nil, p.board.next
+	}
 	return p.board.open, p.board.next
 }
 

@@ -204,3 +204,19 @@ UPDATE push_delivery SET delivered_at = sqlc.arg(delivered_at) WHERE delivered_a
 
 -- name: NotDelivered :exec
 UPDATE push_delivery SET why = sqlc.arg(why) WHERE why = '' AND delivered_at = 0 AND state = 'sent' AND id IN (sqlc.slice(ids));
+
+-- name: OldLoads :many
+SELECT member_id, day FROM push_load WHERE day < ? ORDER BY day, member_id LIMIT ?;
+
+-- name: ForgetLoads :exec
+DELETE FROM push_load WHERE day = sqlc.arg(day) AND member_id IN (sqlc.slice(members));
+
+-- WeChat's ids grow, so that the old ones come first.
+-- name: OldReports :many
+SELECT msg_id FROM push_report WHERE reported_at < ? ORDER BY msg_id LIMIT ?;
+
+-- name: ForgetReports :exec
+DELETE FROM push_report WHERE msg_id IN (sqlc.slice(ids));
+
+-- name: ForgetReceipts :exec
+DELETE FROM push_receipt WHERE msg_id IN (sqlc.slice(ids));

@@ -18,7 +18,7 @@
 // forgotten; whatever another domain sends by customer service is not counted at
 // all. When WeChat refuses, the lot goes to zero and the next channel is taken.
 //
-// Tables: push_entitlement, push_message.
+// Tables: push_entitlement, push_message; those of dispatches are the Planner's.
 // Redis: push:{MEMBER}:window:SOURCE says that the window is written and whole. It
 // only saves writes; without it every action is written.
 package push

@@ -187,8 +187,9 @@ const keep = 90 * 24 * time.Hour
 // maxForget bounds one deletion.
 const maxForget = 1000
 
-// Forget deletes messages and used-up rights older than 90 days, at most
-// 1,000 of each kind, and returns how many it deleted.
+// Forget deletes messages, used-up rights and reports older than 90 days and the
+// loads of weeks that are over, at most 1,000 of each kind, and returns how many it
+// deleted.
 func (p *Pusher) Forget(ctx context.Context) (int, error) {
 	before, deleted := int64(model.At(p.Now().Add(-keep))), 0
 	for _, state := range []State{Pending, Sent, Refused, Skipped, Unknown} {
@@ -208,7 +209,39 @@ func (p *Pusher) Forget(ctx context.Context) (int, error) {
 	if err != nil {
 		return deleted, fmt.Errorf("forget entitlements: %w", err)
 	}
-	return deleted + len(ids), nil
+	deleted += len(ids)
+	n, err := p.forgetSent(ctx, before)
+	return deleted + n, err
+}
+
+// keepLoads is how many days the loads are kept: the longest cap looks at seven.
+const keepLoads = 14
+
+// forgetSent deletes what a dispatch leaves beside its rows.
+func (p *Pusher) forgetSent(ctx context.Context, before int64) (int, error) {
+	loads, err := p.q.OldLoads(ctx, db.OldLoadsParams{Day: int32(model.DayOf(p.Now())) - keepLoads, Limit: maxForget})
+	if err != nil {
+		return 0, fmt.Errorf("forget loads: %w", err)
+	}
+	members := map[int32][]int64{}
+	for _, l := range loads {
+		members[l.Day] = append(members[l.Day], l.MemberID)
+	}
+	for day, list := range members {
+		if err := p.q.ForgetLoads(ctx, db.ForgetLoadsParams{Day: day, Members: list}); err != nil {
+			return 0, fmt.Errorf("forget loads: %w", err)
+		}
+	}
+	ids, err := p.q.OldReports(ctx, db.OldReportsParams{ReportedAt: before, Limit: maxForget})
+	if err == nil && len(ids) > 0 {
+		if err = p.q.ForgetReceipts(ctx, ids); err == nil {
+			err = p.q.ForgetReports(ctx, ids)
+		}
+	}
+	if err != nil {
+		return len(loads), fmt.Errorf("forget reports: %w", err)
+	}
+	return len(loads) + len(ids), nil
 }
 
 // maxMoved bounds the consents that move when two members become one.

@@ -665,6 +665,69 @@ func (q *Queries) DueShards(ctx context.Context, arg DueShardsParams) ([]DueShar
 	return items, nil
 }
 
+const forgetLoads = `-- name: ForgetLoads :exec
+DELETE FROM push_load WHERE day = ? AND member_id IN (/*SLICE:members*/?)
+`
+
+type ForgetLoadsParams struct {
+	Day     int32
+	Members []int64
+}
+
+func (q *Queries) ForgetLoads(ctx context.Context, arg ForgetLoadsParams) error {
+	query := forgetLoads
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.Day)
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
+const forgetReceipts = `-- name: ForgetReceipts :exec
+DELETE FROM push_receipt WHERE msg_id IN (/*SLICE:ids*/?)
+`
+
+func (q *Queries) ForgetReceipts(ctx context.Context, ids []string) error {
+	query := forgetReceipts
+	var queryParams []interface{}
+	if len(ids) > 0 {
+		for _, v := range ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
+const forgetReports = `-- name: ForgetReports :exec
+DELETE FROM push_report WHERE msg_id IN (/*SLICE:ids*/?)
+`
+
+func (q *Queries) ForgetReports(ctx context.Context, ids []string) error {
+	query := forgetReports
+	var queryParams []interface{}
+	if len(ids) > 0 {
+		for _, v := range ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
 const giveBackQuota = `-- name: GiveBackQuota :exec
 UPDATE push_quota SET day_used = day_used - ? WHERE channel = ? AND day = ? AND day_used >= ?
 `
@@ -886,6 +949,76 @@ func (q *Queries) NotDelivered(ctx context.Context, arg NotDeliveredParams) erro
 	}
 	_, err := q.db.ExecContext(ctx, query, queryParams...)
 	return err
+}
+
+const oldLoads = `-- name: OldLoads :many
+SELECT member_id, day FROM push_load WHERE day < ? ORDER BY day, member_id LIMIT ?
+`
+
+type OldLoadsParams struct {
+	Day   int32
+	Limit int32
+}
+
+type OldLoadsRow struct {
+	MemberID int64
+	Day      int32
+}
+
+func (q *Queries) OldLoads(ctx context.Context, arg OldLoadsParams) ([]OldLoadsRow, error) {
+	rows, err := q.db.QueryContext(ctx, oldLoads, arg.Day, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OldLoadsRow
+	for rows.Next() {
+		var i OldLoadsRow
+		if err := rows.Scan(&i.MemberID, &i.Day); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const oldReports = `-- name: OldReports :many
+SELECT msg_id FROM push_report WHERE reported_at < ? ORDER BY msg_id LIMIT ?
+`
+
+type OldReportsParams struct {
+	ReportedAt int64
+	Limit      int32
+}
+
+// WeChat's ids grow, so that the old ones come first.
+func (q *Queries) OldReports(ctx context.Context, arg OldReportsParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, oldReports, arg.ReportedAt, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var msg_id string
+		if err := rows.Scan(&msg_id); err != nil {
+			return nil, err
+		}
+		items = append(items, msg_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const openDispatches = `-- name: OpenDispatches :many
