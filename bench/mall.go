@@ -25,6 +25,7 @@ import (
 const (
 	redeemClients = 64
 	redeemMembers = 4000
+	firstMember   = 700_000 // no other number of a redemption looks like a member's
 	redeemGifts   = 256
 	redeemPrice   = 10
 	redeemRounds  = 6 // turns that each side gets

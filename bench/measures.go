@@ -18,6 +18,7 @@ var measures = []measure{
 	{"serve.rss", measureMemory},
 	{"binary.size", measureSize},
 	{"demo.ready", measureReady},
+	{"me", measureMe},
 	{"audience", measureAudience},
 	{"push.send", measurePush},
 	{"push.replicas", measurePushReplicas},

@@ -23,13 +23,13 @@ func measureRedeem(e env) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.wealth(ctx, 1, redeemMembers, 1, 100_000_000, 0); err != nil {
+	if err := c.wealth(ctx, firstMember, redeemMembers, 1, 100_000_000, 0); err != nil {
 		return nil, fmt.Errorf("load members: %w", err)
 	}
-	if _, _, err = c.record(ctx, 1); err != nil { // the first one of a process does more
+	if _, _, err = c.record(ctx, firstMember); err != nil { // the first one of a process does more
 		return nil, fmt.Errorf("a first redemption: %w", err)
 	}
-	s, trips, err := c.record(ctx, 2)
+	s, trips, err := c.record(ctx, firstMember+1)
 	if err != nil {
 		return nil, fmt.Errorf("record a redemption: %w", err)
 	}
@@ -82,7 +82,7 @@ func (s *side) turn(h *house, d time.Duration, run func(member int) error) error
 	for range redeemClients {
 		wait.Go(func() {
 			for time.Since(begin) < d {
-				if err := run(3 + int(next.Add(1))%(redeemMembers-2)); err != nil {
+				if err := run(firstMember + 2 + int(next.Add(1))%(redeemMembers-2)); err != nil {
 					failed <- err
 					return
 				}
@@ -100,7 +100,7 @@ func (s *side) turn(h *house, d time.Duration, run func(member int) error) error
 
 // The histories that are compared: open lots, and entries behind the member.
 const (
-	lightMember, heavyMember = 100_001, 100_002
+	lightMember, heavyMember = 900_001, 900_002
 	lightLots, heavyLots     = 10, 1000
 	heavyHistory             = 25_000 // earned and spent: four entries each
 )

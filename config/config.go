@@ -86,6 +86,7 @@ type Carrier struct {
 	Token   Secret        `koanf:"token"`
 	Brand   string        `koanf:"brand"`   // whose short codes subscribers know: mobile, unicom, telecom
 	Timeout time.Duration `koanf:"timeout"` // of one call; what is late for a chat follows by customer-service message
+	Levels  []string      `koanf:"levels"`  // of customers, lowest first: the first is tier 1 of the mall's gifts
 	Packs   []string      `koanf:"packs"`   // what a data prize is ordered as: "1024=OF-DATA-1G" for so many megabytes
 }
 
@@ -133,7 +134,7 @@ func Default() Config {
 	return Config{
 		HTTP:    HTTP{Addr: ":8080", ShutdownTimeout: 10 * time.Second},
 		WeChat:  WeChat{Mode: Safe, BaseURL: "https://api.weixin.qq.com", Freshness: 5 * time.Minute},
-		Carrier: Carrier{Brand: "mobile", Timeout: 7 * time.Second},
+		Carrier: Carrier{Brand: "mobile", Timeout: 7 * time.Second, Levels: []string{"银卡", "金卡", "白金卡"}},
 		Chat: Chat{
 			Name: "营业厅", AgentHours: "08:00-22:00", AgentDays: "1-7", Hotline: "10086",
 			TopUpPage: "pages/topup/index", MallPage: "pages/mall/index",

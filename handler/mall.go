@@ -8,7 +8,8 @@ import (
 )
 
 type giftShelf interface {
-	Gifts(ctx context.Context, cursor string, limit int) ([]mall.Gift, string, error)
+	GiftsOf(ctx context.Context, category, cursor string, limit int) ([]mall.Gift, string, error)
+	Categories(ctx context.Context) ([]string, error)
 	Gift(ctx context.Context, id model.ID) (mall.Gift, error)
 }
 
@@ -39,6 +40,7 @@ type gift struct {
 	PictureURL  string       `json:"pictureUrl,omitempty"`
 	Points      model.Points `json:"points" doc:"所需积分"`
 	PriceFen    model.Fen    `json:"priceFen" doc:"另需支付（分），0 为纯积分"`
+	PayBy       string       `json:"payBy,omitempty" enum:"bill,order" doc:"另付部分怎么付。bill：计入话费账单，办理成功才收取；order：下单后支付"`
 	Tier        int          `json:"tier" doc:"最低会员等级，0 为所有会员"`
 	LimitEach   int          `json:"limitEach" doc:"每人限兑次数，0 为不限"`
 	Left        int64        `json:"left" doc:"库存"`
@@ -49,15 +51,45 @@ type gift struct {
 
 func newGift(g mall.Gift) gift {
 	return gift{
-		g.ID, g.Category, string(g.Kind), g.Title, g.Description, g.Picture, g.Points, g.Fen, g.Tier, g.Each, max(0, g.Left),
+		g.ID, g.Category, string(g.Kind), g.Title, g.Description, g.Picture, g.Points, g.Fen, payBy(g.Fen, g.Spec), g.Tier, g.Each, max(0, g.Left),
 		when(g.StartsAt), when(g.EndsAt), g.Cancellable,
 	}
 }
 
-// Gifts lists what is on sale now.
-func (h Mall) Gifts(ctx context.Context, in *Page) (*listAnswer[gift], error) {
-	page, next, err := h.Shelf.Gifts(ctx, in.Cursor, in.Limit)
+type giftsInput struct {
+	Page
+	Category string `query:"category" maxLength:"32" doc:"分类，不填为全部"`
+}
+
+// Gifts lists what is on sale now, of one category or of all.
+func (h Mall) Gifts(ctx context.Context, in *giftsInput) (*listAnswer[gift], error) {
+	page, next, err := h.Shelf.GiftsOf(ctx, in.Category, in.Cursor, in.Limit)
 	return listed(page, next, err, newGift)
+}
+
+type categoriesAnswer struct {
+	Body struct {
+		Items []string `json:"items" doc:"在售礼品的分类，按货架顺序"`
+	}
+}
+
+// Categories lists those of what is on sale now.
+func (h Mall) Categories(ctx context.Context, _ *none) (*categoriesAnswer, error) {
+	names, err := h.Shelf.Categories(ctx)
+	out := &categoriesAnswer{}
+	out.Body.Items = append([]string{}, names...)
+	return out, err
+}
+
+// payBy says how the money is paid that a gift costs beside its points.
+func payBy(fen model.Fen, spec mall.Spec) string {
+	switch {
+	case fen == 0:
+		return ""
+	case spec.Bill:
+		return "bill"
+	}
+	return "order"
 }
 
 type giftAnswer struct{ Body gift }
@@ -78,6 +110,7 @@ type redemption struct {
 	Title       string       `json:"title"`
 	Points      model.Points `json:"points"`
 	PriceFen    model.Fen    `json:"priceFen"`
+	PayBy       string       `json:"payBy,omitempty" enum:"bill,order" doc:"另付部分怎么付，同礼品"`
 	Status      string       `json:"status" enum:"paying,accepted,submitting,working,unknown,shipped,fulfilled,failed,cancelled"`
 	Reason      string       `json:"reason,omitempty" doc:"失败或取消的原因，积分已退回"`
 	CouponCode  string       `json:"couponCode,omitempty"`
@@ -98,7 +131,7 @@ type address struct {
 
 func newRedemption(r mall.Redemption) redemption {
 	out := redemption{
-		ID: r.ID, GiftID: r.Gift, Kind: string(r.Kind), Title: r.Title, Points: r.Points, PriceFen: r.Fen, Status: string(r.State), Reason: r.Reason,
+		ID: r.ID, GiftID: r.Gift, Kind: string(r.Kind), Title: r.Title, Points: r.Points, PriceFen: r.Fen, PayBy: payBy(r.Fen, r.Spec), Status: string(r.State), Reason: r.Reason,
 		CouponCode: r.Code, AppID: r.Spec.AppID, PagePath: r.Spec.Page, Parcel: r.Parcel, Cancellable: r.Cancellable,
 		CreatedAt: when(r.CreatedAt), UpdatedAt: when(r.UpdatedAt),
 	}

@@ -94,6 +94,7 @@ type product struct {
 type pointsPart struct {
 	State
 	PointsBalance
+	SignedInToday bool `json:"signedInToday" doc:"今天是否已签到"`
 }
 
 // PointsBalance is what a member has.
@@ -125,7 +126,7 @@ func (h Me) Me(ctx context.Context, _ *none) (*meAnswer, error) {
 		Balance:    balancePart{stateOf(s.Balance.Err, b.Stale, b.AsOf), b.Available, b.Reserved, b.Arrears, when(b.ExpiresAt)},
 		Allowances: usagePart{stateOf(s.Usage.Err, s.Usage.Value.Stale, s.Usage.Value.AsOf), newAllowances(s.Usage.Value.Allowances)},
 		Plan:       newPlan(s.Plan.Value, s.Plan.Err),
-		Points:     pointsPart{stateOf(s.Points.Err, false, 0), newPoints(s.Points.Value)},
+		Points:     pointsPart{stateOf(s.Points.Err, false, 0), newPoints(s.Points.Value), s.Points.Value.SignedIn},
 		Unread:     unreadPart{stateOf(s.Unread.Err, false, 0), s.Unread.Value},
 	}}, nil
 }

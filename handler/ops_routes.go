@@ -30,6 +30,7 @@ func (h Handlers) ops(api huma.API) {
 	registerOps(api, opsOperation{method: "GET", path: "/audit", id: "listAudit", summary: "审计记录", right: operator.ReadAudit}, h.OpsOperator.Audit)
 	h.Material.operations(api)
 	h.opsPushes(api)
+	h.opsMall(api)
 	h.campaigns(api)
 	h.OpsGame.operations(api)
 	h.OpsReport.operations(api)

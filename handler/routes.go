@@ -37,6 +37,7 @@ type Handlers struct {
 	OpsSession  OpsSession
 	OpsOperator OpsOperator
 	OpsPush     OpsPush
+	OpsMall     OpsMall
 	OpsCampaign OpsCampaign
 	OpsReport   OpsReport
 
@@ -107,6 +108,7 @@ func (h Handlers) operations(api huma.API) {
 	register(api, operation{method: "POST", path: "/points/sign-in", id: "signIn", summary: "签到"}, h.Points.SignIn)
 
 	register(api, operation{method: "GET", path: "/gifts", id: "listGifts", summary: "礼品"}, h.Mall.Gifts)
+	register(api, operation{method: "GET", path: "/gift-categories", id: "listGiftCategories", summary: "礼品分类"}, h.Mall.Categories)
 	register(api, operation{method: "GET", path: "/gifts/{id}", id: "getGift", summary: "礼品详情", errors: []int{404}}, h.Mall.Gift)
 	register(api, operation{method: "POST", path: "/redemptions", id: "redeem", summary: "兑换", status: http.StatusCreated, errors: []int{404}}, h.Mall.Redeem)
 	register(api, operation{method: "GET", path: "/redemptions", id: "listRedemptions", summary: "我的兑换"}, h.Mall.List)

@@ -63,6 +63,7 @@ type accountWork interface {
 
 type mallWork interface {
 	FulfilDue(ctx context.Context) (int, error)
+	Watch(ctx context.Context) (int, error)
 }
 
 type pushWork interface {
@@ -115,6 +116,7 @@ func Schedule(w Work) []Job {
 		{Name: "inbox-deliver", Spec: "* * * * * *", Limit: time.Minute, Everywhere: true, Run: w.Inbox.DeliverDue},
 		{Name: "inbox-forget", Spec: "0 10 4 * * *", Limit: 10 * time.Minute, Run: w.Inbox.Forget},
 		{Name: "mall-fulfil", Spec: "*/2 * * * * *", Limit: 5 * time.Minute, Everywhere: true, Run: counted(w.Mall.FulfilDue)},
+		{Name: "mall-watch", Spec: "40 */10 * * * *", Limit: time.Minute, Everywhere: true, Run: counted(w.Mall.Watch)},
 		{Name: "points-settle", Spec: "0 5 0 * * *", Limit: 2 * time.Hour, Run: counted(w.Points.SettleDue)},
 		{Name: "points-remind", Spec: "0 0 10 * * *", Limit: time.Hour, Run: counted(w.Points.RemindDue)},
 		{Name: "points-void-overdue", Spec: "30 */5 * * * *", Limit: 4 * time.Minute, Run: counted(w.Points.VoidOverdue)},

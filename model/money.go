@@ -35,4 +35,5 @@ type PointsBalance struct {
 	Pending   Points // earned, not yet active
 	Expiring  Points // of Available, those that expire first
 	ExpiresAt Millis // when they do; 0 when nothing expires
+	SignedIn  bool   // today, in China
 }

@@ -22,6 +22,14 @@ func goods(now time.Time) []app.Good {
 			Points: 60, Each: 2, Total: 800, Spec: mall.Spec{Offering: "OF-DATA-5G-7D"},
 		}},
 		{Gift: mall.Gift{
+			Category: "流量", Kind: mall.Carrier, Title: "10GB 流量月包", Description: "国内通用流量，30 天有效；另付的 9.9 元计入话费账单。",
+			Points: 50, Fen: 990, Each: 1, Total: 500, Spec: mall.Spec{Offering: "OF-DATA-10G-30D", Bill: true},
+		}},
+		{Gift: mall.Gift{
+			Category: "流量", Kind: mall.Carrier, Title: "金卡专享 500MB 月包", Description: "国内通用流量，30 天有效；金卡和白金卡用户可兑。",
+			Points: 5, Each: 1, Total: 500, Tier: 2, Spec: mall.Spec{Offering: "OF-DATA-500M-30D"},
+		}},
+		{Gift: mall.Gift{
 			Category: "话费", Kind: mall.Carrier, Title: "1 元话费", Description: "直接充到绑定的手机号，当月可用。",
 			Points: 30, Each: 3, Total: 2000, Spec: mall.Spec{Credit: 100},
 		}},

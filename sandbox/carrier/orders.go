@@ -23,6 +23,7 @@ type order struct {
 	Line     int    `json:"line"`
 	Offering string `json:"offering,omitempty"`
 	Fen      int64  `json:"fen,omitempty"`
+	Charge   int64  `json:"charge,omitempty"` // fen on the phone bill, when it completes
 	State    string `json:"state"`
 	Fails    bool   `json:"fails,omitempty"`
 	At       int64  `json:"at"`
@@ -31,7 +32,7 @@ type order struct {
 
 // same tells whether a repeat asks for what the first asked for.
 func (o *order) same(other *order) bool {
-	return o.Line == other.Line && o.Offering == other.Offering && o.Fen == other.Fen
+	return o.Line == other.Line && o.Offering == other.Offering && o.Fen == other.Fen && o.Charge == other.Charge
 }
 
 var (
@@ -93,11 +94,12 @@ func (w *World) finish(o *order, now time.Time) {
 	}
 	what, _ := offeringOf(o.Offering)
 	switch {
-	case o.Fails || o.Fen == 0 && what.Credit == 0 && packs >= maxPacks:
+	case o.Fails || o.Charge > 0 && o.Charge > l.Balance || o.Fen == 0 && what.Credit == 0 && packs >= maxPacks:
 		o.State = failed
 	case o.Fen > 0 || what.Credit > 0:
 		l.credit(o.Fen + what.Credit)
 	default:
+		l.Balance -= o.Charge
 		l.addPack(what, now, "PK-"+o.ID)
 	}
 }
@@ -136,7 +138,15 @@ func (w *World) orderCreate(rw http.ResponseWriter, r *http.Request) {
 		Items    []struct {
 			Action   string   `json:"action"`
 			Offering resource `json:"productOffering"`
-			Product  struct {
+			Prices   []struct {
+				Price struct {
+					Amount struct {
+						Unit  string      `json:"unit"`
+						Value json.Number `json:"value"`
+					} `json:"taxIncludedAmount"`
+				} `json:"price"`
+			} `json:"itemPrice"`
+			Product struct {
 				Resources []resource `json:"realizingResource"`
 			} `json:"product"`
 		} `json:"productOrderItem"`
@@ -148,6 +158,14 @@ func (w *World) orderCreate(rw http.ResponseWriter, r *http.Request) {
 	key, err := keyOf(r, in.External)
 	if err == nil && (len(in.Items) != 1 || in.Items[0].Action != "add" || len(in.Items[0].Product.Resources) != 1) {
 		err = &refusal{http.StatusBadRequest, "23", "one item with action add and one realizingResource is needed"}
+	}
+	charge := int64(0)
+	if err == nil && len(in.Items[0].Prices) > 0 {
+		fen, whole := fenOf(in.Items[0].Prices[0].Price.Amount.Value)
+		if !whole || fen <= 0 || len(in.Items[0].Prices) > 1 || in.Items[0].Prices[0].Price.Amount.Unit != "CNY" {
+			err = &refusal{http.StatusBadRequest, "23", "one itemPrice in CNY, above zero"}
+		}
+		charge = fen
 	}
 	if err != nil {
 		answer(rw, 0, nil, err)
@@ -168,7 +186,7 @@ func (w *World) orderCreate(rw http.ResponseWriter, r *http.Request) {
 		answer(rw, 0, nil, err)
 		return
 	}
-	o, err := w.place(w.orders, &order{External: key, Line: l.Index, Offering: what.ID}, "OR", now)
+	o, err := w.place(w.orders, &order{External: key, Line: l.Index, Offering: what.ID, Charge: charge}, "OR", now)
 	answer(rw, http.StatusCreated, w.orderWire(o), err)
 }
 

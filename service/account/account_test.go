@@ -33,6 +33,7 @@ type carrier struct {
 	gate      chan struct{}
 	began     chan struct{}
 	calls     atomic.Int64
+	used      atomic.Int64 // of the data
 }
 
 func (c *carrier) set(available model.Fen, err error) {
@@ -64,7 +65,7 @@ func (c *carrier) Balance(ctx context.Context, _ model.Phone) (model.Balance, er
 
 func (c *carrier) Usage(ctx context.Context, _ model.Phone) (model.Usage, error) {
 	fen, at, err := c.answer(ctx)
-	return model.Usage{Allowances: []model.Allowance{{Kind: model.Data, Name: "国内流量", Left: int64(fen)}}, AsOf: at}, err
+	return model.Usage{Allowances: []model.Allowance{{Kind: model.Data, Name: "国内流量", Left: int64(fen), Used: c.used.Load()}}, AsOf: at}, err
 }
 
 func (c *carrier) Plan(ctx context.Context, _ model.Phone) (model.Plan, error) {

@@ -16,8 +16,9 @@ import (
 type Order struct {
 	Request  model.RequestID // names the order for ever: externalId and Idempotency-Key
 	Phone    model.Phone
-	Offering string // id in the carrier's catalogue, TMF620
-	Again    bool   // an earlier try's outcome is unknown: ask before sending
+	Offering string    // id in the carrier's catalogue, TMF620
+	Charge   model.Fen // goes on the phone bill with the order; 0: nothing
+	Again    bool      // an earlier try's outcome is unknown: ask before sending
 }
 
 // TopUp asks for money on a number's main balance (TMF654).
@@ -76,7 +77,7 @@ type wireItem struct {
 // Errors: ErrInvalid, ErrRefused, ErrReused, ErrDenied, ErrUnavailable and ErrBusy
 // say that nothing was changed; ErrUnknownOutcome says that nobody knows.
 func (c *Client) Order(ctx context.Context, o Order) (Receipt, error) {
-	if !o.Request.Valid() || o.Phone.IsZero() || o.Offering == "" || len(o.Offering) > maxNameSize {
+	if !o.Request.Valid() || o.Phone.IsZero() || o.Offering == "" || len(o.Offering) > maxNameSize || o.Charge < 0 || o.Charge > maxTopUp {
 		return Receipt{}, ErrInvalid
 	}
 	check := func(w wireOrder) error {
@@ -90,15 +91,20 @@ func (c *Client) Order(ctx context.Context, o Order) (Receipt, error) {
 			return r, err
 		}
 	}
+	item := map[string]any{
+		"id": "1", "action": "add", "quantity": 1,
+		"productOffering": map[string]string{"id": o.Offering, "@referredType": "ProductOffering"},
+		"product": map[string]any{
+			"realizingResource": []map[string]string{{"id": o.Phone.Digits(), "@referredType": "LogicalResource"}},
+		},
+	}
+	if o.Charge > 0 {
+		item["itemPrice"] = []map[string]any{{
+			"priceType": "oneTime", "price": map[string]any{"taxIncludedAmount": map[string]any{"unit": "CNY", "value": yuan(o.Charge)}},
+		}}
+	}
 	return c.change(ctx, orders, o.Request, check, map[string]any{
-		"@type": "ProductOrder", "externalId": string(o.Request),
-		"productOrderItem": []map[string]any{{
-			"id": "1", "action": "add", "quantity": 1,
-			"productOffering": map[string]string{"id": o.Offering, "@referredType": "ProductOffering"},
-			"product": map[string]any{
-				"realizingResource": []map[string]string{{"id": o.Phone.Digits(), "@referredType": "LogicalResource"}},
-			},
-		}},
+		"@type": "ProductOrder", "externalId": string(o.Request), "productOrderItem": []map[string]any{item},
 	})
 }
 

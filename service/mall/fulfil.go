@@ -219,7 +219,11 @@ func (m *Mall) goods(r db.MallRedemption) (Goods, error) {
 	if err := json.Unmarshal([]byte(r.Spec), &spec); err != nil {
 		return Goods{}, fmt.Errorf("read the spec of redemption %d: %w", r.ID, err)
 	}
-	return Goods{Phone: phone, Offering: spec.Offering, Credit: spec.Credit}, nil
+	goods := Goods{Phone: phone, Offering: spec.Offering, Credit: spec.Credit}
+	if spec.Bill {
+		goods.Charge = model.Fen(r.Fen)
+	}
+	return goods, nil
 }
 
 func (m *Mall) record(ctx context.Context, r db.MallRedemption, out Outcome, again bool) error {

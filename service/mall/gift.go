@@ -45,6 +45,7 @@ type Gift struct {
 type Spec struct {
 	Offering string    `json:"offering,omitempty"` // carrier: a data pack of its catalogue
 	Credit   model.Fen `json:"credit,omitempty"`   // carrier: phone credit
+	Bill     bool      `json:"bill,omitempty"`     // carrier's offering: the gift's Fen goes on the phone bill with the order
 	AppID    string    `json:"appId,omitempty"`    // card
 	Page     string    `json:"page,omitempty"`     // card
 }
@@ -59,16 +60,17 @@ const (
 
 func (g Gift) valid() error {
 	good := fits(g.Category, 32) && fits(g.Title, 64) && utf8.RuneCountInString(g.Description) <= 1000 && len(g.Picture) <= 255 &&
-		g.Points > 0 && g.Points <= maxPrice && g.Fen >= 0 && g.Fen <= maxPrice && g.Tier >= 0 && g.Tier <= 1000 &&
+		g.Points > 0 && g.Points <= maxPrice && g.Fen >= 0 && g.Fen <= maxPrice && g.Tier >= 0 && g.Tier <= maxTier &&
 		g.Each >= 0 && g.Each <= maxEach && g.Total >= 0 && g.Total <= maxTotal && g.StartsAt >= 0 && g.EndsAt > g.StartsAt &&
 		g.ExtendDays >= 0 && g.ExtendDays <= maxExtend && g.Position >= 0 && g.Position <= maxTotal && len(g.Spec.Offering) <= 64 &&
 		len(g.Spec.AppID) <= 64 && len(g.Spec.Page) <= 255
 	switch g.Kind {
 	case Carrier:
-		good = good && (g.Spec.Offering != "") != (g.Spec.Credit > 0) && g.Spec.Credit <= maxPrice
+		good = good && (!g.Spec.Bill || g.Fen > 0 && g.Spec.Offering != "") && (g.Spec.Offering != "") != (g.Spec.Credit > 0) && g.Spec.Credit <= maxPrice
 	case Card:
-		good = good && g.Spec.AppID != ""
+		good = good && g.Spec.AppID != "" && !g.Spec.Bill
 	case Coupon, Physical:
+		good = good && !g.Spec.Bill
 	default:
 		good = false
 	}

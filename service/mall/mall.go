@@ -111,6 +111,10 @@ type (
 	outbox interface {
 		AddTx(ctx context.Context, tx *sql.Tx, topic string, request model.RequestID, payload any) error
 	}
+	// tiers knows how the carrier values the holder of a number; 0 is everybody.
+	tiers interface {
+		Tier(ctx context.Context, phone model.Phone) (int, error)
+	}
 	// carrier hands over goods. request names the order for ever; again says that
 	// an earlier try's outcome is not known, so it is asked for first.
 	carrier interface {
@@ -123,6 +127,7 @@ type Goods struct {
 	Phone    model.Phone
 	Offering string    // a data pack, or
 	Credit   model.Fen // phone credit
+	Charge   model.Fen // of an offering: the money that goes on the phone bill with it
 }
 
 // Outcome is what the carrier's answer means.
@@ -132,7 +137,7 @@ type Outcome struct {
 	Reason string // of Failed, Chinese, for the member
 }
 
-// Deps are what the mall needs from outside; all are required.
+// Deps are what the mall needs from outside; all but Tiers are required.
 type Deps struct {
 	DB      *sql.DB
 	IDs     *model.IDs
@@ -144,21 +149,27 @@ type Deps struct {
 	Holder  holder
 	Outbox  outbox
 	Carrier carrier
+	Tiers   tiers // nil: everybody is of tier 0
 }
 
 // Mall is the mall. It is safe for use by many goroutines.
 type Mall struct {
 	Deps
-	done *prometheus.CounterVec
+	done  *prometheus.CounterVec
+	stuck prometheus.Gauge
 }
 
 // New returns a mall.
 func New(deps Deps) (*Mall, error) {
 	m := &Mall{Deps: deps, done: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "mall_redemptions_total", Help: "Redemptions, by kind of gift and what became of them.",
-	}, []string{"kind", "result"})}
-	if err := deps.Metrics.Register(m.done); err != nil {
-		return nil, fmt.Errorf("register the metrics of the mall: %w", err)
+	}, []string{"kind", "result"}), stuck: prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "mall_redemptions_stuck", Help: "Redemptions whose goods nobody knows to be handed over a day after they were promised, 1000 at most.",
+	})}
+	for _, c := range []prometheus.Collector{m.done, m.stuck} {
+		if err := deps.Metrics.Register(c); err != nil {
+			return nil, fmt.Errorf("register the metrics of the mall: %w", err)
+		}
 	}
 	return m, nil
 }

@@ -87,6 +87,13 @@ WHERE next_at <= sqlc.arg(now) AND next_at >= sqlc.arg(after_next)
   AND (next_at > sqlc.arg(after_next) OR (next_at = sqlc.arg(after_next) AND id > sqlc.arg(after_id)))
 ORDER BY next_at, id LIMIT ?;
 
+-- Promised before and still not known to be handed over. What people do by hand waits
+-- for ever and is left out by next_at.
+-- name: Stuck :many
+SELECT id, member_id, gift_id, kind, title, state, attempts, carrier_no, next_at, created_at, updated_at FROM mall_redemption
+WHERE next_at <= sqlc.arg(soon) AND created_at <= sqlc.arg(before) AND state IN ('accepted', 'submitting', 'working', 'unknown')
+ORDER BY next_at, id LIMIT ?;
+
 -- The one who changes the row calls the carrier; attempts is his token.
 -- name: Claim :execrows
 UPDATE mall_redemption SET state = 'submitting', attempts = attempts + 1, next_at = sqlc.arg(lease_until), updated_at = sqlc.arg(now)

@@ -19,7 +19,6 @@ import (
 // Order is what a member asks for.
 type Order struct {
 	Member  model.MemberID
-	Tier    int // the member's
 	Gift    model.ID
 	Phone   model.Phone  // his bound number; of carrier gifts the one that gets it
 	Address Address      // of physical gifts
@@ -119,7 +118,11 @@ func (m *Mall) redeem(ctx context.Context, o Order) (row db.InsertRedemptionPara
 	if err != nil {
 		return row, fmt.Errorf("read gift: %w", err)
 	}
-	if err := o.may(g, now); err != nil {
+	tier, err := m.tier(ctx, g.Tier, o.Phone)
+	if err != nil {
+		return row, err
+	}
+	if err := o.may(g, tier, now); err != nil {
 		return row, err
 	}
 	nth, err := m.nth(ctx, q, g, o.Member)
@@ -135,7 +138,9 @@ func (m *Mall) redeem(ctx context.Context, o Order) (row db.InsertRedemptionPara
 		ID: id, MemberID: int64(o.Member), GiftID: g.ID, Nth: nth, RequestID: string(o.Request), BodyHash: o.hash(), Kind: g.Kind, Title: g.Title,
 		Points: g.Points, Fen: g.Fen, Cancellable: g.Cancellable, ExtendDays: g.ExtendDays, Spec: g.Spec, Delivery: sealed, CreatedAt: now,
 	}
-	row.State, row.NextAt = begin(Kind(g.Kind), g.Fen, now)
+	if row.State, row.NextAt, err = begin(g, now); err != nil {
+		return row, err
+	}
 	err = sqldb.InTx(ctx, m.DB, func(tx *sql.Tx) error { return m.redeemTx(ctx, tx, row, g.Version) })
 	if err == nil {
 		m.done.WithLabelValues(g.Kind, "redeemed").Inc()
@@ -144,16 +149,32 @@ func (m *Mall) redeem(ctx context.Context, o Order) (row db.InsertRedemptionPara
 }
 
 // begin is a redemption's first state and when something is next to be done about it.
-func begin(kind Kind, fen, now int64) (string, int64) {
-	switch {
-	case fen > 0:
-		return string(Paying), now + payTime.Milliseconds()
-	case kind == Card:
-		return string(Fulfilled), never
-	case kind == Physical:
-		return string(Accepted), never
+func begin(g db.MallGift, now int64) (state string, next int64, err error) {
+	var spec Spec
+	if err := json.Unmarshal([]byte(g.Spec), &spec); err != nil {
+		return "", 0, fmt.Errorf("read the spec of gift %d: %w", g.ID, err)
 	}
-	return string(Accepted), now
+	switch {
+	case g.Fen > 0 && !spec.Bill:
+		return string(Paying), now + payTime.Milliseconds(), nil
+	case Kind(g.Kind) == Card:
+		return string(Fulfilled), never, nil
+	case Kind(g.Kind) == Physical:
+		return string(Accepted), never, nil
+	}
+	return string(Accepted), now, nil
+}
+
+// tier is the member's, asked for only where the gift wants one.
+func (m *Mall) tier(ctx context.Context, wanted int32, phone model.Phone) (int, error) {
+	if wanted == 0 || m.Tiers == nil || phone.IsZero() {
+		return 0, nil
+	}
+	tier, err := m.Tiers.Tier(ctx, phone)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the member's tier: %w", err)
+	}
+	return tier, nil
 }
 
 // redeemTx is the transaction: request, points, stock.
@@ -198,11 +219,11 @@ func (m *Mall) redeemTx(ctx context.Context, tx *sql.Tx, row db.InsertRedemption
 }
 
 // may tells whether the member may have the gift now.
-func (o Order) may(g db.MallGift, now int64) error {
+func (o Order) may(g db.MallGift, tier int, now int64) error {
 	switch {
 	case g.State != "on" || now < g.StartsAt || now >= g.EndsAt:
 		return ErrOffSale
-	case int32(o.Tier) < g.Tier:
+	case int32(tier) < g.Tier:
 		return ErrTier
 	case g.Reserved >= g.Total:
 		return ErrSoldOut

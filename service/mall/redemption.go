@@ -155,7 +155,10 @@ func (m *Mall) PaidTx(ctx context.Context, tx *sql.Tx, id model.ID) error {
 	if err != nil {
 		return fmt.Errorf("read redemption %s: %w", id, err)
 	}
-	state, next := begin(Kind(row.Kind), 0, m.millis())
+	state, next, err := begin(db.MallGift{Kind: row.Kind, Spec: row.Spec}, m.millis()) // the money is there
+	if err != nil {
+		return err
+	}
 	n, err := q.Advance(ctx, db.AdvanceParams{State: state, Was: string(Paying), NextAt: next, Now: m.millis(), ID: row.ID})
 	if err != nil {
 		return fmt.Errorf("advance redemption %s: %w", id, err)

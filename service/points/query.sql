@@ -270,7 +270,8 @@ VALUES (sqlc.arg(member_id), sqlc.arg(expires_at), sqlc.arg(created_at));
 SELECT a.balance, a.pending, a.due_at,
     CAST(COALESCE((SELECT MIN(m.expires_at) FROM points_lot m WHERE m.open_member = a.member_id), 0) AS SIGNED) AS first_expiry,
     CAST(COALESCE((SELECT SUM(l.remaining) FROM points_lot l WHERE l.open_member = a.member_id
-        AND l.expires_at = (SELECT MIN(f.expires_at) FROM points_lot f WHERE f.open_member = a.member_id)), 0) AS SIGNED) AS expiring
+        AND l.expires_at = (SELECT MIN(f.expires_at) FROM points_lot f WHERE f.open_member = a.member_id)), 0) AS SIGNED) AS expiring,
+    CAST((SELECT COUNT(*) FROM points_sign_in s WHERE s.member_id = a.member_id AND s.day = sqlc.arg(today)) AS SIGNED) AS signed_in
 FROM points_account a WHERE a.member_id = sqlc.arg(member_id);
 
 -- The lots that are overdue to expire or to become active, for a balance that is

@@ -34,8 +34,9 @@ func pageSize(limit int) int32 {
 // expires next. One statement answers it, by keys alone; only in the minutes
 // between an expiry and the job that books it there are three.
 func (l *Ledger) PointsBalance(ctx context.Context, member model.MemberID) (model.PointsBalance, error) {
-	q, now := db.New(l.db), int64(model.At(l.now()))
-	row, err := q.Balance(ctx, int64(member))
+	at := l.now()
+	q, now := db.New(l.db), int64(model.At(at))
+	row, err := q.Balance(ctx, db.BalanceParams{MemberID: int64(member), Today: int32(model.DayOf(at))})
 	if errors.Is(err, sql.ErrNoRows) {
 		return model.PointsBalance{}, nil
 	}
@@ -47,7 +48,7 @@ func (l *Ledger) PointsBalance(ctx context.Context, member model.MemberID) (mode
 			return model.PointsBalance{}, err
 		}
 	}
-	b := model.PointsBalance{Available: model.Points(row.Balance), Pending: model.Points(row.Pending)}
+	b := model.PointsBalance{Available: model.Points(row.Balance), Pending: model.Points(row.Pending), SignedIn: row.SignedIn > 0}
 	if b.ExpiresAt = shown(row.FirstExpiry); b.ExpiresAt != 0 {
 		b.Expiring = model.Points(row.Expiring)
 	}

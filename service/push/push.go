@@ -171,9 +171,9 @@ func (p *Pusher) Grant(ctx context.Context, member model.MemberID, channel, temp
 
 // Right is what a member may be sent now by one channel.
 type Right struct {
-	Channel  Channel
-	Template string
-	Left     int
+	Channel  Channel `json:"channel"`
+	Template string  `json:"template"`
+	Left     int     `json:"left"`
 }
 
 // Rights lists what the member may be sent now, as far as we know.

@@ -89,6 +89,9 @@ WHERE state = sqlc.arg(state) AND updated_at < sqlc.arg(updated_before) ORDER BY
 -- name: ForgetMessages :exec
 DELETE FROM push_message WHERE id IN (sqlc.slice(ids));
 
+-- name: DropEntitlements :exec
+DELETE FROM push_entitlement WHERE member_id = sqlc.arg(member_id);
+
 -- When two members become one, consents move; the same source of both stays one.
 -- name: ConsentsOf :many
 SELECT id FROM push_entitlement WHERE member_id = ? AND channel <> 'custom' AND remaining > 0 ORDER BY id LIMIT ?;

@@ -247,6 +247,15 @@ func (p *Pusher) forgetSent(ctx context.Context, before int64) (int, error) {
 // maxMoved bounds the consents that move when two members become one.
 const maxMoved = 1000
 
+// CloseTx forgets what a member who closes his account may be sent; what he was sent
+// stays as it was counted, and names nobody.
+func (p *Pusher) CloseTx(ctx context.Context, tx *sql.Tx, member model.MemberID) error {
+	if err := p.q.WithTx(tx).DropEntitlements(ctx, int64(member)); err != nil {
+		return fmt.Errorf("forget what member %s may be sent: %w", member, err)
+	}
+	return nil
+}
+
 // JoinTx gives a member's consents to the one that he became, within the
 // transaction that makes them one. Windows open anew by the next action.
 func (p *Pusher) JoinTx(ctx context.Context, tx *sql.Tx, from, into model.MemberID) error {

@@ -97,6 +97,33 @@ test('the mini-program', { skip: skip || false }, async (t) => {
     await button('返回上一页').click()
   })
 
+  await t.test('remembers that today is signed in', async () => {
+    await button('刷新').click()
+    await tab('我的')
+    await tab('首页')
+    await button('今日已签到').waitFor()
+  })
+
+  await t.test('shows bills, the daily curve and the services on the number', async () => {
+    const { plan } = await persona('ordinary')
+    await tab('我的')
+    await button('我的账单').click()
+    await mini().getByRole('region', { name: /年\d+月账单/ }).first().waitFor()
+    await shot('mini-bills')
+    await button('返回上一页').click()
+    await button('每日用量').click()
+    await mini().getByRole('list', { name: '每日流量' }).getByRole('img').nth(6).waitFor()
+    await mini().getByRole('tab', { name: '30天' }).click()
+    await mini().getByRole('list', { name: '每日流量' }).getByRole('img').nth(29).waitFor()
+    await shot('mini-usage')
+    await button('返回上一页').click()
+    await button('我的业务').click()
+    await mini().getByRole('region', { name: '主套餐' }).getByText(plan).waitFor()
+    await shot('mini-services')
+    await button('返回上一页').click()
+    await tab('首页')
+  })
+
   await t.test('redeems a data pack and sees it in the allowance', async () => {
     const { dataLeftBytes } = await persona('ordinary')
     await tab('积分商城')

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
@@ -27,7 +28,7 @@ func (d delivery) Deliver(ctx context.Context, goods mall.Goods, request model.R
 	if goods.Credit > 0 {
 		receipt, err = d.carrier.TopUp(ctx, carrier.TopUp{Request: request, Phone: goods.Phone, Amount: goods.Credit, Again: again})
 	} else {
-		receipt, err = d.carrier.Order(ctx, carrier.Order{Request: request, Phone: goods.Phone, Offering: goods.Offering, Again: again})
+		receipt, err = d.carrier.Order(ctx, carrier.Order{Request: request, Phone: goods.Phone, Offering: goods.Offering, Charge: goods.Charge, Again: again})
 	}
 	out := outcome(receipt, err, again)
 	if out.State == mall.Fulfilled {
@@ -37,6 +38,22 @@ func (d delivery) Deliver(ctx context.Context, goods mall.Goods, request model.R
 		return out, fmt.Errorf("deliver %s: %w", request, err)
 	}
 	return out, nil
+}
+
+// tiers ranks members by the level that the carrier gave the holder of their number: its
+// place in the setting carrier.levels, from 1; any other level, or none, is 0.
+type tiers struct {
+	account *account.Service
+	levels  []string
+}
+
+// Tier is what the carrier said lately; Unavailable when it never did and does not now.
+func (t tiers) Tier(ctx context.Context, phone model.Phone) (int, error) {
+	who, err := t.account.Customer(ctx, phone)
+	if err != nil {
+		return 0, err
+	}
+	return slices.Index(t.levels, who.LevelName) + 1, nil
 }
 
 // refusedByCarrier is what a member reads when the carrier ended an order without a

@@ -24,9 +24,13 @@ export const states = {
 
 export const price = (g) => `${number(g.points)} 积分${g.priceFen ? ` + ¥${shortYuan(g.priceFen)}` : ''}`
 
+/** How the money is paid that a gift costs beside its points, in words. */
+export const payment = (g) => ({ bill: `¥${shortYuan(g.priceFen)} 计入话费账单，办理成功才收取`, order: '下单后半小时内支付' })[g.payBy] ?? ''
+
 /** Who may have a gift and how often, in words. */
 export function conditions(g) {
   return [
+    payment(g),
     g.tier ? `限 ${g.tier} 级及以上会员` : '所有会员',
     g.limitEach ? `每人限兑 ${g.limitEach} 次` : '不限次数',
     g.endsAt ? `${day(g.endsAt)}前可兑` : '',

@@ -48,17 +48,21 @@ export function useLoad(load) {
 /** A list by pages: {items, problem, busy, cursor, run, next}; cursor is '' on the last. */
 export function useList(page) {
   const it = reactive({ items: null, problem: '', busy: false, cursor: '', run: () => fetchPage(''), next: () => fetchPage(it.cursor) })
+  let last = 0
   async function fetchPage(cursor) {
-    if (it.busy) return
+    if (it.busy && cursor) return
+    const turn = ++last // a list that begins anew wins over a page on its way
     it.busy = true
     try {
       const { items, next } = await page(cursor)
+      if (turn !== last) return
       it.items = cursor ? [...it.items, ...items] : items
       Object.assign(it, { cursor: next ?? '', problem: '' })
     } catch (problem) {
-      it.problem = problem.message
+      if (turn === last) it.problem = problem.message
+    } finally {
+      if (turn === last) it.busy = false
     }
-    it.busy = false
   }
   it.run()
   return it

@@ -6,6 +6,9 @@ const MOMENT = part({ month: 'long', day: 'numeric', hour: '2-digit', minute: '2
 
 export const day = (at) => DAY.format(new Date(at))
 export const moment = (at) => MOMENT.format(new Date(at))
+/** 2026-10 and 2026-10-03 as one reads them. */
+export const month = (m) => `${m.slice(0, 4)}年${Number(m.slice(5, 7))}月`
+export const shortDay = (d) => `${Number(d.slice(5, 7))}/${Number(d.slice(8, 10))}`
 export const number = (n) => new Intl.NumberFormat('zh-CN').format(n)
 export const yuan = (fen) => `${fen < 0 ? '-' : ''}${(Math.abs(fen) / 100).toFixed(2)}`
 /** Money without needless zeros: 5, 0.5, 12.34. */

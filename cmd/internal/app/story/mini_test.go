@@ -2,6 +2,7 @@ package story_test
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -85,12 +86,90 @@ func TestAStrangerEndsWithADataPack(t *testing.T) {
 				if got := mini.Get("/points").Number("available"); got != 21 {
 					t.Errorf("%d points are left, want 21", got)
 				}
+				if me := mini.Get("/me"); me.Value("points.signedInToday") != true {
+					t.Errorf("the screen forgets today's sign-in: %s", me)
+				}
 				entries := mini.Get("/points/entries").Is(http.StatusOK)
 				if entries.Number("items.0.amount") != -80 || entries.Text("items.0.refId") != id {
 					t.Errorf("the newest entry is %s", entries.Raw)
 				}
 			})
 		})
+	}
+}
+
+func TestMoneyBesidePointsGoesOnThePhoneBill(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		pack := shelf(w.Now())[0]
+		pack.Gift.Fen, pack.Gift.Spec.Bill = 300, true
+		w.Replica().Stock(pack)
+		zhang, poor := w.Person("ordinary"), w.Person("arrears")
+		for _, tt := range []struct {
+			who    *story.Person
+			status string
+			paid   model.Fen
+			points int64
+		}{{zhang, "fulfilled", 300, 20}, {poor, "failed", 0, 100}} {
+			mini := tt.who.Opens().SignsIn().BindsPhone()
+			w.Until("the points of the first binding are there", func() bool { return mini.Get("/points").Number("available") == 100 })
+			before := w.Carrier(tt.who.Phone)
+			w.Fault("carrier.order", faults.Fault{Kind: faults.Cut, Count: 1}) // the answer is lost: nobody pays twice
+			if gift := mini.Get("/gifts/" + mini.Finds("carrier")); gift.Number("priceFen") != 300 || gift.Text("payBy") != "bill" {
+				t.Errorf("the gift is %s, want 3 yuan by bill", gift)
+			}
+			id := mini.Do("POST", "/redemptions", "r", map[string]any{"giftId": mini.Finds("carrier")}).Is(http.StatusCreated).Text("id")
+			w.Until("the carrier has decided", func() bool { return mini.Get("/redemptions/"+id).Text("status") == tt.status })
+			if paid := before - w.Carrier(tt.who.Phone); paid != tt.paid {
+				t.Errorf("%s paid %d fen, want %d", tt.who.ID, paid, tt.paid)
+			}
+			if left := mini.Get("/points").Number("available"); left != tt.points {
+				t.Errorf("%s has %d points, want %d", tt.who.ID, left, tt.points)
+			}
+		}
+	})
+}
+
+func TestAGiftForATierAsksTheCarrier(t *testing.T) {
+	w := story.Begin(t, story.Embedded(t))
+	pack := shelf(w.Now())[0]
+	pack.Gift.Tier = 2 // 金卡
+	w.Replica().Stock(pack)
+	for _, id := range []string{"ordinary", "arrears", "low_balance"} {
+		who := w.Person(id)
+		mini := who.Opens().SignsIn().BindsPhone()
+		w.Until("the points of the first binding are there", func() bool { return mini.Get("/points").Number("available") == 100 })
+		line, err := w.Sandbox.Carrier.Look(who.Phone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := http.StatusConflict
+		if strings.Contains(line.Plan, "129元") || strings.Contains(line.Plan, "199元") { // 金卡, 白金卡
+			want = http.StatusCreated
+		}
+		got := mini.Do("POST", "/redemptions", "r", map[string]any{"giftId": mini.Finds("carrier")})
+		if got.Status != want || want == http.StatusConflict && got.Text("code") != "mall.tier" {
+			t.Errorf("%s with %s is answered %s, want %d", id, line.Plan, got, want)
+		}
+	}
+}
+
+func TestGiftsAreListedByCategory(t *testing.T) {
+	w := story.Begin(t, story.Embedded(t))
+	w.Replica().Stock(shelf(w.Now())...)
+	mini := w.Person("ordinary").Opens().SignsIn()
+	names := mini.Get("/gift-categories").Is(http.StatusOK)
+	for i, want := range []string{"流量", "实物", "优惠券"} {
+		if got := names.Text("items." + strconv.Itoa(i)); got != want {
+			t.Errorf("category %d is %q, want %q", i, got, want)
+		}
+		page := mini.Get("/gifts?category=" + url.QueryEscape(want)).Is(http.StatusOK)
+		if items := page.Items(); len(items) != 1 || items[0].Text("category") != want {
+			t.Errorf("of %s there is %s", want, page)
+		}
+	}
+	if page := mini.Get("/gifts?category=none"); len(page.Items()) != 0 {
+		t.Errorf("of no category there is %s", page)
 	}
 }
 

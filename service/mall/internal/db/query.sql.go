@@ -997,6 +997,69 @@ func (q *Queries) ShredRedemptions(ctx context.Context, memberID int64) error {
 	return err
 }
 
+const stuck = `-- name: Stuck :many
+SELECT id, member_id, gift_id, kind, title, state, attempts, carrier_no, next_at, created_at, updated_at FROM mall_redemption
+WHERE next_at <= ? AND created_at <= ? AND state IN ('accepted', 'submitting', 'working', 'unknown')
+ORDER BY next_at, id LIMIT ?
+`
+
+type StuckParams struct {
+	Soon   int64
+	Before int64
+	Limit  int32
+}
+
+type StuckRow struct {
+	ID        int64
+	MemberID  int64
+	GiftID    int64
+	Kind      string
+	Title     string
+	State     string
+	Attempts  int32
+	CarrierNo string
+	NextAt    int64
+	CreatedAt int64
+	UpdatedAt int64
+}
+
+// Promised before and still not known to be handed over. What people do by hand waits
+// for ever and is left out by next_at.
+func (q *Queries) Stuck(ctx context.Context, arg StuckParams) ([]StuckRow, error) {
+	rows, err := q.db.QueryContext(ctx, stuck, arg.Soon, arg.Before, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []StuckRow
+	for rows.Next() {
+		var i StuckRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.MemberID,
+			&i.GiftID,
+			&i.Kind,
+			&i.Title,
+			&i.State,
+			&i.Attempts,
+			&i.CarrierNo,
+			&i.NextAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const takeBack = `-- name: TakeBack :execrows
 UPDATE mall_redemption SET state = ?, reason = ?, nth = NULL, next_at = ?, updated_at = ?
 WHERE id = ? AND state = ? AND attempts = ?

@@ -195,9 +195,15 @@ const balance = `-- name: Balance :one
 SELECT a.balance, a.pending, a.due_at,
     CAST(COALESCE((SELECT MIN(m.expires_at) FROM points_lot m WHERE m.open_member = a.member_id), 0) AS SIGNED) AS first_expiry,
     CAST(COALESCE((SELECT SUM(l.remaining) FROM points_lot l WHERE l.open_member = a.member_id
-        AND l.expires_at = (SELECT MIN(f.expires_at) FROM points_lot f WHERE f.open_member = a.member_id)), 0) AS SIGNED) AS expiring
+        AND l.expires_at = (SELECT MIN(f.expires_at) FROM points_lot f WHERE f.open_member = a.member_id)), 0) AS SIGNED) AS expiring,
+    CAST((SELECT COUNT(*) FROM points_sign_in s WHERE s.member_id = a.member_id AND s.day = ?) AS SIGNED) AS signed_in
 FROM points_account a WHERE a.member_id = ?
 `
+
+type BalanceParams struct {
+	Today    int32
+	MemberID int64
+}
 
 type BalanceRow struct {
 	Balance     int64
@@ -205,12 +211,13 @@ type BalanceRow struct {
 	DueAt       int64
 	FirstExpiry int64
 	Expiring    int64
+	SignedIn    int64
 }
 
 // The whole balance in one statement: the account by its key, the first expiry by
 // one step into the index of open lots.
-func (q *Queries) Balance(ctx context.Context, memberID int64) (BalanceRow, error) {
-	row := q.db.QueryRowContext(ctx, balance, memberID)
+func (q *Queries) Balance(ctx context.Context, arg BalanceParams) (BalanceRow, error) {
+	row := q.db.QueryRowContext(ctx, balance, arg.Today, arg.MemberID)
 	var i BalanceRow
 	err := row.Scan(
 		&i.Balance,
@@ -218,6 +225,7 @@ func (q *Queries) Balance(ctx context.Context, memberID int64) (BalanceRow, erro
 		&i.DueAt,
 		&i.FirstExpiry,
 		&i.Expiring,
+		&i.SignedIn,
 	)
 	return i, err
 }

@@ -185,6 +185,15 @@ func (q *Queries) DropConsents(ctx context.Context, arg DropConsentsParams) erro
 	return err
 }
 
+const dropEntitlements = `-- name: DropEntitlements :exec
+DELETE FROM push_entitlement WHERE member_id = ?
+`
+
+func (q *Queries) DropEntitlements(ctx context.Context, memberID int64) error {
+	_, err := q.db.ExecContext(ctx, dropEntitlements, memberID)
+	return err
+}
+
 const forgetEntitlements = `-- name: ForgetEntitlements :exec
 DELETE FROM push_entitlement WHERE id IN (/*SLICE:ids*/?)
 `

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kaimenhong/handler"
+	"kaimenhong/model"
+	"kaimenhong/model/seal"
+	"kaimenhong/model/sqldb"
+	"kaimenhong/service/account"
+	"kaimenhong/service/home"
+	"kaimenhong/service/idempotency"
+	"kaimenhong/service/member"
+	"kaimenhong/service/notice"
+	"kaimenhong/service/points"
+	"kaimenhong/service/session"
+)
+
+const meGoal = 0.7
+
+// measureMe measures GET /me, whole: token, member, the carrier's parts from memory, the
+// points fresh from MariaDB, beside a Gin handler that reads one row by primary key and
+// answers as many bytes. Both meet the same clients, in turns.
+func measureMe(e env) ([]Figure, error) {
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	h, err := newHouse(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer h.close()
+	ours, token, err := meServer(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	request := "GET /api/v1/me HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer " + token + "\r\n\r\n"
+	address, stop, err := listen(ours)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	answer, err := fetch(address, request)
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range []string{`"balance":{"status":"ok"`, `"plan":{"status":"ok"`, `"points":{"status":"ok"`, `"available":100`} {
+		if !strings.Contains(answer, part) {
+			return nil, fmt.Errorf("the screen is %s, which has no %s", answer, part)
+		}
+	}
+	peer, err := rowServer(ctx, h, len(answer))
+	if err != nil {
+		return nil, err
+	}
+	other, stopPeer, err := listen(peer)
+	if err != nil {
+		return nil, err
+	}
+	defer stopPeer()
+	var me, row side
+	for range redeemRounds {
+		for side, at := range map[*side]string{&me: address, &row: other} {
+			if err := side.asks(h, at, request, e.duration/redeemRounds); err != nil {
+				return nil, err
+			}
+		}
+	}
+	fmt.Fprintf(e.log, "me: %d bytes; µs of processor time each, the client's included: %.0f, one row %.0f\n", len(answer), me.each(), row.each())
+	return []Figure{against("me", "requests/s", me.rate(), "Gin, one row by primary key, as many bytes", row.rate(), "≥", meGoal)}, nil
+}
+
+// asks lets 64 connections ask one address for d.
+func (s *side) asks(h *house, address, request string, d time.Duration) error {
+	before, begin := h.cpu(), time.Now()
+	counts := make([]int, redeemClients)
+	err := parallel(redeemClients, redeemClients, func(i int) (err error) {
+		counts[i], err = ask(address, []byte(request), begin.Add(d))
+		return err
+	})
+	s.seconds += time.Since(begin).Seconds()
+	s.cpu += h.cpu() - before
+	for _, n := range counts {
+		s.done += int64(n)
+	}
+	return err
+}
+
+func listen(h http.Handler) (address string, stop func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	return listener.Addr().String(), func() { _ = server.Close() }, nil
+}
+
+// fetch asks once and returns the body.
+func fetch(address, request string) (string, error) {
+	target, err := http.NewRequest(http.MethodGet, "http://"+address+"/api/v1/me", nil)
+	if err != nil {
+		return "", err
+	}
+	_, after, _ := strings.Cut(request, "Authorization: ")
+	target.Header.Set("Authorization", strings.TrimSpace(after))
+	response, err := http.DefaultClient.Do(target)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("answered %s: %s", response.Status, body)
+	}
+	return string(body), err
+}
+
+// rowServer is the peer: Gin, one SELECT by primary key, so many bytes.
+func rowServer(ctx context.Context, h *house, size int) (http.Handler, error) {
+	for _, statement := range []string{
+		"CREATE TABLE bench_row (id BIGINT NOT NULL PRIMARY KEY, body TEXT NOT NULL)",
+		"INSERT INTO bench_row (id, body) VALUES (1, '" + strings.Repeat("x", size) + "')",
+	} {
+		if _, err := h.db.ExecContext(ctx, statement); err != nil {
+			return nil, err
+		}
+	}
+	gin.SetMode(gin.ReleaseMode)
+	r := gin.New()
+	r.GET("/api/v1/me", func(c *gin.Context) {
+		var body string
+		if err := h.db.QueryRowContext(c.Request.Context(), "SELECT body FROM bench_row WHERE id = ?", 1).Scan(&body); err != nil {
+			c.Status(http.StatusInternalServerError)
+			return
+		}
+		c.Data(http.StatusOK, "application/json", []byte(body))
+	})
+	return r, nil
+}
+
+// meCarrier is a carrier of one customer who has what many have.
+type meCarrier struct{}
+
+func (meCarrier) Balance(context.Context, model.Phone) (model.Balance, error) {
+	return model.Balance{Available: 5863, AsOf: model.At(time.Now())}, nil
+}
+
+func (meCarrier) Usage(context.Context, model.Phone) (model.Usage, error) {
+	u := model.Usage{AsOf: model.At(time.Now())}
+	for _, a := range []model.Allowance{{Kind: model.Data, Name: "国内流量"}, {Kind: model.Voice, Name: "国内通话"}, {Kind: model.SMS, Name: "国内短信"}} {
+		a.Total, a.Used, a.Left, a.ValidUntil = 1<<30, 1<<29, 1<<29, u.AsOf.Add(time.Hour)
+		u.Allowances = append(u.Allowances, a)
+	}
+	return u, nil
+}
+
+func (meCarrier) Plan(context.Context, model.Phone) (model.Plan, error) {
+	return model.Plan{Main: model.Product{ID: "PL-5G-129", Name: "5G畅享套餐129元档", Fee: 12900, Details: []string{"国内流量 30GB", "国内通话 500分钟"}}, AsOf: model.At(time.Now())}, nil
+}
+
+func (meCarrier) Bills(context.Context, model.Phone) (model.Bills, error) { return model.Bills{}, nil }
+
+func (meCarrier) Customer(context.Context, model.Phone) (model.Customer, error) {
+	return model.Customer{ID: "1", HolderID: "1"}, nil
+}
+
+// mePlatform is WeChat for one person; SMS go nowhere.
+type mePlatform struct{}
+
+func (mePlatform) Code2Session(context.Context, string) (model.OpenID, model.UnionID, error) {
+	return "oMeBenchOpenID0000000000001", "", nil
+}
+
+func (mePlatform) PhoneNumber(context.Context, string) (model.Phone, error) {
+	return model.ParsePhone("13800138001")
+}
+
+func (mePlatform) SendSMS(context.Context, model.Phone, string, model.RequestID) error {
+	return errors.New("no SMS in a bench")
+}
+
+// meServer is the API with what GET /me needs, and a member who is signed in, has a
+// number and 100 points.
+func meServer(ctx context.Context, h *house) (http.Handler, string, error) {
+	node, err := sqldb.Node(ctx, h.db)
+	if err != nil {
+		return nil, "", err
+	}
+	ids, err := model.NewIDs(node, time.Now)
+	if err != nil {
+		return nil, "", err
+	}
+	key := make([]byte, seal.KeySize)
+	_, _ = rand.Read(key) // never fails
+	sealer, err := seal.New(map[int][]byte{1: key}, key)
+	if err != nil {
+		return nil, "", err
+	}
+	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
+	known, err := account.New(meCarrier{}, meCarrier{}, account.Stores{
+		DB: h.db, Redis: h.redis, Sealer: sealer, Index: func(p model.Phone) string { return sealer.IndexText(p.Digits(), "account") },
+	}, time.Now, log, reg, account.Options{})
+	if err != nil {
+		return nil, "", err
+	}
+	go known.Run(ctx)
+	members, err := member.New(member.Deps{
+		DB: h.db, Redis: h.redis, Sealer: sealer, Outbox: noPromise{}, SMS: mePlatform{}, Carrier: known, IDs: ids, Now: time.Now, Log: log, Metrics: reg,
+	}, member.Options{})
+	if err != nil {
+		return nil, "", err
+	}
+	sessions, err := session.New(session.Deps{
+		DB: h.db, IDs: ids, Now: time.Now, Log: log, Metrics: reg, Keys: []session.Key{session.NewKey(key)}, Platform: mePlatform{}, People: members, Binder: members,
+	}, session.Options{})
+	if err != nil {
+		return nil, "", err
+	}
+	go sessions.Run(ctx)
+	ledger, err := points.New(h.db, ids, time.Now, log, reg, noPromise{}, nil, points.Options{})
+	if err != nil {
+		return nil, "", err
+	}
+	notices, err := notice.New(h.db, ids, time.Now, notice.Options{})
+	if err != nil {
+		return nil, "", err
+	}
+	requests, err := idempotency.New(h.db, sealer, time.Now, log, reg, idempotency.Options{})
+	if err != nil {
+		return nil, "", err
+	}
+	screens, err := home.New(home.Deps{
+		People: members, Account: known, Records: known, Points: ledger, Notices: notices, Members: members, Log: log, Metrics: reg,
+	}, home.Options{})
+	if err != nil {
+		return nil, "", err
+	}
+	token, err := meMember(ctx, sessions, ledger)
+	if err != nil {
+		return nil, "", err
+	}
+	routes, err := handler.Routes(handler.Handlers{
+		WeChat: &handler.WeChat{}, Gate: handler.Gate{Sessions: sessions, Requests: requests, Log: log}, Me: handler.Me{Screens: screens}, Log: log, Registry: reg,
+	})
+	return routes, token, err
+}
+
+// meMember signs somebody in, with a number and points.
+func meMember(ctx context.Context, sessions *session.Sessions, ledger *points.Ledger) (string, error) {
+	tokens, err := sessions.Open(ctx, "code", "open")
+	if err != nil {
+		return "", err
+	}
+	if err := sessions.BindPhone(ctx, tokens.Member, "phone", "bind"); err != nil {
+		return "", err
+	}
+	_, err = ledger.Earn(ctx, tokens.Member, points.SourceCarrier, 100, model.Ref{}, "e")
+	return tokens.Access, err
+}

@@ -1,0 +1,66 @@
+package mall
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/service/mall/internal/db"
+)
+
+// stuckAfter is how old a promise must be before somebody is told that nobody knows of
+// its goods: the carrier is asked at least each hour until then.
+const stuckAfter = 24 * time.Hour
+
+// maxStuck bounds what is counted and listed.
+const maxStuck = 1000
+
+// Stuck is a redemption that an operator has to look after. It names no person.
+type Stuck struct {
+	ID        model.ID
+	Member    model.MemberID
+	Gift      model.ID
+	Kind      Kind
+	Title     string
+	State     State
+	Attempts  int    // how often the carrier was asked
+	CarrierNo string // the carrier's own number, if it gave one
+	NextAt    model.Millis
+	CreatedAt model.Millis
+	UpdatedAt model.Millis
+}
+
+// StuckNow lists the redemptions that were promised a day ago or earlier and whose
+// goods nobody knows to be handed over, the next to be tried first; at most limit.
+func (m *Mall) StuckNow(ctx context.Context, limit int) ([]Stuck, error) {
+	now := m.Now()
+	rows, err := db.New(m.DB).Stuck(ctx, db.StuckParams{
+		Soon: int64(model.At(now.Add(2 * longGap))), Before: int64(model.At(now.Add(-stuckAfter))), Limit: int32(min(max(limit, 1), maxStuck)),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find stuck redemptions: %w", err)
+	}
+	list := make([]Stuck, len(rows))
+	for i, r := range rows {
+		list[i] = Stuck{
+			model.ID(r.ID), model.MemberID(r.MemberID), model.ID(r.GiftID), Kind(r.Kind), r.Title, State(r.State), int(r.Attempts), r.CarrierNo,
+			model.Millis(r.NextAt), model.Millis(r.CreatedAt), model.Millis(r.UpdatedAt),
+		}
+	}
+	return list, nil
+}
+
+// Watch tells how many redemptions are stuck: by the metric mall_redemptions_stuck, and
+// by a line of the log when there are any. It returns how many.
+func (m *Mall) Watch(ctx context.Context) (int, error) {
+	list, err := m.StuckNow(ctx, maxStuck)
+	if err != nil {
+		return 0, err
+	}
+	m.stuck.Set(float64(len(list)))
+	if len(list) > 0 {
+		m.Log.WarnContext(ctx, "redemptions are stuck", "count", len(list), "first", list[0].ID, "state", list[0].State, "since", list[0].CreatedAt)
+	}
+	return len(list), nil
+}

@@ -1,0 +1,124 @@
+package mall
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"testing"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/model/dbtest"
+	"kaimenhong/model/fault"
+)
+
+// levels says how the carrier values everybody.
+type levels struct {
+	tier int
+	err  error
+}
+
+func (l levels) Tier(context.Context, model.Phone) (int, error) { return l.tier, l.err }
+
+func TestAGiftForATierAsksTheCarrier(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		f := newMall(t, pool)
+		gold := f.shelve(func(g *Gift) { g.Tier = 2 })
+		away := fault.New(fault.Unavailable, "test.away", "稍后再试")
+		shown := func() int {
+			offers, err := f.Affordable(t.Context(), model.Member{ID: alice, Phone: f.order(alice, gold, "").Phone}, 1000, 5)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(offers)
+		}
+		for i, tt := range []struct {
+			name  string
+			tiers tiers
+			want  error
+			shown int
+		}{
+			{"nobody tells", nil, ErrTier, 0},
+			{"too low", levels{tier: 1}, ErrTier, 0},
+			{"the carrier is away", levels{err: away}, away, 0},
+			{"high enough", levels{tier: 2}, nil, 1},
+			{"higher", levels{tier: 3}, nil, 1},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				f.Tiers = tt.tiers
+				if _, err := f.Redeem(t.Context(), f.order(alice, gold, "tier-"+string(rune('a'+i)))); !errors.Is(err, tt.want) {
+					t.Errorf("Redeem = %v, want %v", err, tt.want)
+				}
+				if n := shown(); n != tt.shown {
+					t.Errorf("%d gifts are offered, want %d", n, tt.shown)
+				}
+			})
+		}
+	})
+}
+
+func TestMoneyOnThePhoneBillGoesWithTheOrder(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		f := newMall(t, pool)
+		pack := f.shelve(func(g *Gift) { g.Fen, g.Spec.Bill = 300, true })
+		r, err := f.Redeem(t.Context(), f.order(alice, pack, "bill"))
+		if err != nil || r.State != Accepted || r.Fen != 300 || !r.Spec.Bill {
+			t.Fatalf("Redeem = %+v, %v, want it accepted at once", r, err)
+		}
+		row, err := f.own(t.Context(), alice, r.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if goods, err := f.goods(row); err != nil || goods.Charge != 300 || goods.Offering != "pack-1g" {
+			t.Errorf("goods = %+v, %v, want 3 yuan on the bill", goods, err)
+		}
+		for _, spoil := range []func(*Gift){
+			func(g *Gift) { g.Fen = 0 },
+			func(g *Gift) { g.Spec.Offering, g.Spec.Credit = "", 100 },
+			func(g *Gift) { g.Kind, g.Spec = Coupon, Spec{Bill: true} },
+			func(g *Gift) { g.Kind, g.Spec = Card, Spec{Bill: true, AppID: "wx0"} },
+		} {
+			g := pack
+			spoil(&g)
+			if _, err := f.AddGift(t.Context(), g); !errors.Is(err, ErrGift) {
+				t.Errorf("AddGift(%+v) = %v, want %v", g, err, ErrGift)
+			}
+		}
+	})
+}
+
+func TestSomebodyIsToldWhatIsStuck(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		f := newMall(t, pool)
+		f.carrier.answers = []Outcome{{State: Unknown}}
+		pack, parcel := f.shelve(func(*Gift) {}), f.shelve(func(g *Gift) { g.Kind, g.Spec = Physical, Spec{} })
+		stuck, err := f.Redeem(t.Context(), f.order(alice, pack, "a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := f.order(alice, parcel, "p")
+		o.Address = Address{Name: "张三", Phone: "1", Text: "长安街1号"}
+		if _, err := f.Redeem(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		watch := func(want int) {
+			t.Helper()
+			if _, err := f.FulfilDue(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := f.Watch(t.Context()); err != nil || n != want {
+				t.Errorf("Watch = %d, %v, want %d", n, err, want)
+			}
+		}
+		watch(0)
+		*f.at = f.at.Add(25 * time.Hour)
+		watch(1)
+		list, err := f.StuckNow(t.Context(), 10)
+		if err != nil || len(list) != 1 || list[0].ID != stuck.ID || list[0].State != Unknown || list[0].Attempts < 2 {
+			t.Errorf("StuckNow = %+v, %v, want the unknown one", list, err)
+		}
+		f.carrier.answers = []Outcome{{State: Fulfilled, Number: "T-9"}}
+		*f.at = f.at.Add(2 * time.Hour)
+		watch(0)
+	})
+}
