@@ -51,7 +51,7 @@ func measureMe(e env) ([]Figure, error) {
 		return nil, err
 	}
 	defer stop()
-	answer, err := fetch(address, request)
+	answer, err := screenOf(address, request)
 	if err != nil {
 		return nil, err
 	}
@@ -107,8 +107,8 @@ func listen(h http.Handler) (address string, stop func(), err error) {
 	return listener.Addr().String(), func() { _ = server.Close() }, nil
 }
 
-// fetch asks once and returns the body.
-func fetch(address, request string) (string, error) {
+// screenOf asks once and returns the body.
+func screenOf(address, request string) (string, error) {
 	target, err := http.NewRequest(http.MethodGet, "http://"+address+"/api/v1/me", nil)
 	if err != nil {
 		return "", err
