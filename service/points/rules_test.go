@@ -1,19 +1,11 @@
 package points
 
 import (
-	"bytes"
-	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/xuri/excelize/v2"
-	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
@@ -453,131 +445,4 @@ func TestClosing(t *testing.T) {
 		}
 		f.wantClean(t)
 	})
-}
-
-func phone(t testing.TB, s string) model.Phone {
-	t.Helper()
-	p, err := model.ParsePhone(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func sum(b []byte) string {
-	h := sha256.Sum256(b)
-	return hex.EncodeToString(h[:])
-}
-
-func workbook(t testing.TB, rows [][]any) []byte {
-	t.Helper()
-	book := excelize.NewFile()
-	for i, row := range rows {
-		if err := book.SetSheetRow("Sheet1", fmt.Sprintf("A%d", i+1), &row); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var b bytes.Buffer
-	if err := book.Write(&b); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-const carrierFile = `流水号,客户,手机号,积分
-A-1,张,13800000001,120
-A-2,李,13800000002,80
-
-A-3,王,13900000009,10
-A-4,赵,1380000,10
-A-5,钱,13800000001,1.5
-A-1,张,13800000001,120
-A-2,李,13800000002,81
-,孙,13800000001,5
-A-6
-`
-
-func TestCarrierFile(t *testing.T) {
-	gbk, err := simplifiedchinese.GB18030.NewEncoder().Bytes([]byte(carrierFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
-		f := newLedger(t, pool)
-		ctx := t.Context()
-		f.phones[phone(t, "13800000001")], f.phones[phone(t, "13800000002")] = alice, bob
-		for _, tt := range []struct {
-			name, file       string
-			accepted, repeat int64
-			points           model.Points
-		}{
-			{"credits what can be credited", carrierFile, 2, 1, 200},
-			{"answers the same bytes with the first report", carrierFile, 2, 1, 200},
-			{"credits no row twice from another file", string(gbk), 0, 3, 0},
-			{"nor with a byte order mark", "\xef\xbb\xbf" + carrierFile, 0, 3, 0},
-		} {
-			t.Run(tt.name, func(t *testing.T) {
-				got, err := f.Import(ctx, 0, "jf.csv", sum([]byte(tt.file)), strings.NewReader(tt.file))
-				want := File{
-					Hash: sum([]byte(tt.file)), Name: "jf.csv", Done: true, Total: 9, Accepted: tt.accepted, Repeated: tt.repeat,
-					Refused: 6, Points: tt.points, At: model.At(f.clock.now()),
-				}
-				if err != nil || got != want {
-					t.Fatalf("Import = %+v, %v, want %+v", got, err, want)
-				}
-				f.wantBalance(t, alice, 120)
-				f.wantBalance(t, bob, 80)
-			})
-		}
-		rows, err := f.FileErrors(ctx, sum([]byte(carrierFile)), 0, 100)
-		if err != nil || len(rows) != 6 {
-			t.Fatalf("FileErrors = %+v, %v", rows, err)
-		}
-		want := []FileError{
-			{5, "A-3", "points.unbound", ErrUnbound.Text}, {6, "A-4", "points.row", "手机号不正确"}, {7, "A-5", "points.row", "积分应为正整数"},
-			{9, "A-2", "points.row_reused", ErrRowReused.Text}, {10, "", "points.row", ErrRowKey.Text}, {11, "", "points.row", "列数不正确：应有4列，实有1列"},
-		}
-		for i := range want {
-			if rows[i] != want[i] {
-				t.Errorf("refused row %d = %+v, want %+v", i, rows[i], want[i])
-			}
-		}
-		f.wantClean(t)
-	})
-}
-
-func TestCarrierWorkbookAndBadFiles(t *testing.T) {
-	pool := dbtest.SQLite(t)
-	f := newLedger(t, pool)
-	f.phones[phone(t, "13800000001")] = alice
-	book := workbook(t, [][]any{{"手机号", "积分", "流水号"}, {13800000001, 15, "X1"}, {"13800000001", "25", "X2"}, {"13800000001", 0.5, "X3"}})
-	got, err := f.Import(t.Context(), 9, "jf.xlsx", sum(book), bytes.NewReader(book))
-	if err != nil || got.Accepted != 2 || got.Refused != 1 || got.Points != 40 {
-		t.Fatalf("Import of a workbook = %+v, %v", got, err)
-	}
-	f.wantBalance(t, alice, 40)
-	for _, tt := range []struct {
-		name string
-		file []byte
-		want error
-	}{
-		{"nothing", nil, ErrFileFormat},
-		{"no heading", []byte("1,2,3\n"), ErrFileFormat},
-		{"a column twice", []byte("流水号,手机号,phone,积分\n"), ErrFileFormat},
-		{"a zip that is none", []byte("PK\x03\x04rubbish"), ErrFileFormat},
-		{"too large", bytes.Repeat([]byte("x"), maxFile+1), ErrFileSize},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if _, err := f.Import(t.Context(), 0, "x", sum(tt.file), bytes.NewReader(tt.file)); !errors.Is(err, tt.want) {
-				t.Errorf("Import = %v, want %v", err, tt.want)
-			}
-		})
-	}
-	if _, err := f.Import(t.Context(), 0, "x", strings.Repeat("0", 64), strings.NewReader(carrierFile)); !errors.Is(err, ErrChecksum) {
-		t.Errorf("a wrong checksum = %v", err)
-	}
-	if _, err := f.Accrue(context.Background(), make([]Accrual, MaxAccruals+1)); !errors.Is(err, ErrBatch) {
-		t.Errorf("too many rows = %v", err)
-	}
-	f.wantClean(t)
 }

@@ -97,7 +97,7 @@ func TestSizes(t *testing.T) {
 		if strings.Contains(path, "/internal/db/") {
 			return
 		}
-		if n := fset.Position(file.End()).Line; n > maxFileLines && !strings.HasSuffix(path, "_test.go") {
+		if n := fset.Position(file.End()).Line; n > maxFileLines {
 			t.Errorf("%s has %d lines, at most %d", path, n, maxFileLines)
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
