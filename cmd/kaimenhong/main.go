@@ -41,6 +41,7 @@ func program() command.Program {
 			s.check(),
 			{Name: "menu", Help: "Publish the account's menu at WeChat.", Run: s.menu},
 			s.addOperator(),
+			s.rehearse(),
 			{Name: "proof verify", Args: []string{"FILE"}, Help: "Verify the proof of a pot, as GET …/proof answers it; - reads standard input.", Run: verifyProof},
 		},
 	}

@@ -126,3 +126,15 @@ func (p *Platform) consented(c *call, kind TemplateKind, people map[string]*user
 	p.record(Send{Channel: string(kind), Persona: u.ID, OpenID: in.ToUser, MsgID: id, Template: t.ID, Page: b.Page})
 	return map[string]any{"errcode": 0, "errmsg": "ok", "msgid": id}, nil
 }
+
+// Allow records that the person allows one more send of a template, as of a dialogue
+// long ago: nobody is told of it.
+func (p *Platform) Allow(id, template string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if u := p.byID[id]; u != nil {
+		ensure(&u.Consents)
+		u.Consents[template]++
+		p.changed(u)
+	}
+}

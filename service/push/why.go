@@ -152,3 +152,11 @@ func sent(d model.Delivery, at, by, why string) string {
 	}
 	return text + "。"
 }
+
+// Reason is the words for a delivery's Why; the code itself when there are none.
+func Reason(code string) string {
+	if words := reasons[code]; words != "" {
+		return words
+	}
+	return code
+}

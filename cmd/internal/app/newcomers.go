@@ -16,6 +16,9 @@ type Newcomer struct {
 	OpenID model.OpenID
 	Phone  model.Phone
 	Agrees bool
+	// Template is one of the official account's subscribe notices, of which he
+	// allowed one; empty: none.
+	Template string
 }
 
 // welcomedAtOnce bounds the newcomers who are made members at the same time.
@@ -53,6 +56,12 @@ func (a *App) welcome(ctx context.Context, p Newcomer) (model.MemberID, error) {
 		request := model.RequestID(fmt.Sprintf("welcome/%s/agree", m.ID))
 		if err := d.members.Decide(ctx, m.ID, []member.Decision{{Purpose: member.Marketing, Version: 1, Granted: true}}, request); err != nil {
 			return 0, fmt.Errorf("agree: %w", err)
+		}
+	}
+	if p.Template != "" {
+		request := model.RequestID(fmt.Sprintf("welcome/%s/grant", m.ID))
+		if err := d.push.Grant(ctx, m.ID, string(model.OfficialChannel), p.Template, request); err != nil {
+			return 0, fmt.Errorf("grant: %w", err)
 		}
 	}
 	if m, err = d.members.Get(ctx, m.ID, model.OfficialAccount); err != nil {

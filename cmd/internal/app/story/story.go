@@ -183,6 +183,12 @@ func (w *World) Idle() {
 // Until waits until something holds; it looks whenever something happened.
 func (w *World) Until(what string, holds func() bool) {
 	w.t.Helper()
+	w.UntilWithin(patience, what, holds)
+}
+
+// UntilWithin is Until for what takes longer, as a lease of a replica that was killed.
+func (w *World) UntilWithin(patience time.Duration, what string, holds func() bool) {
+	w.t.Helper()
 	limit, look := time.NewTimer(patience), time.NewTicker(100*time.Millisecond) // not all that happens wakes
 	defer limit.Stop()
 	defer look.Stop()
