@@ -66,7 +66,8 @@ func (r *run) start(ctx context.Context, _ []string) (err error) {
 	if err := a.Stock(starting, goods(time.Now())); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if _, err := a.Play(starting, games(time.Now())); err != nil {
+	played, err := a.Play(starting, games(time.Now()))
+	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	a.Start()
@@ -74,6 +75,10 @@ func (r *run) start(ctx context.Context, _ []string) (err error) {
 	go func() { serving <- app.Serve(ctx, listener, together(a.Handler, world.Handler()), closeLimit) }()
 	if err := a.PublishMenu(starting); err != nil {
 		log.WarnContext(ctx, "menu not published", "error", err)
+	}
+	// Members are bound by asking the carrier, which is served by now.
+	if err := festival(starting, a, world, played[0]); err != nil {
+		log.WarnContext(ctx, "festival not planned", "error", err)
 	}
 	announce(base, r.Data)
 	return <-serving
@@ -115,7 +120,8 @@ func announce(base, data string) {
   callback   %s/wechat/callback
   metrics    %s/metrics
   sandbox    %s/sandbox/control/personas
+  operators  %s/ops/docs (planner and reviewer, password %s)
   data       %s
 Stop it with Ctrl-C.
-`, base, base, base, base, data)
+`, base, base, base, base, base, demoPassword, data)
 }
