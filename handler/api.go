@@ -60,6 +60,7 @@ type call struct {
 	who     session.Identity  // of the members' API
 	worker  operator.Operator // of the operators' API
 	token   string            // his session's
+	file    *http.Request     // whose body is a file
 	request string            // its X-Request-Id
 	address string            // of the client; with device what speed limits count
 	device  string

@@ -4,13 +4,16 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 
+	"kaimenhong/model"
 	"kaimenhong/model/fault"
 	"kaimenhong/service/operator"
 )
@@ -54,21 +57,48 @@ func newOps(r *gin.Engine, gate OpsGate) huma.API {
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", Description: "POST /session 返回的 token"},
 	}
+	cfg.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", opsName)
+	cfg.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[model.Millis](), reflect.TypeFor[time.Time]())
 	api := humagin.New(r, cfg)
 	api.UseMiddleware(gate.enter)
 	return api
 }
 
+// opsName names a type in the description: a domain's own begins with the domain, for
+// several have a Problem or a Tag.
+func opsName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if _, domain, ok := strings.Cut(t.PkgPath(), "/service/"); ok && domain != "" {
+		return strings.ToUpper(domain[:1]) + domain[1:] + name
+	}
+	return name
+}
+
 // opsRight is where an operation's right lies in its metadata.
 const opsRight = "right"
+
+// opsAsks and opsUpload are where it lies whether it asks, or takes a file.
+const (
+	opsAsks   = "asks"
+	opsUpload = "upload"
+)
 
 // opsOperation describes one of the operators' operations. One without a right is for
 // whoever has no session yet.
 type opsOperation struct {
 	method, path, id, summary string
 	right                     operator.Right
-	status                    int
-	errors                    []int
+	// asks marks a POST that only asks, because what it asks is long: it needs no key
+	// and leaves no line.
+	asks bool
+	// upload marks a write whose body is a file: it is streamed, and known by its
+	// content, so that a repeat goes on or changes nothing.
+	upload bool
+	status int
+	errors []int
 	// body bounds the request, in bytes; 0 is maxOpsBody.
 	body int64
 }
@@ -79,14 +109,17 @@ func registerOps[I, O any](api huma.API, o opsOperation, run func(context.Contex
 		Method: o.method, Path: opsPrefix + o.path, OperationID: o.id, Summary: o.summary, DefaultStatus: o.status,
 		Tags: []string{strings.SplitN(strings.TrimPrefix(o.path, "/"), "/", 2)[0]}, MaxBodyBytes: cmp.Or(o.body, maxOpsBody),
 		Errors:                       append([]int{http.StatusBadRequest, http.StatusInternalServerError, http.StatusServiceUnavailable}, o.errors...),
-		RejectUnknownQueryParameters: true, Metadata: map[string]any{opsRight: o.right},
+		RejectUnknownQueryParameters: true, Metadata: map[string]any{opsRight: o.right, opsAsks: o.asks, opsUpload: o.upload},
+	}
+	if o.upload {
+		op.RequestBody = multipartBody()
 	}
 	if o.right != "" {
 		op.Security = bearer
 		op.Description = "需要权限：" + titleOf(o.right) + "（" + string(o.right) + "）"
 		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
 	}
-	if writes(o.method) {
+	if writes(o.method) && !o.asks {
 		op.Errors = append(op.Errors, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusRequestEntityTooLarge)
 	}
 	huma.Register(api, op, run)

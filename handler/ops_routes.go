@@ -28,6 +28,7 @@ func (h Handlers) ops(api huma.API) {
 	registerOps(api, opsOperation{method: "POST", path: "/operators/{id}/reset", id: "resetOperator", summary: "重置密码与动态码", right: operator.ManageOperators, status: http.StatusOK, errors: []int{404}}, h.OpsOperator.Reset)
 	registerOps(api, opsOperation{method: "GET", path: "/roles", id: "listRights", summary: "权限表：哪个角色可以做什么", right: operator.OwnAccount}, h.OpsOperator.Roles)
 	registerOps(api, opsOperation{method: "GET", path: "/audit", id: "listAudit", summary: "审计记录", right: operator.ReadAudit}, h.OpsOperator.Audit)
+	h.crowd(api)
 	h.Material.operations(api)
 	h.opsPushes(api)
 	h.opsMall(api)

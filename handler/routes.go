@@ -36,6 +36,7 @@ type Handlers struct {
 	OpsGate     OpsGate
 	OpsSession  OpsSession
 	OpsOperator OpsOperator
+	OpsAudience OpsAudience
 	OpsPush     OpsPush
 	OpsMall     OpsMall
 	OpsCampaign OpsCampaign

@@ -154,6 +154,9 @@ WHERE id = sqlc.arg(id) AND version = sqlc.arg(version);
 -- name: Frozen :one
 SELECT * FROM audience_frozen WHERE id = sqlc.arg(id);
 
+-- name: FrozenBefore :many
+SELECT * FROM audience_frozen WHERE id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
+
 -- name: FrozenByRequest :one
 SELECT * FROM audience_frozen WHERE request_id = sqlc.arg(request_id);
 
@@ -181,6 +184,9 @@ SELECT * FROM audience_import WHERE id = sqlc.arg(id);
 
 -- name: ImportByHash :one
 SELECT * FROM audience_import WHERE file_hash = sqlc.arg(file_hash);
+
+-- name: Imports :many
+SELECT * FROM audience_import WHERE id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
 
 -- name: InsertImport :exec
 INSERT INTO audience_import (id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at)

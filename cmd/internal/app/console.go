@@ -7,6 +7,7 @@ func (d *domains) ops(g ground, h *handler.Handlers) {
 	h.OpsGate = handler.OpsGate{Operators: d.operators, Gate: handler.Gate{Requests: d.request, Log: g.log}}
 	h.OpsSession = handler.OpsSession{Desk: d.operators, Factor: d.operators, Secret: d.operators}
 	h.OpsOperator = handler.OpsOperator{Book: d.operators, Keeper: d.operators, Switch: d.operators, Trail: d.operators}
+	h.OpsAudience = handler.OpsAudience{Crowd: d.audience, Desk: d.operators}
 	h.Material = handler.Material{Library: d.material}
 	h.OpsCampaign = d.opsCampaign()
 	h.OpsReport = handler.OpsReport{Reports: d.report}

@@ -518,6 +518,47 @@ func (q *Queries) Frozen(ctx context.Context, id int64) (AudienceFrozen, error) 
 	return i, err
 }
 
+const frozenBefore = `-- name: FrozenBefore :many
+SELECT id, segment_id, request_id, tree, as_of, done_to, size, done_at FROM audience_frozen WHERE id < ? ORDER BY id DESC LIMIT ?
+`
+
+type FrozenBeforeParams struct {
+	Before int64
+	Limit  int32
+}
+
+func (q *Queries) FrozenBefore(ctx context.Context, arg FrozenBeforeParams) ([]AudienceFrozen, error) {
+	rows, err := q.db.QueryContext(ctx, frozenBefore, arg.Before, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AudienceFrozen
+	for rows.Next() {
+		var i AudienceFrozen
+		if err := rows.Scan(
+			&i.ID,
+			&i.SegmentID,
+			&i.RequestID,
+			&i.Tree,
+			&i.AsOf,
+			&i.DoneTo,
+			&i.Size,
+			&i.DoneAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const frozenByRequest = `-- name: FrozenByRequest :one
 SELECT id, segment_id, request_id, tree, as_of, done_to, size, done_at FROM audience_frozen WHERE request_id = ?
 `
@@ -652,6 +693,54 @@ func (q *Queries) ImportErrors(ctx context.Context, arg ImportErrorsParams) ([]I
 	for rows.Next() {
 		var i ImportErrorsRow
 		if err := rows.Scan(&i.Line, &i.Detail); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const imports = `-- name: Imports :many
+SELECT id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at FROM audience_import WHERE id < ? ORDER BY id DESC LIMIT ?
+`
+
+type ImportsParams struct {
+	Before int64
+	Limit  int32
+}
+
+func (q *Queries) Imports(ctx context.Context, arg ImportsParams) ([]AudienceImport, error) {
+	rows, err := q.db.QueryContext(ctx, imports, arg.Before, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AudienceImport
+	for rows.Next() {
+		var i AudienceImport
+		if err := rows.Scan(
+			&i.ID,
+			&i.FileHash,
+			&i.Name,
+			&i.Mapping,
+			&i.AsOf,
+			&i.OperatorID,
+			&i.DoneLine,
+			&i.Total,
+			&i.Added,
+			&i.Changed,
+			&i.Refused,
+			&i.LeasedUntil,
+			&i.LeaseToken,
+			&i.CreatedAt,
+			&i.DoneAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

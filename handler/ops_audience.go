@@ -1,0 +1,243 @@
+package handler
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	crowd "kaimenhong/service/audience"
+)
+
+// OpsAudience is who a campaign is for: files, tags, lists, segments, people.
+type OpsAudience struct {
+	Crowd *crowd.Audience
+	Desk  revealer
+}
+
+var errTime = fault.New(fault.Invalid, "request.time", "时间应为 RFC 3339，如 2026-02-17T00:00:00+08:00")
+
+type oneAnswer[T any] struct{ Body T }
+
+// answered words one thing.
+func answered[T any](v T, err error) (*oneAnswer[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	return &oneAnswer[T]{v}, nil
+}
+
+type words struct {
+	Attributes []crowd.AttributeInfo `json:"attributes" doc:"条件可用的属性"`
+	Kinds      []crowd.KindInfo      `json:"kinds" doc:"条件可用的行为"`
+	Fields     []crowd.FieldInfo     `json:"fields" doc:"导入文件可对应的字段"`
+}
+
+// Words are what a console offers for conditions and for columns.
+func (h OpsAudience) Words(context.Context, *none) (*oneAnswer[words], error) {
+	return answered(words{crowd.Attributes(), crowd.Kinds(), crowd.Fields()}, nil)
+}
+
+type importInput struct {
+	Write
+	DryRun bool `query:"dryRun" doc:"只检查、不保存"`
+}
+
+type importAnswer struct {
+	Import *crowd.Import `json:"import,omitempty" doc:"导入结果；重复上传同一文件会继续或返回原结果"`
+	DryRun *crowd.DryRun `json:"dryRun,omitempty" doc:"检查结果"`
+}
+
+// Import takes a file of people, or tells what it would do.
+func (h OpsAudience) Import(ctx context.Context, in *importInput) (*oneAnswer[importAnswer], error) {
+	u, err := uploadOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if in.DryRun {
+		dry, err := h.Crowd.DryRun(ctx, u)
+		return answered(importAnswer{DryRun: &dry}, err)
+	}
+	done, err := h.Crowd.Import(ctx, u)
+	return answered(importAnswer{Import: &done}, err)
+}
+
+func uploadOf(ctx context.Context) (crowd.Upload, error) {
+	f, err := formOf(ctx)
+	if err != nil {
+		return crowd.Upload{}, err
+	}
+	u := crowd.Upload{Name: f.name, Operator: operatorOf(ctx).ID, File: f.file}
+	if f.fields["name"] != "" {
+		u.Name = f.fields["name"]
+	}
+	if text := f.fields["asOf"]; text != "" {
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return u, errTime.With(err)
+		}
+		u.AsOf = model.At(at)
+	}
+	u.Mapping, err = f.mapping()
+	return u, err
+}
+
+// before reads a cursor that is an id.
+func before(cursor string) model.ID { return ByID{cursor}.id() }
+
+// paged words a page of things with ids, newest first.
+func paged[T any](page []T, limit int, err error, id func(T) model.ID) (*listAnswer[T], error) {
+	next := ""
+	if err == nil && len(page) > 0 && len(page) == limit {
+		next = id(page[len(page)-1]).String()
+	}
+	return listed(page, next, err, func(v T) T { return v })
+}
+
+// Imports lists the files, newest first, also while one is saved.
+func (h OpsAudience) Imports(ctx context.Context, in *Page) (*listAnswer[crowd.Import], error) {
+	page, err := h.Crowd.Imports(ctx, before(in.Cursor), in.Limit)
+	return paged(page, in.Limit, err, func(i crowd.Import) model.ID { return i.ID })
+}
+
+// GetImport tells how far a file is.
+func (h OpsAudience) GetImport(ctx context.Context, in *ByID) (*oneAnswer[crowd.Import], error) {
+	return answered(h.Crowd.ImportStatus(ctx, in.id()))
+}
+
+type errorsInput struct {
+	ByID
+	Page
+}
+
+// ImportErrors lists the lines that were refused.
+func (h OpsAudience) ImportErrors(ctx context.Context, in *errorsInput) (*listAnswer[crowd.LineError], error) {
+	if _, err := h.Crowd.ImportStatus(ctx, in.id()); err != nil {
+		return nil, err
+	}
+	page, err := h.Crowd.ImportErrors(ctx, in.id(), int64(before(in.Cursor)), in.Limit)
+	return paged(page, in.Limit, err, func(e crowd.LineError) model.ID { return model.ID(e.Line) })
+}
+
+type fileAnswer struct {
+	ContentType string `header:"Content-Type"`
+	Disposition string `header:"Content-Disposition"`
+	Body        []byte
+}
+
+// ImportErrorsFile is all of them as a CSV that a spreadsheet computes nothing of.
+func (h OpsAudience) ImportErrorsFile(ctx context.Context, in *ByID) (*fileAnswer, error) {
+	if _, err := h.Crowd.ImportStatus(ctx, in.id()); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	out.WriteString("\ufeff") // for spreadsheets, which take UTF-8 by it
+	w := csv.NewWriter(&out)
+	lines, after := [][]string{{"行号", "原因"}}, int64(0)
+	for range crowd.MaxImportErrors/crowd.MaxPage + 1 {
+		page, err := h.Crowd.ImportErrors(ctx, in.id(), after, crowd.MaxPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range page {
+			lines, after = append(lines, []string{strconv.FormatInt(e.Line, 10), inert(e.Text)}), e.Line
+		}
+		if len(page) < crowd.MaxPage {
+			break
+		}
+	}
+	if err := w.WriteAll(lines); err != nil {
+		return nil, err
+	}
+	return &fileAnswer{"text/csv; charset=utf-8", `attachment; filename="import-` + in.id().String() + `-errors.csv"`, out.Bytes()}, nil
+}
+
+// inert is a text that no spreadsheet takes for a formula.
+func inert(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
+
+// Purchases counts a file of what people bought.
+func (h OpsAudience) Purchases(ctx context.Context, _ *bareWrite) (*oneAnswer[crowd.Purchases], error) {
+	f, err := formOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return answered(h.Crowd.ImportPurchases(ctx, operatorOf(ctx).ID, f.file))
+}
+
+// UploadList takes a list of numbers.
+func (h OpsAudience) UploadList(ctx context.Context, _ *bareWrite) (*oneAnswer[crowd.ListUpload], error) {
+	f, err := formOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return answered(h.Crowd.UploadList(ctx, operatorOf(ctx).ID, f.fields["name"], f.file))
+}
+
+// Lists are the newest lists.
+func (h OpsAudience) Lists(ctx context.Context, in *Page) (*listAnswer[crowd.List], error) {
+	page, err := h.Crowd.Lists(ctx, in.Limit)
+	return listed(page, "", err, func(l crowd.List) crowd.List { return l })
+}
+
+// Tags are all tags.
+func (h OpsAudience) Tags(ctx context.Context, _ *none) (*listAnswer[crowd.Tag], error) {
+	tags, err := h.Crowd.Tags(ctx)
+	return listed(tags, "", err, func(t crowd.Tag) crowd.Tag { return t })
+}
+
+type tagInput struct {
+	Write
+	Body struct {
+		Name    string     `json:"name" minLength:"1" maxLength:"20"`
+		Members []model.ID `json:"members,omitempty" maxItems:"5000" doc:"没有则只创建标签"`
+		Remove  bool       `json:"remove,omitempty" doc:"从这些用户身上取下"`
+	}
+}
+
+type tagAnswer struct {
+	Changed int `json:"changed" doc:"有变化的用户数"`
+}
+
+// Tag makes a tag, puts it on people, or takes it off.
+func (h OpsAudience) Tag(ctx context.Context, in *tagInput) (*oneAnswer[tagAnswer], error) {
+	members := make([]model.MemberID, len(in.Body.Members))
+	for i, id := range in.Body.Members {
+		members[i] = model.MemberID(id)
+	}
+	by, n, err := operatorOf(ctx).ID, 0, error(nil)
+	switch {
+	case len(members) == 0:
+		_, err = h.Crowd.CreateTag(ctx, by, in.Body.Name)
+	case in.Body.Remove:
+		n, err = h.Crowd.RemoveTag(ctx, by, in.Body.Name, members)
+	default:
+		n, err = h.Crowd.AddTag(ctx, by, in.Body.Name, members)
+	}
+	return answered(tagAnswer{n}, err)
+}
+
+// Frozen lists the audiences that were used, newest first.
+func (h OpsAudience) Frozen(ctx context.Context, in *Page) (*listAnswer[crowd.Frozen], error) {
+	page, err := h.Crowd.FrozenList(ctx, before(in.Cursor), in.Limit)
+	return paged(page, in.Limit, err, func(f crowd.Frozen) model.ID { return f.ID })
+}
+
+// treeOf reads a tree strictly. It comes as any JSON, for what is wrong with it is
+// told in the audience's words.
+func treeOf(v any) (crowd.Node, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return crowd.Node{}, crowd.ErrSegment.With(err)
+	}
+	return crowd.ParseTree(text)
+}

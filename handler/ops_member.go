@@ -1,0 +1,95 @@
+package handler
+
+import (
+	"context"
+	"errors"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	crowd "kaimenhong/service/audience"
+)
+
+// revealer counts and writes down who looks at whom, before he does.
+type revealer interface {
+	Reveal(ctx context.Context, by model.ID, of model.MemberID, reason string) error
+	Sought(ctx context.Context, by model.ID, found model.MemberID) error
+}
+
+var errPhone = fault.New(fault.Invalid, "request.phone", "手机号不正确，应为11位号码")
+
+// sees refuses a person who lives outside the operator's regions, as if there were
+// none. Errors: crowd.ErrUnknown.
+func (h OpsAudience) sees(ctx context.Context, member model.MemberID) error {
+	province, city, err := h.Crowd.Place(ctx, member)
+	if err == nil && !operatorOf(ctx).Regions.Hold(province, city) {
+		err = crowd.ErrUnknown
+	}
+	return err
+}
+
+// Portrait is all that is known of one person, masked.
+func (h OpsAudience) Portrait(ctx context.Context, in *ByID) (*oneAnswer[crowd.Portrait], error) {
+	member := model.MemberID(in.id())
+	if err := h.sees(ctx, member); err != nil {
+		return nil, err
+	}
+	return answered(h.Crowd.Portrait(ctx, member))
+}
+
+type searchInput struct {
+	Write
+	Body struct {
+		Phone string `json:"phone" minLength:"11" maxLength:"20"`
+	}
+}
+
+type foundMember struct {
+	Member model.MemberID `json:"memberId"`
+}
+
+// Search finds a person by number; each try counts and is written down.
+func (h OpsAudience) Search(ctx context.Context, in *searchInput) (*oneAnswer[foundMember], error) {
+	phone, err := model.ParsePhone(in.Body.Phone)
+	if err != nil {
+		return nil, errPhone
+	}
+	member, err := h.Crowd.FindPhone(ctx, phone)
+	if err == nil {
+		err = h.sees(ctx, member)
+	}
+	if err != nil && !errors.Is(err, crowd.ErrUnknown) {
+		return nil, err
+	}
+	if err != nil {
+		member = 0
+	}
+	if counted := h.Desk.Sought(ctx, operatorOf(ctx).ID, member); counted != nil {
+		return nil, counted
+	}
+	return answered(foundMember{member}, err)
+}
+
+type revealInput struct {
+	Write
+	ByID
+	Body struct {
+		Reason string `json:"reason" minLength:"4" maxLength:"100" doc:"为什么要看，写入审计"`
+	}
+}
+
+type revealed struct {
+	Phone string `json:"phone"`
+}
+
+// Reveal shows a number in clear.
+func (h OpsAudience) Reveal(ctx context.Context, in *revealInput) (*oneAnswer[revealed], error) {
+	member := model.MemberID(in.id())
+	if err := h.sees(ctx, member); err != nil {
+		return nil, err
+	}
+	if err := h.Desk.Reveal(ctx, operatorOf(ctx).ID, member, in.Body.Reason); err != nil {
+		return nil, err
+	}
+	phone, err := h.Crowd.Phone(ctx, member)
+	return answered(revealed{phone.Digits()}, err)
+}

@@ -1,0 +1,192 @@
+package handler
+
+import (
+	"context"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	crowd "kaimenhong/service/audience"
+)
+
+type segmentView struct {
+	ID        model.ID `json:"id"`
+	Name      string   `json:"name"`
+	Tree      any      `json:"tree" doc:"条件树，见 docs/audience.md"`
+	Version   int64    `json:"version" doc:"修改时带上，以免覆盖他人的修改"`
+	Operator  model.ID `json:"operatorId"`
+	CreatedAt instant  `json:"createdAt" format:"date-time"`
+	UpdatedAt instant  `json:"updatedAt" format:"date-time"`
+}
+
+func newSegment(s crowd.Segment) segmentView {
+	return segmentView{s.ID, s.Name, s.Tree, s.Version, s.Operator, when(s.CreatedAt), when(s.UpdatedAt)}
+}
+
+// Segments lists the newest first.
+func (h OpsAudience) Segments(ctx context.Context, in *Page) (*listAnswer[segmentView], error) {
+	page, err := h.Crowd.Segments(ctx, before(in.Cursor), in.Limit)
+	next := ""
+	if len(page) > 0 && len(page) == in.Limit {
+		next = page[len(page)-1].ID.String()
+	}
+	return listed(page, next, err, newSegment)
+}
+
+func segmentAnswered(s crowd.Segment, err error) (*oneAnswer[segmentView], error) {
+	return answered(newSegment(s), err)
+}
+
+// Segment shows one.
+func (h OpsAudience) Segment(ctx context.Context, in *ByID) (*oneAnswer[segmentView], error) {
+	return segmentAnswered(h.Crowd.Segment(ctx, in.id()))
+}
+
+type segmentInput struct {
+	Write
+	Body struct {
+		Name string `json:"name" minLength:"1" maxLength:"20"`
+		Tree any    `json:"tree"`
+	}
+}
+
+// CreateSegment saves a new one.
+func (h OpsAudience) CreateSegment(ctx context.Context, in *segmentInput) (*oneAnswer[segmentView], error) {
+	tree, err := treeOf(in.Body.Tree)
+	if err != nil {
+		return nil, err
+	}
+	return segmentAnswered(h.Crowd.CreateSegment(ctx, operatorOf(ctx).ID, in.Body.Name, tree))
+}
+
+type segmentChange struct {
+	Write
+	ByID
+	Body struct {
+		Name    string `json:"name" minLength:"1" maxLength:"20"`
+		Tree    any    `json:"tree"`
+		Version int64  `json:"version" minimum:"1"`
+	}
+}
+
+// UpdateSegment saves a new version.
+func (h OpsAudience) UpdateSegment(ctx context.Context, in *segmentChange) (*oneAnswer[segmentView], error) {
+	tree, err := treeOf(in.Body.Tree)
+	if err != nil {
+		return nil, err
+	}
+	return segmentAnswered(h.Crowd.UpdateSegment(ctx, operatorOf(ctx).ID, crowd.Segment{ID: in.id(), Name: in.Body.Name, Tree: tree, Version: in.Body.Version}))
+}
+
+type treeInput struct {
+	Body struct {
+		Tree any `json:"tree"`
+	}
+}
+
+type checkInput struct {
+	Body struct {
+		Tree    any    `json:"tree"`
+		Segment string `json:"segmentId,omitempty" pattern:"^[1-9][0-9]{0,18}$" doc:"正在修改的人群，用来发现循环引用"`
+	}
+}
+
+type checkAnswer struct {
+	Problems []crowd.Problem `json:"problems" doc:"没有则可用"`
+	Sentence string          `json:"sentence,omitempty" doc:"一句话说明"`
+}
+
+// Check tells what is wrong with a tree, or says it in a sentence.
+func (h OpsAudience) Check(ctx context.Context, in *checkInput) (*oneAnswer[checkAnswer], error) {
+	out := checkAnswer{Problems: []crowd.Problem{}}
+	tree, err := treeOf(in.Body.Tree)
+	if err != nil {
+		out.Problems = append(out.Problems, crowd.Problem{Text: fault.Of(err).Text})
+		return answered(out, nil)
+	}
+	found, err := h.Crowd.Validate(ctx, tree, ByID{in.Body.Segment}.id())
+	if err != nil || len(found) > 0 {
+		out.Problems = found
+		return answered(out, err)
+	}
+	out.Sentence, err = h.Crowd.Explain(ctx, tree)
+	return answered(out, err)
+}
+
+// Estimate is a count while one types, marked as what it is.
+func (h OpsAudience) Estimate(ctx context.Context, in *treeInput) (*oneAnswer[crowd.Estimate], error) {
+	tree, err := treeOf(in.Body.Tree)
+	if err != nil {
+		return nil, err
+	}
+	return answered(h.Crowd.Estimate(ctx, tree))
+}
+
+type countAnswer struct {
+	Count int64 `json:"count"`
+}
+
+// Count is exact.
+func (h OpsAudience) Count(ctx context.Context, in *treeInput) (*oneAnswer[countAnswer], error) {
+	tree, err := treeOf(in.Body.Tree)
+	if err != nil {
+		return nil, err
+	}
+	n, err := h.Crowd.Count(ctx, tree)
+	return answered(countAnswer{n}, err)
+}
+
+type sampleInput struct {
+	Body struct {
+		Tree  any `json:"tree"`
+		Count int `json:"count,omitempty" minimum:"1" maximum:"50" default:"10"`
+	}
+}
+
+type sampled struct {
+	Member model.MemberID `json:"memberId"`
+	Name   string         `json:"name" doc:"脱敏"`
+	Phone  string         `json:"phone" doc:"脱敏"`
+	Stage  string         `json:"stage"`
+}
+
+// Sample shows some of them, masked, of the operator's regions.
+func (h OpsAudience) Sample(ctx context.Context, in *sampleInput) (*listAnswer[sampled], error) {
+	tree, err := treeOf(in.Body.Tree)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := h.Crowd.Sample(ctx, tree.Within(operatorOf(ctx).Regions), in.Body.Count)
+	if err != nil {
+		return nil, err
+	}
+	var people []sampled
+	for _, id := range ids {
+		p, err := h.Crowd.Portrait(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		people = append(people, sampled{id, p.Name, p.Phone, p.Stage.Title})
+	}
+	return listed(people, "", nil, func(s sampled) sampled { return s })
+}
+
+type whyInput struct {
+	Body struct {
+		Tree   any    `json:"tree"`
+		Member string `json:"memberId" pattern:"^[1-9][0-9]{0,18}$"`
+	}
+}
+
+// Why tells of every condition whether it holds for one person.
+func (h OpsAudience) Why(ctx context.Context, in *whyInput) (*oneAnswer[any], error) {
+	tree, err := treeOf(in.Body.Tree)
+	if err != nil {
+		return nil, err
+	}
+	member := model.MemberID(ByID{in.Body.Member}.id())
+	if err := h.sees(ctx, member); err != nil {
+		return nil, err
+	}
+	why, err := h.Crowd.WhyIn(ctx, tree, member)
+	return answered[any](why, err)
+}

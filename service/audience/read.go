@@ -1,0 +1,101 @@
+package audience
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"kaimenhong/model"
+	"kaimenhong/service/audience/internal/db"
+)
+
+// Imports lists the newest first, before an id (0: from the start), at most MaxPage.
+func (a *Audience) Imports(ctx context.Context, before model.ID, limit int) ([]Import, error) {
+	found, err := a.q.Imports(ctx, db.ImportsParams{Before: cmp.Or(int64(before), math.MaxInt64), Limit: page(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("list imports: %w", err)
+	}
+	list := make([]Import, 0, len(found))
+	for _, f := range found {
+		list = append(list, imported(f))
+	}
+	return list, nil
+}
+
+// FrozenList lists the newest first, before an id (0: from the start), at most MaxPage.
+func (a *Audience) FrozenList(ctx context.Context, before model.ID, limit int) ([]Frozen, error) {
+	found, err := a.q.FrozenBefore(ctx, db.FrozenBeforeParams{Before: cmp.Or(int64(before), math.MaxInt64), Limit: page(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("list frozen audiences: %w", err)
+	}
+	list := make([]Frozen, 0, len(found))
+	for _, f := range found {
+		list = append(list, frozen(f))
+	}
+	return list, nil
+}
+
+// FindPhone finds a person by number. Errors: ErrUnknown.
+func (a *Audience) FindPhone(ctx context.Context, phone model.Phone) (model.MemberID, error) {
+	c, err := a.q.CustomerByPhone(ctx, a.phoneIndex(phone))
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, ErrUnknown
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find a customer: %w", err)
+	}
+	return model.MemberID(c.MemberID), nil
+}
+
+// Phone is a person's number in clear. Whoever asks has written down why. Errors:
+// ErrUnknown for who is not known, or has no number.
+func (a *Audience) Phone(ctx context.Context, member model.MemberID) (model.Phone, error) {
+	c, err := a.q.Customer(ctx, int64(member))
+	if errors.Is(err, sql.ErrNoRows) {
+		return model.Phone{}, ErrUnknown.Saying("这位用户没有登记手机号")
+	}
+	if err != nil {
+		return model.Phone{}, fmt.Errorf("read a customer: %w", err)
+	}
+	return a.openPhone(c.PhoneSealed, c.MemberID)
+}
+
+// Place is where a person lives, as the carrier says; both empty when nobody knows.
+// Errors: ErrUnknown.
+func (a *Audience) Place(ctx context.Context, member model.MemberID) (province, city string, err error) {
+	r, err := a.q.Portrait(ctx, int64(member))
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", "", ErrUnknown
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("read a portrait: %w", err)
+	}
+	return r.Province, r.City, nil
+}
+
+// Within is the tree for those alone who live in one of the regions; the tree itself
+// for none of them.
+func (n Node) Within(regions model.Regions) Node {
+	if len(regions) == 0 {
+		return n
+	}
+	somewhere := Node{}
+	for _, r := range regions {
+		place := Node{And: []Node{is("province", r.Province)}}
+		if r.City != "" {
+			place.And = append(place.And, is("city", r.City))
+		}
+		somewhere.Or = append(somewhere.Or, place)
+	}
+	return Node{And: []Node{somewhere, n}}
+}
+
+// is asks for the value of a word.
+func is(attribute, value string) Node {
+	text, _ := json.Marshal(value) // a string always can
+	return Node{Attribute: attribute, Op: "eq", Value: text}
+}
