@@ -156,7 +156,11 @@ func TestAGiftForATierAsksTheCarrier(t *testing.T) {
 
 func TestGiftsAreListedByCategory(t *testing.T) {
 	w := story.Begin(t, story.Embedded(t))
-	w.Replica().Stock(shelf(w.Now())...)
+	goods := shelf(w.Now())
+	for i := range goods {
+		goods[i].Gift.Position = i
+	}
+	w.Replica().Stock(goods...)
 	mini := w.Person("ordinary").Opens().SignsIn()
 	names := mini.Get("/gift-categories").Is(http.StatusOK)
 	for i, want := range []string{"流量", "实物", "优惠券"} {
