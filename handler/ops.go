@@ -94,7 +94,7 @@ type opsOperation struct {
 	// asks marks a POST that only asks, because what it asks is long: it needs no key
 	// and leaves no line.
 	asks bool
-	// upload marks a write whose body is a file: it is streamed, and known by its
+	// upload marks a POST whose body is a file: it is streamed, and known by its
 	// content, so that a repeat goes on or changes nothing.
 	upload bool
 	status int
@@ -111,9 +111,6 @@ func registerOps[I, O any](api huma.API, o opsOperation, run func(context.Contex
 		Errors:                       append([]int{http.StatusBadRequest, http.StatusInternalServerError, http.StatusServiceUnavailable}, o.errors...),
 		RejectUnknownQueryParameters: true, Metadata: map[string]any{opsRight: o.right, opsAsks: o.asks, opsUpload: o.upload},
 	}
-	if o.upload {
-		op.RequestBody = multipartBody()
-	}
 	if o.right != "" {
 		op.Security = bearer
 		op.Description = "需要权限：" + titleOf(o.right) + "（" + string(o.right) + "）"
@@ -123,6 +120,9 @@ func registerOps[I, O any](api huma.API, o opsOperation, run func(context.Contex
 		op.Errors = append(op.Errors, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusRequestEntityTooLarge)
 	}
 	huma.Register(api, op, run)
+	if o.upload { // described afterwards, for huma would read what it knows of
+		api.OpenAPI().Paths[op.Path].Post.RequestBody = multipartBody()
+	}
 }
 
 // titleOf is the right's name; a right that is not in the table nobody has, so it is
@@ -156,11 +156,15 @@ func (g OpsGate) enter(ctx huma.Context, next func(huma.Context)) {
 		c.worker = who
 		ctx = huma.WithValue(ctx, callKey{}, c)
 	}
-	if !writes(op.Method) {
+	asks := !writes(op.Method) || op.Metadata[opsAsks] == true
+	switch {
+	case op.Metadata[opsUpload] == true:
+		g.upload(ctx, c, asks, next)
+	case asks:
 		next(ctx)
-		return
+	default:
+		g.write(ctx, c, op.MaxBodyBytes, func(ctx huma.Context) { g.audited(ctx, c, next) })
 	}
-	g.write(ctx, c, op.MaxBodyBytes, func(ctx huma.Context) { g.audited(ctx, c, next) })
 }
 
 func permit(who operator.Operator, right operator.Right) error {

@@ -43,28 +43,22 @@ func (h OpsAudience) Words(context.Context, *none) (*oneAnswer[words], error) {
 	return answered(words{crowd.Attributes(), crowd.Kinds(), crowd.Fields()}, nil)
 }
 
-type importInput struct {
-	Write
-	DryRun bool `query:"dryRun" doc:"只检查、不保存"`
-}
-
-type importAnswer struct {
-	Import *crowd.Import `json:"import,omitempty" doc:"导入结果；重复上传同一文件会继续或返回原结果"`
-	DryRun *crowd.DryRun `json:"dryRun,omitempty" doc:"检查结果"`
-}
-
-// Import takes a file of people, or tells what it would do.
-func (h OpsAudience) Import(ctx context.Context, in *importInput) (*oneAnswer[importAnswer], error) {
+// CheckImport reads a file of people and tells what importing it would do.
+func (h OpsAudience) CheckImport(ctx context.Context, _ *none) (*oneAnswer[crowd.DryRun], error) {
 	u, err := uploadOf(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if in.DryRun {
-		dry, err := h.Crowd.DryRun(ctx, u)
-		return answered(importAnswer{DryRun: &dry}, err)
+	return answered(h.Crowd.DryRun(ctx, u))
+}
+
+// Import takes a file of people; the same file again goes on, or answers what it did.
+func (h OpsAudience) Import(ctx context.Context, _ *Write) (*oneAnswer[crowd.Import], error) {
+	u, err := uploadOf(ctx)
+	if err != nil {
+		return nil, err
 	}
-	done, err := h.Crowd.Import(ctx, u)
-	return answered(importAnswer{Import: &done}, err)
+	return answered(h.Crowd.Import(ctx, u))
 }
 
 func uploadOf(ctx context.Context) (crowd.Upload, error) {

@@ -12,7 +12,8 @@ import (
 func (h Handlers) crowd(api huma.API) {
 	a := h.OpsAudience
 	registerOps(api, opsOperation{method: "GET", path: "/audience/words", id: "getAudienceWords", summary: "条件可用的属性、行为与导入字段", right: operator.ReadAudience}, a.Words)
-	registerOps(api, opsOperation{method: "POST", path: "/audience/imports", id: "importPeople", summary: "导入用户（或先检查）", right: operator.ImportPeople, upload: true, status: http.StatusOK}, a.Import)
+	registerOps(api, opsOperation{method: "POST", path: "/audience/imports", id: "importPeople", summary: "导入用户；重复上传同一文件会继续，或返回原结果", right: operator.ImportPeople, upload: true, status: http.StatusOK}, a.Import)
+	registerOps(api, opsOperation{method: "POST", path: "/audience/imports/check", id: "checkImport", summary: "检查要导入的文件，不保存", right: operator.ImportPeople, asks: true, upload: true, status: http.StatusOK}, a.CheckImport)
 	registerOps(api, opsOperation{method: "GET", path: "/audience/imports", id: "listImports", summary: "导入记录与进度", right: operator.ImportPeople}, a.Imports)
 	registerOps(api, opsOperation{method: "GET", path: "/audience/imports/{id}", id: "getImport", summary: "一次导入的进度", right: operator.ImportPeople, errors: []int{404}}, a.GetImport)
 	registerOps(api, opsOperation{method: "GET", path: "/audience/imports/{id}/errors", id: "listImportErrors", summary: "未导入的行", right: operator.ImportPeople, errors: []int{404}}, a.ImportErrors)

@@ -16,7 +16,6 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
 	"kaimenhong/service/idempotency"
-	"kaimenhong/service/operator"
 )
 
 // The bounds of an upload. The file itself is bounded by who reads it.
@@ -32,8 +31,9 @@ var (
 )
 
 // upload lets a file through: it is not read here, and has longer than other requests.
-func (g OpsGate) upload(ctx huma.Context, c call, next func(huma.Context)) {
-	if !model.RequestID(ctx.Header(headerKey)).Valid() {
+// One that only asks needs no key and leaves no line.
+func (g OpsGate) upload(ctx huma.Context, c call, asks bool, next func(huma.Context)) {
+	if !asks && !model.RequestID(ctx.Header(headerKey)).Valid() {
 		refuse(ctx, idempotency.ErrKey)
 		return
 	}
@@ -46,12 +46,12 @@ func (g OpsGate) upload(ctx huma.Context, c call, next func(huma.Context)) {
 	c.file = from.Request
 	limited, cancel := context.WithDeadline(ctx.Context(), until)
 	defer cancel()
-	marked, mark := operator.Marked(context.WithValue(limited, callKey{}, c))
-	within := huma.WithContext(ctx, marked)
-	next(within)
-	if within.Status() < http.StatusBadRequest && !mark.Made() {
-		g.Log.ErrorContext(ctx.Context(), "a write left no line in the audit", "route", c.route, "requestId", c.request, "operator", c.worker.ID)
+	ctx = huma.WithContext(ctx, context.WithValue(limited, callKey{}, c))
+	if asks {
+		next(ctx)
+		return
 	}
+	g.audited(ctx, c, next)
 }
 
 // form is an upload: fields, and then the file.

@@ -26,7 +26,6 @@ import (
 type crowd struct {
 	mu       sync.Mutex
 	now      time.Time
-	ticks    time.Duration // of the database's time beside the real one
 	frozen   []model.MemberID
 	reach    map[model.MemberID]*model.Reach
 	answer   func(call) error // what WeChat says; nil: it takes all

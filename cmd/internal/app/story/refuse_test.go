@@ -96,7 +96,8 @@ func TestTheKillSwitchStopsEveryReplicaAndPaysWhatIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Until("both replicas know", func() bool { // they are asked in turn
-		return stopped(people[2].Sees(open)) && stopped(people[2].Sees(open))
+		one, other := stopped(people[2].Sees(open)), stopped(people[2].Sees(open))
+		return one && other
 	})
 	for range 2 {
 		people[2].Helps(open).Refused(http.StatusConflict, "redpacket.stopped")

@@ -1,0 +1,107 @@
+package story_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"testing"
+
+	"kaimenhong/cmd/internal/app/story"
+	"kaimenhong/service/operator"
+)
+
+// upload is a form with one file.
+func upload(t *testing.T, name string, content []byte) story.File {
+	t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", name)
+	if err == nil {
+		_, err = part.Write(content)
+	}
+	if err == nil {
+		err = form.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return story.File{Type: form.FormDataContentType(), Content: &body}
+}
+
+// bomb is an archive that unpacks to far more than it is.
+func bomb(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	archive := zip.NewWriter(&b)
+	part, err := archive.Create("xl/worksheets/sheet1.xml")
+	for range 200 {
+		if err == nil {
+			_, err = part.Write(make([]byte, 1<<20))
+		}
+	}
+	if err == nil {
+		err = archive.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestAnOperatorBringsCustomersAndAsksWhoTheyAre(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		w.Replica()
+		planner := w.Operator("planner", operator.Planner)
+		before := auditOf(w)
+		people := []byte("手机号,姓名,上月ARPU\n13800001001,张三,88.50\n13800001002,=HYPERLINK(1),60\n139,李四,10\n13800001003,王五,49.99\n")
+
+		var checked struct {
+			Total, Refused int
+		}
+		planner.Does("POST", "/audience/imports/check", upload(t, "people.csv", people), http.StatusOK).Into(w, &checked)
+		if checked.Total != 4 || checked.Refused != 2 {
+			t.Errorf("the file is checked as %+v, want 4 lines, 2 refused", checked)
+		}
+		if got := auditOf(w) - before; got != 0 {
+			t.Errorf("checking a file left %d lines in the audit, want none", got)
+		}
+
+		var done struct {
+			ID                    string
+			Total, Added, Refused int
+		}
+		planner.Does("POST", "/audience/imports", upload(t, "people.csv", people), http.StatusOK).Into(w, &done)
+		if done.Total != 4 || done.Refused != 2 {
+			t.Errorf("the file is imported as %+v, want 4 lines, 2 refused", done)
+		}
+		again := done
+		planner.Does("POST", "/audience/imports", upload(t, "people.csv", people), http.StatusOK).Into(w, &again)
+		if again != done {
+			t.Errorf("the same file again = %+v, want %+v", again, done)
+		}
+		broken := planner.Does("GET", "/audience/imports/"+done.ID+"/errors.csv", nil, http.StatusOK)
+		if text := string(broken.Body); !strings.Contains(text, "3") || strings.Contains(text, ",=") {
+			t.Errorf("the lines that were not imported: %s", text)
+		}
+
+		a := planner.Does("POST", "/audience/imports", upload(t, "people.xlsx", bomb(t)), http.StatusBadRequest)
+		if !strings.Contains(string(a.Body), "sheet.bomb") {
+			t.Errorf("a bomb is answered %s", a.Body)
+		}
+		planner.Does("POST", "/audience/imports", nil, http.StatusBadRequest)
+
+		var counted struct{ Count int }
+		rich := map[string]any{"tree": map[string]any{"attribute": "arpu1", "op": "gte", "value": 5000}}
+		planner.Does("POST", "/audience/count", rich, http.StatusOK).Into(w, &counted)
+		if counted.Count != 1 {
+			t.Errorf("ARPU of 50 yuan and more: %d, want 1", counted.Count)
+		}
+		a = planner.Does("POST", "/audience/check", map[string]any{"tree": map[string]any{"attribute": "nonsense", "op": "eq", "value": 1}}, http.StatusOK)
+		if !strings.Contains(string(a.Body), "problems") {
+			t.Errorf("a condition that cannot be evaluated is answered %s", a.Body)
+		}
+	})
+}
