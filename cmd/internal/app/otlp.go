@@ -143,7 +143,7 @@ func otlpAttributesOf(list []attribute.KeyValue) []otlpAttribute {
 		case attribute.INT64:
 			value.Int = strconv.FormatInt(one.Value.AsInt64(), 10)
 		default:
-			v := one.Value.Emit()
+			v := one.Value.String()
 			value.String = &v
 		}
 		out = append(out, otlpAttribute{string(one.Key), value})
