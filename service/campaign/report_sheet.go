@@ -5,9 +5,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/xuri/excelize/v2"
-
 	"kaimenhong/model"
+	"kaimenhong/model/sheet"
 )
 
 // cutTitles are the sheets of the cuts, in their order.
@@ -45,12 +44,7 @@ func (r *Report) Funnel() []FunnelStep {
 // WriteSheet writes the report as a workbook: what decides first, the raw numbers
 // after, the definitions last. No cell is a formula, and none is taken for one.
 func (r *Report) WriteSheet(out io.Writer) error {
-	f := excelize.NewFile()
-	defer func() { _ = f.Close() }() // in memory: nothing to lose
-	if err := f.SetSheetName("Sheet1", "结论"); err != nil {
-		return err
-	}
-	b := book{file: f}
+	var b book
 	b.rows("结论", r.conclusion())
 	b.rows("漏斗", r.funnelRows())
 	b.rows("明细", r.totals())
@@ -69,10 +63,10 @@ func (r *Report) WriteSheet(out io.Writer) error {
 		rows = append(rows, []any{d.Name, d.Text})
 	}
 	b.rows("口径", rows)
-	if b.err != nil {
-		return fmt.Errorf("write a report: %w", b.err)
+	if err := sheet.Write(out, b.tables); err != nil {
+		return fmt.Errorf("write a report: %w", err)
 	}
-	return f.Write(out)
+	return nil
 }
 
 func yuan(fen int64) float64 { return float64(fen) / 100 }
@@ -154,37 +148,18 @@ func stayed(t Retention) string {
 	return fmt.Sprintf("%d/%d", t.Stayed, t.Of)
 }
 
-// book writes rows until something fails.
-type book struct {
-	file *excelize.File
-	err  error
-}
+// book collects the sheets.
+type book struct{ tables []sheet.Table }
 
-func (b *book) rows(sheet string, rows [][]any) {
-	if b.err != nil {
-		return
-	}
-	if i, err := b.file.GetSheetIndex(sheet); err != nil || i < 0 {
-		if _, err := b.file.NewSheet(sheet); err != nil {
-			b.err = err
-			return
-		}
-	}
-	for i, row := range rows {
+func (b *book) rows(name string, rows [][]any) {
+	for _, row := range rows {
 		for k, v := range row {
 			if s, ok := v.(string); ok {
 				row[k] = harmless(s)
 			}
 		}
-		at, err := excelize.CoordinatesToCellName(1, i+1)
-		if err == nil {
-			err = b.file.SetSheetRow(sheet, at, &row)
-		}
-		if err != nil {
-			b.err = err
-			return
-		}
 	}
+	b.tables = append(b.tables, sheet.Table{Name: name, Rows: rows})
 }
 
 // harmless writes a text so that no program takes it for a formula, also when the sheet
