@@ -66,19 +66,19 @@ func (a *App) Festival(ctx context.Context, writer, checker, game model.ID, t Su
 }
 
 func (a *App) publish(ctx context.Context, writer, checker model.ID, kind material.Kind, name string, body material.Body) (model.ID, error) {
-	library := a.domains.material
-	made, err := library.Create(ctx, writer, material.Fresh{Kind: kind, Name: name, Body: body})
+	materials := a.domains.material
+	made, err := materials.Create(ctx, writer, material.Fresh{Kind: kind, Name: name, Body: body})
 	if err != nil {
 		return 0, fmt.Errorf("write %s: %w", name, err)
 	}
-	v, err := library.Version(ctx, made.Open)
+	v, err := materials.Version(ctx, made.Open)
 	if err != nil {
 		return 0, err
 	}
-	if v, err = library.Submit(ctx, writer, v.ID, v.Revision); err != nil {
+	if v, err = materials.Submit(ctx, writer, v.ID, v.Revision); err != nil {
 		return 0, fmt.Errorf("hand in %s: %w", name, err)
 	}
-	if v, err = library.Publish(ctx, checker, v.ID, v.Revision); err != nil {
+	if v, err = materials.Publish(ctx, checker, v.ID, v.Revision); err != nil {
 		return 0, fmt.Errorf("publish %s: %w", name, err)
 	}
 	return v.ID, nil

@@ -17,8 +17,8 @@ import (
 	"kaimenhong/service/wechat"
 )
 
-// library builds the material and the kits.
-func (d *domains) library(g ground) (err error) {
+// materials builds the material and the kits.
+func (d *domains) materials(g ground) (err error) {
 	d.material, err = material.New(material.Deps{
 		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Audit: d.operators, Store: pictureStore{d.wechat},
 		Values: values{d.audience, d.points, d.account, d.members}, Catalogue: catalogue{d.redpacket, d.mall},

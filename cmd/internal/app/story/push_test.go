@@ -24,11 +24,11 @@ import (
 // campaigner plans what the replicas send: he stages, they do the rest.
 type campaigner struct {
 	*push.Planner
-	t       *testing.T
-	db      *sql.DB
-	library *material.Materials
-	people  []model.MemberID
-	openID  map[model.MemberID][2]string // in the account, in the mini-program
+	t         *testing.T
+	db        *sql.DB
+	materials *material.Materials
+	people    []model.MemberID
+	openID    map[model.MemberID][2]string // in the account, in the mini-program
 }
 
 func newCampaigner(t *testing.T, dsn string) *campaigner {
@@ -48,7 +48,7 @@ func newCampaigner(t *testing.T, dsn string) *campaigner {
 	}
 	c := &campaigner{t: t, db: db, openID: map[model.MemberID][2]string{}}
 	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
-	c.library, err = material.New(material.Deps{DB: db, IDs: ids, Now: time.Now, Log: log, Metrics: reg, Values: c, Audit: c, Store: c, Catalogue: c}, material.Options{})
+	c.materials, err = material.New(material.Deps{DB: db, IDs: ids, Now: time.Now, Log: log, Metrics: reg, Values: c, Audit: c, Store: c, Catalogue: c}, material.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,20 +117,20 @@ func (c *campaigner) publishes(channel model.Channel, t wechat.Template, fields 
 		content += f.Name + ":{{" + f.Value + ".DATA}}\n"
 	}
 	ctx := c.t.Context()
-	registered, err := c.library.AddTemplate(ctx, 1, channel, t.ID, t.Title, content)
+	registered, err := c.materials.AddTemplate(ctx, 1, channel, t.ID, t.Title, content)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	fresh, err := c.library.Create(ctx, 1, material.Fresh{Kind: material.Notice, Name: t.Title, Body: material.Body{Template: registered.ID, Fields: fields}})
+	fresh, err := c.materials.Create(ctx, 1, material.Fresh{Kind: material.Notice, Name: t.Title, Body: material.Body{Template: registered.ID, Fields: fields}})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	v, err := c.library.Version(ctx, fresh.Open)
+	v, err := c.materials.Version(ctx, fresh.Open)
 	if err == nil {
-		v, err = c.library.Submit(ctx, 1, v.ID, v.Revision)
+		v, err = c.materials.Submit(ctx, 1, v.ID, v.Revision)
 	}
 	if err == nil {
-		v, err = c.library.Publish(ctx, 2, v.ID, v.Revision)
+		v, err = c.materials.Publish(ctx, 2, v.ID, v.Revision)
 	}
 	if err != nil {
 		c.t.Fatalf("%v: %s", err, fault.Of(err).Text)
