@@ -8,9 +8,9 @@ package home
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -134,19 +134,20 @@ func (h *Home) Me(ctx context.Context, id model.MemberID) (Screen, error) {
 }
 
 // part runs one part; what fails is counted, and logged when it is ours to mend.
-func part[T any](h *Home, name string, read func() (T, error)) (p Part[T]) {
-	defer func() {
-		if r := recover(); r != nil { // in a goroutine of its own it would end the process
-			h.Log.Error("panic", "part", name, "stack", string(debug.Stack()))
-			p = Part[T]{Err: errPanic.With(fmt.Errorf("%v", r))}
-		}
-		if p.Err != nil {
-			h.failed.WithLabelValues(name).Inc()
-		}
-	}()
-	value, err := read()
+func part[T any](h *Home, name string, read func() (T, error)) Part[T] {
+	var value T
+	err := model.Guarded(func() (err error) { // it may run in a goroutine of its own
+		value, err = read()
+		return err
+	})
 	if err == nil {
 		return Part[T]{Value: value}
+	}
+	h.failed.WithLabelValues(name).Inc()
+	var panicked *model.Panic
+	if errors.As(err, &panicked) {
+		h.Log.Error("panic", "part", name, "stack", string(panicked.Stack))
+		return Part[T]{Err: errPanic.With(err)}
 	}
 	f := fault.Of(err)
 	if f.Kind == fault.Internal {
