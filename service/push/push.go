@@ -29,6 +29,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -120,6 +121,7 @@ type Pusher struct {
 	opts     Options
 	q        *db.Queries
 	queue    chan touch
+	waiting  atomic.Int64 // touches queued or being written
 	outcomes *prometheus.CounterVec
 	touches  *prometheus.CounterVec
 }
@@ -142,7 +144,10 @@ func New(needs Needs, opts Options) *Pusher {
 			Name: "push_touches_total", Help: "Actions of members that open a window, by what became of them.",
 		}, []string{"outcome"}),
 	}
-	needs.Metrics.MustRegister(p.outcomes, p.touches)
+	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "push_touches_waiting", Help: "Actions that open a window and are not yet written.",
+	}, func() float64 { return float64(p.waiting.Load()) })
+	needs.Metrics.MustRegister(p.outcomes, p.touches, waiting)
 	return p
 }
 

@@ -135,9 +135,11 @@ func (p *Pusher) Note(in model.Inbound) {
 	if !ok || in.App != model.OfficialAccount {
 		return
 	}
+	p.waiting.Add(1)
 	select {
 	case p.queue <- touch{in.OpenID, kind, in.CreatedAt}:
 	default:
+		p.waiting.Add(-1)
 		p.touches.WithLabelValues("dropped").Inc()
 	}
 }
@@ -164,6 +166,7 @@ func (p *Pusher) Run(ctx context.Context) {
 const writeLimit = 5 * time.Second
 
 func (p *Pusher) write(ctx context.Context, t touch) {
+	defer p.waiting.Add(-1)
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
 	m, err := p.People.Touch(ctx, model.OfficialAccount, t.openID)

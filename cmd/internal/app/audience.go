@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"kaimenhong/model"
 	"kaimenhong/service/audience"
@@ -31,6 +34,9 @@ func (d *domains) crowd(g ground) (err error) {
 		return fmt.Errorf("audience: %w", err)
 	}
 	d.deeds = &deeds{audience: d.audience, members: d.book, now: g.now, log: g.log, queue: make(chan deed, waitingDeeds)}
+	g.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "audience_deeds_waiting", Help: "Deeds of members that are not yet added up.",
+	}, func() float64 { return float64(d.deeds.waiting.Load()) }))
 	d.background = append(d.background, d.deeds.Run)
 	return nil
 }
@@ -58,6 +64,7 @@ type deeds struct {
 	now      model.Clock
 	log      *slog.Logger
 	queue    chan deed
+	waiting  atomic.Int64 // queued or being written
 }
 
 // did notes that a member did something, once for a ref.
@@ -66,9 +73,11 @@ func (d *deeds) did(who model.MemberID, kind audience.Kind, ref string) {
 }
 
 func (d *deeds) note(one deed) {
+	d.waiting.Add(1)
 	select {
 	case d.queue <- one:
 	default:
+		d.waiting.Add(-1)
 		d.log.Warn("deed left out: too many wait", "kind", one.act.Kind)
 	}
 }
@@ -109,9 +118,12 @@ func (d *deeds) flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, deedsLimit)
 	defer cancel()
 	var acts []audience.Act
+	taken := int64(0)
+	defer func() { d.waiting.Add(-taken) }()
 	for len(acts) < audience.MaxActs {
 		select {
 		case one := <-d.queue:
+			taken++
 			act, err := d.known(ctx, one)
 			if err != nil {
 				d.log.WarnContext(ctx, "deed not understood", "kind", one.act.Kind, "error", err)
