@@ -3,7 +3,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -23,32 +22,25 @@ export function missing() {
   return why
 }
 
-async function freePort() {
-  const server = createServer()
-  await new Promise((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address()
-  await new Promise((done) => server.close(done))
-  return port
-}
-
 /** Starts the demo; answers {base, control, stop}. */
 export async function startDemo() {
   const dir = await mkdtemp(join(tmpdir(), 'kaimenhong-phone-'))
   const binary = join(dir, 'demo')
   await run('go', ['build', '-o', binary, './cmd/demo'], { cwd: ROOT })
-  const addr = `127.0.0.1:${await freePort()}`
-  const child = spawn(binary, ['--addr', addr, '--data', join(dir, 'data')], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(binary, ['--addr', '127.0.0.1:0', '--data', join(dir, 'data')], { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = new Promise((done) => child.once('exit', done))
-  await new Promise((done, failed) => {
+  const base = await new Promise((done, failed) => {
+    let said = ''
     const late = setTimeout(() => failed(new Error('the demo did not start in time')), START_LIMIT)
     child.once('exit', (code) => failed(new Error(`the demo ended with ${code}`)))
     child.stdout.on('data', (text) => {
-      if (!String(text).includes('is running')) return
+      said += text
+      const address = /phone\s+(http:\S+)\/\n/.exec(said)
+      if (!address) return
       clearTimeout(late)
-      done()
+      done(address[1])
     })
   })
-  const base = `http://${addr}`
   return {
     base,
     control: async (path) => (await fetch(`${base}/sandbox/control${path}`)).json(),

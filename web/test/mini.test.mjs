@@ -2,25 +2,9 @@
 // follows, opens it, binds in one tap, signs in for points and redeems a gift.
 
 import assert from 'node:assert/strict'
-import { mkdir, readFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { after, before, test } from 'node:test'
-import { missing, startBrowser, startDemo } from './demo.mjs'
-
-const SHOTS = process.env.SCREENSHOTS ? resolve(import.meta.dirname, '../../docs/screenshots') : ''
-const skip = missing()
-let demo, browser, page
-
-before(async () => {
-  if (skip) return
-  demo = await startDemo()
-  browser = await startBrowser(demo.base)
-  page = browser.page
-})
-after(async () => {
-  await browser?.stop()
-  await demo?.stop()
-})
+import { readFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { browser, demo, page, shot, skip } from './stage.mjs'
 
 const mini = () => page.locator('.mini')
 const button = (name, within = mini()) => within.getByRole('button', { name, exact: true })
@@ -29,11 +13,6 @@ const number = async (place) => Number((await place.innerText()).replace(/[^\d.]
 const persona = (id) => demo.control(`/personas/${id}`)
 const gb = (bytes) => Number((bytes / 2 ** 30).toFixed(2))
 
-async function shot(name) {
-  if (!SHOTS) return
-  await mkdir(SHOTS, { recursive: true })
-  await page.locator('.phone.framed').screenshot({ path: join(SHOTS, `${name}.png`), animations: 'disabled' })
-}
 async function openFromMenu() {
   await button('办理', page.getByRole('navigation')).click()
   await button('充值', page.getByRole('group', { name: '办理' })).click()

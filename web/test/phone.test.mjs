@@ -2,29 +2,14 @@
 // step waits for what it is about; nothing waits for time to pass.
 
 import assert from 'node:assert/strict'
-import { mkdir, readFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { after, before, test } from 'node:test'
-import { missing, startBrowser, startDemo } from './demo.mjs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { browser, demo, page, shot, skip } from './stage.mjs'
 
-const SHOTS = process.env.SCREENSHOTS ? resolve(import.meta.dirname, '../../docs/screenshots') : ''
 // The sandbox's own, which open nothing else.
 const ACCOUNT = { grant_type: 'client_credential', appid: 'wx5a6d6862782d6f61', secret: 'sandbox-app-secret-0123456789abc' }
 const MINI = 'wx5a6d6862782d6d70'
-const skip = missing()
-let demo, browser, page
-
-before(async () => {
-  if (skip) return
-  demo = await startDemo()
-  browser = await startBrowser(demo.base)
-  page = browser.page
-})
-after(async () => {
-  await browser?.stop()
-  await demo?.stop()
-})
-
 const button = (name, within = page) => within.getByRole('button', { name, exact: true })
 const input = () => page.getByLabel('输入消息')
 const answers = () => page.locator('.row[data-from=account]')
@@ -46,11 +31,6 @@ const tap = (group, name) => answerTo(async () => {
   await button(group, page.getByRole('navigation')).click()
   await button(name, page.getByRole('group', { name: group })).click()
 })
-async function shot(name) {
-  if (!SHOTS) return
-  await mkdir(SHOTS, { recursive: true })
-  await page.screenshot({ path: join(SHOTS, `${name}.png`), animations: 'disabled' })
-}
 async function bind(phone) {
   assert.match(await say('查话费'), /绑定/)
   await say(phone)
@@ -218,13 +198,13 @@ test('the phone page', { skip: skip || false }, async (t) => {
     await page.locator('.banner').waitFor({ state: 'detached' })
     await page.locator('.toast').waitFor({ state: 'detached' })
     await page.locator('.exchange[data-name="event.CLICK"] .line').first().click()
-    await shot('phone')
+    await shot('phone', page)
 
     await page.setViewportSize({ width: 390, height: 844 })
     await button('公众号资料').waitFor()
     const { wide, side } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, side: document.querySelectorAll('aside').length }))
     assert.deepEqual({ wide, side }, { wide: 390, side: 0 }, 'the chat fills the screen and nothing sticks out')
-    await shot('phone-mobile')
+    await shot('phone-mobile', page)
     await page.getByRole('button', { name: /我是张北北/ }).click()
     await page.getByRole('dialog', { name: '体验用户' }).waitFor()
     await page.keyboard.press('Escape')

@@ -3,25 +3,8 @@
 // the owner takes the prize and checks the proof.
 
 import assert from 'node:assert/strict'
-import { mkdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { after, before, test } from 'node:test'
-import { missing, startBrowser, startDemo } from './demo.mjs'
-
-const SHOTS = process.env.SCREENSHOTS ? resolve(import.meta.dirname, '../../docs/screenshots') : ''
-const skip = missing()
-let demo, browser, page
-
-before(async () => {
-  if (skip) return
-  demo = await startDemo()
-  browser = await startBrowser(demo.base)
-  page = browser.page
-})
-after(async () => {
-  await browser?.stop()
-  await demo?.stop()
-})
+import { test } from 'node:test'
+import { browser, demo, page, shot, skip } from './stage.mjs'
 
 const mini = () => page.locator('.mini')
 const button = (name, within = mini()) => within.getByRole('button', { name, exact: true })
@@ -29,11 +12,6 @@ const tab = (name) => button(name, mini().getByRole('navigation', { name: '小�
 const become = (name) => page.locator('.people').getByRole('button', { name }).first().click()
 const helped = (n) => page.waitForFunction((want) => document.querySelector('.mini .helped')?.textContent === String(want), n)
 
-async function shot(name) {
-  if (!SHOTS) return
-  await mkdir(SHOTS, { recursive: true })
-  await page.locator('.phone.framed').screenshot({ path: join(SHOTS, `${name}.png`), animations: 'disabled' })
-}
 async function bind() {
   await button('允许', page.getByRole('dialog', { name: '申请获取并验证你的手机号' })).click()
 }

@@ -19,13 +19,8 @@ var behind = []string{"audience_deeds_waiting", "push_touches_waiting"}
 // follows an answer.
 func (w *World) Settle() {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	db, err := sqldb.Open(ctx, w.stores.DSN, sqldb.Options{MaxOpen: 1})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
+	ctx, db, done := w.book()
+	defer done()
 	w.Until("every promise is kept", func() bool {
 		for _, r := range w.front.all() {
 			for _, name := range behind {
@@ -38,16 +33,26 @@ func (w *World) Settle() {
 	})
 }
 
+// book opens the book of record beside the replicas; done closes it.
+func (w *World) book() (ctx context.Context, db *sql.DB, done func()) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	db, err := sqldb.Open(ctx, w.stores.DSN, sqldb.Options{MaxOpen: 1})
+	if err != nil {
+		cancel()
+		w.t.Fatal(err)
+	}
+	return ctx, db, func() {
+		_ = db.Close()
+		cancel()
+	}
+}
+
 // Count is how many rows a query answers.
 func (w *World) Count(query string) int {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	db, err := sqldb.Open(ctx, w.stores.DSN, sqldb.Options{MaxOpen: 1})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
+	ctx, db, done := w.book()
+	defer done()
 	return len(w.rows(ctx, db, query))
 }
 
@@ -55,13 +60,8 @@ func (w *World) Count(query string) int {
 // the clock are left out.
 func (w *World) Books() map[string][]string {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	db, err := sqldb.Open(ctx, w.stores.DSN, sqldb.Options{MaxOpen: 1})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
+	ctx, db, done := w.book()
+	defer done()
 	list := "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
 	if sqldb.Embedded(db) {
 		list = "SELECT name FROM sqlite_master WHERE type = 'table'"
