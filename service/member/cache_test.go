@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,16 @@ func (f *flaky) Get(ctx context.Context, key string) *redis.StringCmd {
 		return cmd
 	}
 	return f.UniversalClient.Get(ctx, key)
+}
+
+// Pipeline reads the epochs of several members.
+func (f *flaky) Pipeline() redis.Pipeliner {
+	f.reads.Add(1)
+	if f.readsAway.Load() {
+		away := redis.NewClient(&redis.Options{MaxRetries: -1, Dialer: func(context.Context, string, string) (net.Conn, error) { return nil, errAway }})
+		return away.Pipeline()
+	}
+	return f.UniversalClient.Pipeline()
 }
 
 func (f *flaky) Pipelined(ctx context.Context, fn func(redis.Pipeliner) error) ([]redis.Cmder, error) {
@@ -134,6 +145,40 @@ func TestRedisAway(t *testing.T) {
 	if n := client.reads.Load() - before; n != 1 {
 		t.Errorf("Redis was asked %d times while away, want once", n)
 	}
+}
+
+func TestManyReadAtOnceAndEachSeesHimself(t *testing.T) {
+	dbtest.Redises(t, func(t *testing.T, client redis.UniversalClient) {
+		redises := &flaky{UniversalClient: client}
+		w := newWorld(t, dbtest.SQLite(t), redises, Options{})
+		other := w.replica(t, Options{})
+		const many, rounds = 16, 5
+		ids := make([]model.MemberID, many)
+		for i := range ids {
+			ids[i] = w.touch(t, fmt.Sprintf("o%d", i)).ID
+		}
+		for round := range rounds {
+			redises.readsAway.Store(round == rounds-1)
+			var wg sync.WaitGroup
+			for i, id := range ids {
+				own := phone(round*many + i)
+				want(t, "bind", w.BindVerified(t.Context(), id, own, model.RequestID(fmt.Sprintf("r%d-%d", round, i))), nil)
+				for range 2 {
+					wg.Go(func() {
+						if got, err := other.Touch(t.Context(), model.OfficialAccount, model.OpenID(fmt.Sprintf("o%d", i))); err != nil || got.Phone != own {
+							t.Errorf("Touch shows member %d as %v, %v, want %v", i, got.Phone, err, own)
+						}
+					})
+					wg.Go(func() {
+						if got, err := other.Get(t.Context(), id, model.OfficialAccount); err != nil || got.Phone != own {
+							t.Errorf("Get shows member %d as %v, %v, want %v", i, got.Phone, err, own)
+						}
+					})
+				}
+			}
+			wg.Wait()
+		}
+	})
 }
 
 func TestRedisThatForgetsHarmsNothing(t *testing.T) {
