@@ -2,6 +2,7 @@ package wechat
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -46,6 +47,9 @@ func (p *Platform) inspect(x Exchange) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if x.Kind == "api" {
+		x.Persona = p.about(x.Query, x.Request)
+	}
 	p.exchange++
 	x.Seq = p.exchange
 	if len(p.exchanges) >= p.opts.MaxExchanges {
@@ -53,6 +57,24 @@ func (p *Platform) inspect(x Exchange) {
 	}
 	p.exchanges = append(p.exchanges, x)
 	p.tell(Event{"inspector", x.Persona, x})
+}
+
+// about is the persona that a call of the API names, "" when it names none, or many.
+func (p *Platform) about(query, body string) string {
+	var to struct {
+		ToUser any `json:"touser"` // a list in a mass message
+	}
+	_ = json.Unmarshal([]byte(body), &to) // a call without a body, or with another, names nobody
+	named, _ := to.ToUser.(string)
+	if q, err := url.ParseQuery(query); err == nil && q.Has("openid") {
+		named = q.Get("openid")
+	}
+	for _, known := range []map[string]*user{p.byOpenID, p.byMini} {
+		if u := known[named]; u != nil {
+			return u.ID
+		}
+	}
+	return ""
 }
 
 // shown cuts a body to what is kept, and says what is no text.

@@ -317,3 +317,24 @@ func TestACutAnswerIsSeenInTheInspector(t *testing.T) {
 
 // png is a picture of one pixel.
 var png = []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\rIDATx\x9cc\xf8\xcf\xc0P\x0f\x00\x04\x85\x01\x80\xa8\xa9\x8c!\x00\x00\x00\x00IEND\xaeB`\x82")
+
+func TestTheInspectorKnowsWhomACallIsAbout(t *testing.T) {
+	r := newRig(t, nil)
+	fan := r.openID("fan")
+	text := map[string]any{"content": "您好"}
+	for path, tt := range map[string]struct {
+		body any
+		want string
+	}{
+		"/cgi-bin/message/custom/send":                {map[string]any{"touser": fan, "msgtype": "text", "text": text}, "fan"},
+		"/cgi-bin/user/info?lang=zh_CN&openid=" + fan: {nil, "fan"},
+		"/cgi-bin/message/mass/send":                  {map[string]any{"touser": []string{fan, "o2"}, "msgtype": "text", "text": text}, ""},
+		"/cgi-bin/menu/get":                           {nil, ""},
+	} {
+		r.raw(path, tt.body)
+		x := r.Exchanges(0)
+		if got := x[len(x)-1]; got.Persona != tt.want {
+			t.Errorf("%s is about %q, want %q", got.Path, got.Persona, tt.want)
+		}
+	}
+}
