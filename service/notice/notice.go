@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -22,6 +24,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/gather"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/notice/internal/db"
 )
@@ -40,6 +43,10 @@ const (
 	maxBody  = 512
 	keepFor  = 180 * 24 * time.Hour
 	maxPurge = 1000
+	// countLimit bounds a question for counts, by members (an SQLite has at most 500
+	// parts of a UNION) and by time.
+	countLimit = 128
+	countTime  = 2 * time.Second
 )
 
 // Options have good defaults.
@@ -56,11 +63,22 @@ type Notices struct {
 	now    model.Clock
 	opts   Options
 	unread *otter.Cache[model.MemberID, counted]
+
+	changes [1024]atomic.Uint64
+	counts  *gather.Group[model.MemberID, int]
 }
 
+// counted holds as long as the member's changes are as many as before it was read.
 type counted struct {
-	n  int
-	at time.Time
+	n      int
+	at     time.Time
+	change uint64
+}
+
+// changesOf counts what this process told the member and heard that he read; those of
+// his stripe share the number.
+func (n *Notices) changesOf(member model.MemberID) *atomic.Uint64 {
+	return &n.changes[uint64(member)%uint64(len(n.changes))]
 }
 
 // New returns the domain.
@@ -71,7 +89,9 @@ func New(pool *sql.DB, ids *model.IDs, now model.Clock, opts Options) (*Notices,
 	if err != nil {
 		return nil, fmt.Errorf("make the cache of unread counts: %w", err)
 	}
-	return &Notices{db: pool, q: db.New(pool), ids: ids, now: now, opts: opts, unread: cache}, nil
+	n := &Notices{db: pool, q: db.New(pool), ids: ids, now: now, opts: opts, unread: cache}
+	n.counts = gather.New(n.count, gather.Options{Limit: countLimit, Timeout: countTime})
+	return n, nil
 }
 
 // Add tells a member something, once for each topic and request. Errors: ErrNotice.
@@ -85,22 +105,49 @@ func (n *Notices) Add(ctx context.Context, member model.MemberID, topic string, 
 	if err != nil && !sqldb.Duplicate(err) {
 		return fmt.Errorf("add notice: %w", err)
 	}
-	n.unread.Invalidate(member)
+	n.changesOf(member).Add(1)
 	return nil
 }
 
 // Unread is how many the member has not read, at most MaxUnread.
 func (n *Notices) Unread(ctx context.Context, member model.MemberID) (int, error) {
-	now := n.now()
-	if c, ok := n.unread.GetIfPresent(member); ok && now.Sub(c.at) < n.opts.Cached {
+	now, change := n.now(), n.changesOf(member).Load()
+	if c, ok := n.unread.GetIfPresent(member); ok && c.change == change && now.Sub(c.at) < n.opts.Cached {
 		return c.n, nil
 	}
-	ids, err := n.q.Unread(ctx, db.UnreadParams{MemberID: int64(member), Limit: MaxUnread})
+	count, _, err := n.counts.Get(ctx, member)
 	if err != nil {
 		return 0, fmt.Errorf("count unread notices: %w", err)
 	}
-	n.unread.Set(member, counted{len(ids), now})
-	return len(ids), nil
+	n.unread.Set(member, counted{count, now, change})
+	return count, nil
+}
+
+// countOne counts one member's notices as far as a page shows.
+const countOne = "SELECT ? AS member_id, COUNT(*) AS unread FROM (SELECT n.id FROM notice n WHERE n.member_id = ? AND n.read_at = 0 LIMIT ?) counted"
+
+// count is the question that callers of Unread share; it is built by hand because
+// each member's count has a limit of its own.
+func (n *Notices) count(ctx context.Context, members []model.MemberID) (map[model.MemberID]int, error) {
+	parts, args := make([]string, len(members)), make([]any, 0, 3*len(members))
+	for i, member := range members {
+		parts[i], args = countOne, append(args, int64(member), int64(member), MaxUnread)
+	}
+	rows, err := n.db.QueryContext(ctx, strings.Join(parts, " UNION ALL "), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // Err tells what failed
+	counts := make(map[model.MemberID]int, len(members))
+	for rows.Next() {
+		var member int64
+		var count int
+		if err := rows.Scan(&member, &count); err != nil {
+			return nil, err
+		}
+		counts[model.MemberID(member)] = count
+	}
+	return counts, rows.Err()
 }
 
 // Notice is one entry of the list.
@@ -144,7 +191,7 @@ func (n *Notices) MarkRead(ctx context.Context, member model.MemberID, upTo mode
 	if err != nil {
 		return fmt.Errorf("mark notices as read: %w", err)
 	}
-	n.unread.Invalidate(member)
+	n.changesOf(member).Add(1)
 	return nil
 }
 

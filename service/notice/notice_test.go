@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -97,6 +98,24 @@ func TestAnotherProcessKnowsWithinSeconds(t *testing.T) {
 		two.wantUnread(alice, 0) // from memory
 		*two.at = two.at.Add(5 * time.Second)
 		two.wantUnread(alice, 1)
+	})
+}
+
+func TestManyAskAtOnceAndEachIsToldHisOwn(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		f := newNotices(t, pool)
+		const many = 150 // more than one question has room for
+		var wait sync.WaitGroup
+		for i := range many {
+			member := model.MemberID(100 + i)
+			for k := range i % 4 {
+				f.add(member, fmt.Sprintf("n-%d-%d", i, k))
+			}
+		}
+		for i := range many {
+			wait.Go(func() { f.wantUnread(model.MemberID(100+i), i%4) })
+		}
+		wait.Wait()
 	})
 }
 

@@ -3,10 +3,6 @@
 INSERT INTO notice (id, member_id, topic, request_id, body, read_at, created_at)
 VALUES (sqlc.arg(id), sqlc.arg(member_id), sqlc.arg(topic), sqlc.arg(request_id), sqlc.arg(body), 0, sqlc.arg(created_at));
 
--- As many as a page shows beside the bell.
--- name: Unread :many
-SELECT id FROM notice WHERE member_id = sqlc.arg(member_id) AND read_at = 0 LIMIT ?;
-
 -- name: Page :many
 SELECT id, topic, body, read_at, created_at FROM notice
 WHERE member_id = sqlc.arg(member_id) AND id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;

@@ -40,11 +40,13 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/gather"
 	"kaimenhong/service/points/internal/db"
 )
 
@@ -158,7 +160,12 @@ type Ledger struct {
 	opts   Options
 	ops    *prometheus.CounterVec
 	moved  *prometheus.CounterVec
+
+	balances *gather.Group[int64, db.BalancesRow]
 }
+
+// readLimit bounds a question for balances.
+const readLimit = 2 * time.Second
 
 // New returns a ledger on the database. It fails when a rule cannot be: see
 // Expiry.
@@ -178,6 +185,7 @@ func New(pool *sql.DB, ids *model.IDs, now model.Clock, log *slog.Logger, reg pr
 			Name: "points_jobs_rows_total", Help: "Rows that the ledger's jobs worked off, by job.",
 		}, []string{"job"}),
 	}
+	l.balances = gather.New(l.loadBalances, gather.Options{Timeout: readLimit})
 	for _, c := range []prometheus.Collector{l.ops, l.moved} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register the metrics of points: %w", err)

@@ -182,6 +182,29 @@ func TestSpending(t *testing.T) {
 	})
 }
 
+func TestManyAskAtOnceAndEachIsToldHisOwnBalance(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		f := newLedger(t, pool)
+		const many = 40
+		for round := range 3 {
+			var wait sync.WaitGroup
+			for i := range many {
+				member := model.MemberID(1000 + i)
+				if i > 0 { // the first one has no account
+					f.mustEarn(t, member, SourceCarrier, model.Points(i), model.RequestID(fmt.Sprintf("e-%d-%d", round, i)))
+				}
+				wait.Go(func() {
+					b, err := f.PointsBalance(t.Context(), member)
+					if want := model.Points(i * (round + 1)); err != nil || b.Available != want {
+						t.Errorf("member %d has %d, %v, want %d", i, b.Available, err, want)
+					}
+				})
+			}
+			wait.Wait()
+		}
+	})
+}
+
 func TestSoonestExpiringFirst(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
 		f := newLedger(t, pool)

@@ -266,16 +266,14 @@ VALUES (sqlc.arg(member_id), sqlc.arg(expires_at), sqlc.arg(created_at));
 
 -- The whole balance in one statement: the account by its key, the first expiry by
 -- one step into the index of open lots.
--- name: Balance :one
-SELECT a.balance, a.pending, a.due_at,
+-- name: Balances :many
+SELECT a.member_id, a.balance, a.pending, a.due_at,
     CAST(COALESCE((SELECT MIN(m.expires_at) FROM points_lot m WHERE m.open_member = a.member_id), 0) AS SIGNED) AS first_expiry,
     CAST(COALESCE((SELECT SUM(l.remaining) FROM points_lot l WHERE l.open_member = a.member_id
         AND l.expires_at = (SELECT MIN(f.expires_at) FROM points_lot f WHERE f.open_member = a.member_id)), 0) AS SIGNED) AS expiring,
     CAST((SELECT COUNT(*) FROM points_sign_in s WHERE s.member_id = a.member_id AND s.day = sqlc.arg(today)) AS SIGNED) AS signed_in
-FROM points_account a WHERE a.member_id = sqlc.arg(member_id);
+FROM points_account a WHERE a.member_id IN (sqlc.slice(members));
 
--- The lots that are overdue to expire or to become active, for a balance that is
--- read before they were moved.
 -- name: Unsettled :one
 SELECT
     CAST(COALESCE(SUM(CASE WHEN l.pending_member IS NULL THEN l.remaining ELSE 0 END), 0) AS SIGNED) AS expired,

@@ -2,8 +2,6 @@ package points
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -31,20 +29,20 @@ func pageSize(limit int) int32 {
 }
 
 // PointsBalance is what the member may spend now, what is pending and what
-// expires next. One statement answers it, by keys alone; only in the minutes
-// between an expiry and the job that books it there are three.
+// expires next, as of no earlier than the call. One statement answers it, by keys
+// alone, and those who ask at the same time share one; only in the minutes between
+// an expiry and the job that books it there are three more.
 func (l *Ledger) PointsBalance(ctx context.Context, member model.MemberID) (model.PointsBalance, error) {
-	at := l.now()
-	q, now := db.New(l.db), int64(model.At(at))
-	row, err := q.Balance(ctx, db.BalanceParams{MemberID: int64(member), Today: int32(model.DayOf(at))})
-	if errors.Is(err, sql.ErrNoRows) {
-		return model.PointsBalance{}, nil
-	}
+	now := int64(model.At(l.now()))
+	row, found, err := l.balances.Get(ctx, int64(member))
 	if err != nil {
 		return model.PointsBalance{}, fmt.Errorf("read the balance of member %s: %w", member, err)
 	}
+	if !found {
+		return model.PointsBalance{}, nil
+	}
 	if row.DueAt <= now {
-		if err := unsettled(ctx, q, int64(member), now, &row); err != nil {
+		if err := unsettled(ctx, db.New(l.db), int64(member), now, &row); err != nil {
 			return model.PointsBalance{}, err
 		}
 	}
@@ -55,8 +53,21 @@ func (l *Ledger) PointsBalance(ctx context.Context, member model.MemberID) (mode
 	return b, nil
 }
 
+// loadBalances is the question that callers of PointsBalance share.
+func (l *Ledger) loadBalances(ctx context.Context, members []int64) (map[int64]db.BalancesRow, error) {
+	rows, err := db.New(l.db).Balances(ctx, db.BalancesParams{Today: int32(model.DayOf(l.now())), Members: members})
+	if err != nil {
+		return nil, err
+	}
+	balances := make(map[int64]db.BalancesRow, len(rows))
+	for _, row := range rows {
+		balances[row.MemberID] = row
+	}
+	return balances, nil
+}
+
 // unsettled corrects a balance for what is due and not yet booked.
-func unsettled(ctx context.Context, q *db.Queries, member, now int64, row *db.BalanceRow) error {
+func unsettled(ctx context.Context, q *db.Queries, member, now int64, row *db.BalancesRow) error {
 	due, err := q.Unsettled(ctx, db.UnsettledParams{Now: now, MemberID: some(member)})
 	if err != nil {
 		return fmt.Errorf("read what is due of member %d: %w", member, err)

@@ -179,36 +179,3 @@ func (q *Queries) Shred(ctx context.Context, memberID int64) error {
 	_, err := q.db.ExecContext(ctx, shred, memberID)
 	return err
 }
-
-const unread = `-- name: Unread :many
-SELECT id FROM notice WHERE member_id = ? AND read_at = 0 LIMIT ?
-`
-
-type UnreadParams struct {
-	MemberID int64
-	Limit    int32
-}
-
-// As many as a page shows beside the bell.
-func (q *Queries) Unread(ctx context.Context, arg UnreadParams) ([]int64, error) {
-	rows, err := q.db.QueryContext(ctx, unread, arg.MemberID, arg.Limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []int64
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}

@@ -191,21 +191,22 @@ func (q *Queries) Adjustments(ctx context.Context, arg AdjustmentsParams) ([]Adj
 	return items, nil
 }
 
-const balance = `-- name: Balance :one
-SELECT a.balance, a.pending, a.due_at,
+const balances = `-- name: Balances :many
+SELECT a.member_id, a.balance, a.pending, a.due_at,
     CAST(COALESCE((SELECT MIN(m.expires_at) FROM points_lot m WHERE m.open_member = a.member_id), 0) AS SIGNED) AS first_expiry,
     CAST(COALESCE((SELECT SUM(l.remaining) FROM points_lot l WHERE l.open_member = a.member_id
         AND l.expires_at = (SELECT MIN(f.expires_at) FROM points_lot f WHERE f.open_member = a.member_id)), 0) AS SIGNED) AS expiring,
     CAST((SELECT COUNT(*) FROM points_sign_in s WHERE s.member_id = a.member_id AND s.day = ?) AS SIGNED) AS signed_in
-FROM points_account a WHERE a.member_id = ?
+FROM points_account a WHERE a.member_id IN (/*SLICE:members*/?)
 `
 
-type BalanceParams struct {
-	Today    int32
-	MemberID int64
+type BalancesParams struct {
+	Today   int32
+	Members []int64
 }
 
-type BalanceRow struct {
+type BalancesRow struct {
+	MemberID    int64
 	Balance     int64
 	Pending     int64
 	DueAt       int64
@@ -216,18 +217,46 @@ type BalanceRow struct {
 
 // The whole balance in one statement: the account by its key, the first expiry by
 // one step into the index of open lots.
-func (q *Queries) Balance(ctx context.Context, arg BalanceParams) (BalanceRow, error) {
-	row := q.db.QueryRowContext(ctx, balance, arg.Today, arg.MemberID)
-	var i BalanceRow
-	err := row.Scan(
-		&i.Balance,
-		&i.Pending,
-		&i.DueAt,
-		&i.FirstExpiry,
-		&i.Expiring,
-		&i.SignedIn,
-	)
-	return i, err
+func (q *Queries) Balances(ctx context.Context, arg BalancesParams) ([]BalancesRow, error) {
+	query := balances
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.Today)
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BalancesRow
+	for rows.Next() {
+		var i BalancesRow
+		if err := rows.Scan(
+			&i.MemberID,
+			&i.Balance,
+			&i.Pending,
+			&i.DueAt,
+			&i.FirstExpiry,
+			&i.Expiring,
+			&i.SignedIn,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const capUsed = `-- name: CapUsed :one
@@ -1746,8 +1775,6 @@ type UnsettledRow struct {
 	Active  int64
 }
 
-// The lots that are overdue to expire or to become active, for a balance that is
-// read before they were moved.
 func (q *Queries) Unsettled(ctx context.Context, arg UnsettledParams) (UnsettledRow, error) {
 	row := q.db.QueryRowContext(ctx, unsettled,
 		arg.Now,
