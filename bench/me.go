@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -10,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -28,11 +31,15 @@ import (
 	"kaimenhong/service/session"
 )
 
-const meGoal = 0.7
+const (
+	meGoal    = 0.7
+	meMembers = 1024 // each of the 64 connections asks for 16 of them, one after another
+)
 
 // measureMe measures GET /me, whole: token, member, the carrier's parts from memory, the
 // points fresh from MariaDB, beside a Gin handler that reads one row by primary key and
-// answers as many bytes. Both meet the same clients, in turns.
+// answers as many bytes. Both meet the same clients, who ask for 1,024 members, in
+// turns: ours, the peer's, the peer's, ours.
 func measureMe(e env) ([]Figure, error) {
 	ctx, end := context.WithCancel(context.Background())
 	defer end()
@@ -41,17 +48,20 @@ func measureMe(e env) ([]Figure, error) {
 		return nil, err
 	}
 	defer h.close()
-	ours, token, err := meServer(ctx, h)
+	ours, tokens, err := meServer(ctx, h)
 	if err != nil {
 		return nil, err
 	}
-	request := "GET /api/v1/me HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer " + token + "\r\n\r\n"
+	requests := make([][]byte, len(tokens))
+	for i, token := range tokens {
+		requests[i] = []byte("GET /api/v1/me HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer " + token + "\r\n\r\n")
+	}
 	address, stop, err := listen(ours)
 	if err != nil {
 		return nil, err
 	}
 	defer stop()
-	answer, err := screenOf(address, request)
+	answer, err := screenOf(address, tokens[0])
 	if err != nil {
 		return nil, err
 	}
@@ -69,24 +79,33 @@ func measureMe(e env) ([]Figure, error) {
 		return nil, err
 	}
 	defer stopPeer()
-	var me, row side
-	for range redeemRounds {
-		for side, at := range map[*side]string{&me: address, &row: other} {
-			if err := side.asks(h, at, request, e.duration/redeemRounds); err != nil {
-				return nil, err
-			}
+	var warm, me, row side
+	turns := []turn{{&warm, address}, {&warm, other}}
+	for range redeemRounds / 2 {
+		turns = append(turns, turn{&me, address}, turn{&row, other}, turn{&row, other}, turn{&me, address})
+	}
+	for _, t := range turns {
+		if err := t.side.asks(h, t.address, requests, len(answer), e.duration/redeemRounds); err != nil {
+			return nil, err
 		}
 	}
 	fmt.Fprintf(e.log, "me: %d bytes; µs of processor time each, the client's included: %.0f, one row %.0f\n", len(answer), me.each(), row.each())
 	return []Figure{against("me", "requests/s", me.rate(), "Gin, one row by primary key, as many bytes", row.rate(), "≥", meGoal)}, nil
 }
 
-// asks lets 64 connections ask one address for d.
-func (s *side) asks(h *house, address, request string, d time.Duration) error {
+// turn is which side asks next, and where.
+type turn struct {
+	side    *side
+	address string
+}
+
+// asks lets 64 connections ask one address for d, each for members of its own.
+func (s *side) asks(h *house, address string, requests [][]byte, size int, d time.Duration) error {
 	before, begin := h.cpu(), time.Now()
 	counts := make([]int, redeemClients)
+	own := len(requests) / redeemClients
 	err := parallel(redeemClients, redeemClients, func(i int) (err error) {
-		counts[i], err = ask(address, []byte(request), begin.Add(d))
+		counts[i], err = askRound(address, requests[i*own:(i+1)*own], size, begin.Add(d))
 		return err
 	})
 	s.seconds += time.Since(begin).Seconds()
@@ -95,6 +114,40 @@ func (s *side) asks(h *house, address, request string, d time.Duration) error {
 		s.done += int64(n)
 	}
 	return err
+}
+
+// askRound sends the requests in turns over one connection until end. Every answer is
+// 200 and as long as the first, whose body has so many bytes.
+func askRound(address string, requests [][]byte, size int, end time.Time) (int, error) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.Write(requests[0]); err != nil {
+		return 0, err
+	}
+	var whole bytes.Buffer
+	response, err := http.ReadResponse(bufio.NewReader(io.TeeReader(conn, &whole)), nil)
+	if err != nil {
+		return 0, err
+	}
+	if n, err := io.Copy(io.Discard, response.Body); err != nil || n != int64(size) {
+		return 0, fmt.Errorf("answered %s with %d bytes, want %d: %w", response.Status, n, size, err)
+	}
+	answer, n := make([]byte, whole.Len()), 1
+	for ; time.Now().Before(end); n++ {
+		if _, err := conn.Write(requests[n%len(requests)]); err != nil {
+			return 0, err
+		}
+		if _, err := io.ReadFull(conn, answer); err != nil {
+			return 0, err
+		}
+		if !bytes.HasPrefix(answer, []byte("HTTP/1.1 200 OK\r\n")) || !bytes.HasSuffix(answer[:len(answer)-size], []byte("\r\n\r\n")) {
+			return 0, fmt.Errorf("answered %.400q", answer)
+		}
+	}
+	return n, nil
 }
 
 func listen(h http.Handler) (address string, stop func(), err error) {
@@ -108,13 +161,12 @@ func listen(h http.Handler) (address string, stop func(), err error) {
 }
 
 // screenOf asks once and returns the body.
-func screenOf(address, request string) (string, error) {
+func screenOf(address, token string) (string, error) {
 	target, err := http.NewRequest(http.MethodGet, "http://"+address+"/api/v1/me", nil)
 	if err != nil {
 		return "", err
 	}
-	_, after, _ := strings.Cut(request, "Authorization: ")
-	target.Header.Set("Authorization", strings.TrimSpace(after))
+	target.Header.Set("Authorization", "Bearer "+token)
 	response, err := http.DefaultClient.Do(target)
 	if err != nil {
 		return "", err
@@ -127,21 +179,23 @@ func screenOf(address, request string) (string, error) {
 	return string(body), err
 }
 
-// rowServer is the peer: Gin, one SELECT by primary key, so many bytes.
+// rowServer is the peer: Gin, one SELECT by primary key, so many bytes; as many rows
+// as there are members, in turns.
 func rowServer(ctx context.Context, h *house, size int) (http.Handler, error) {
-	for _, statement := range []string{
-		"CREATE TABLE bench_row (id BIGINT NOT NULL PRIMARY KEY, body TEXT NOT NULL)",
-		"INSERT INTO bench_row (id, body) VALUES (1, '" + strings.Repeat("x", size) + "')",
-	} {
-		if _, err := h.db.ExecContext(ctx, statement); err != nil {
+	if _, err := h.db.ExecContext(ctx, "CREATE TABLE bench_row (id BIGINT NOT NULL PRIMARY KEY, body TEXT NOT NULL)"); err != nil {
+		return nil, err
+	}
+	for id := range meMembers {
+		if _, err := h.db.ExecContext(ctx, "INSERT INTO bench_row (id, body) VALUES (?, ?)", id, strings.Repeat("x", size)); err != nil {
 			return nil, err
 		}
 	}
+	var asked atomic.Int64
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.GET("/api/v1/me", func(c *gin.Context) {
 		var body string
-		if err := h.db.QueryRowContext(c.Request.Context(), "SELECT body FROM bench_row WHERE id = ?", 1).Scan(&body); err != nil {
+		if err := h.db.QueryRowContext(c.Request.Context(), "SELECT body FROM bench_row WHERE id = ?", asked.Add(1)%meMembers).Scan(&body); err != nil {
 			c.Status(http.StatusInternalServerError)
 			return
 		}
@@ -176,96 +230,101 @@ func (meCarrier) Customer(context.Context, model.Phone) (model.Customer, error) 
 	return model.Customer{ID: "1", HolderID: "1"}, nil
 }
 
-// mePlatform is WeChat for one person; SMS go nowhere.
+// mePlatform is WeChat for people whose codes are their numbers; SMS go nowhere.
 type mePlatform struct{}
 
-func (mePlatform) Code2Session(context.Context, string) (model.OpenID, model.UnionID, error) {
-	return "oMeBenchOpenID0000000000001", "", nil
+func (mePlatform) Code2Session(_ context.Context, code string) (model.OpenID, model.UnionID, error) {
+	return model.OpenID("oMeBenchOpenID_" + code), "", nil
 }
 
-func (mePlatform) PhoneNumber(context.Context, string) (model.Phone, error) {
-	return model.ParsePhone("13800138001")
+func (mePlatform) PhoneNumber(_ context.Context, code string) (model.Phone, error) {
+	return model.ParsePhone(code)
 }
 
 func (mePlatform) SendSMS(context.Context, model.Phone, string, model.RequestID) error {
 	return errors.New("no SMS in a bench")
 }
 
-// meServer is the API with what GET /me needs, and a member who is signed in, has a
-// number and 100 points.
-func meServer(ctx context.Context, h *house) (http.Handler, string, error) {
+// meServer is the API with what GET /me needs, and the access tokens of members who
+// have a number and 100 points each.
+func meServer(ctx context.Context, h *house) (http.Handler, []string, error) {
 	node, err := sqldb.Node(ctx, h.db)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	ids, err := model.NewIDs(node, time.Now)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	key := make([]byte, seal.KeySize)
 	_, _ = rand.Read(key) // never fails
 	sealer, err := seal.New(map[int][]byte{1: key}, key)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
 	known, err := account.New(meCarrier{}, meCarrier{}, account.Stores{
 		DB: h.db, Redis: h.redis, Sealer: sealer, Index: func(p model.Phone) string { return sealer.IndexText(p.Digits(), "account") },
 	}, time.Now, log, reg, account.Options{})
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	go known.Run(ctx)
 	members, err := member.New(member.Deps{
 		DB: h.db, Redis: h.redis, Sealer: sealer, Outbox: noPromise{}, SMS: mePlatform{}, Carrier: known, IDs: ids, Now: time.Now, Log: log, Metrics: reg,
 	}, member.Options{})
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	sessions, err := session.New(session.Deps{
 		DB: h.db, IDs: ids, Now: time.Now, Log: log, Metrics: reg, Keys: []session.Key{session.NewKey(key)}, Platform: mePlatform{}, People: members, Binder: members,
 	}, session.Options{})
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	go sessions.Run(ctx)
 	ledger, err := points.New(h.db, ids, time.Now, log, reg, noPromise{}, nil, points.Options{})
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	notices, err := notice.New(h.db, ids, time.Now, notice.Options{})
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	requests, err := idempotency.New(h.db, sealer, time.Now, log, reg, idempotency.Options{})
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	screens, err := home.New(home.Deps{
 		People: members, Account: known, Records: known, Points: ledger, Notices: notices, Members: members, Log: log, Metrics: reg,
 	}, home.Options{})
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
-	token, err := meMember(ctx, sessions, ledger)
-	if err != nil {
-		return nil, "", err
+	tokens := make([]string, meMembers)
+	if err := parallel(redeemClients, meMembers, func(i int) (err error) {
+		tokens[i], err = meMember(ctx, sessions, ledger, i)
+		return err
+	}); err != nil {
+		return nil, nil, err
 	}
 	routes, err := handler.Routes(handler.Handlers{
 		WeChat: &handler.WeChat{}, Gate: handler.Gate{Sessions: sessions, Requests: requests, Log: log}, Me: handler.Me{Screens: screens}, Log: log, Registry: reg,
 	})
-	return routes, token, err
+	return routes, tokens, err
 }
 
 // meMember signs somebody in, with a number and points.
-func meMember(ctx context.Context, sessions *session.Sessions, ledger *points.Ledger) (string, error) {
-	tokens, err := sessions.Open(ctx, "code", "open")
+func meMember(ctx context.Context, sessions *session.Sessions, ledger *points.Ledger, i int) (string, error) {
+	number := fmt.Sprint(13800100000 + i)
+	request := model.RequestID(number)
+	tokens, err := sessions.Open(ctx, number, request)
 	if err != nil {
 		return "", err
 	}
-	if err := sessions.BindPhone(ctx, tokens.Member, "phone", "bind"); err != nil {
+	if err := sessions.BindPhone(ctx, tokens.Member, number, request); err != nil {
 		return "", err
 	}
-	_, err = ledger.Earn(ctx, tokens.Member, points.SourceCarrier, 100, model.Ref{}, "e")
+	_, err = ledger.Earn(ctx, tokens.Member, points.SourceCarrier, 100, model.Ref{}, request)
 	return tokens.Access, err
 }

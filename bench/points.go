@@ -35,16 +35,21 @@ func measureRedeem(e env) ([]Figure, error) {
 	}
 	figures := []Figure{atMost("points.redeem.trips", "round trips to MariaDB", float64(trips), maxRedeemTrip)}
 	var many, bare, hot side
+	turns := []struct {
+		side *side
+		run  func(member int) error
+	}{
+		{&many, func(member int) error { return c.redeem(ctx, member, len(c.gifts)) }},
+		{&bare, func(member int) error { return c.bare(ctx, s, member) }},
+		{&hot, func(member int) error { return c.redeem(ctx, member, 1) }},
+	}
 	for range redeemRounds {
-		for side, run := range map[*side]func(int) error{
-			&many: func(member int) error { return c.redeem(ctx, member, len(c.gifts)) },
-			&bare: func(member int) error { return c.bare(ctx, s, member) },
-			&hot:  func(member int) error { return c.redeem(ctx, member, 1) },
-		} {
-			if err := side.turn(h, e.duration/redeemRounds, run); err != nil {
+		for _, t := range turns {
+			if err := t.side.turn(h, e.duration/redeemRounds, t.run); err != nil {
 				return nil, err
 			}
 		}
+		slices.Reverse(turns) // nobody is always first
 	}
 	fmt.Fprintf(e.log, "points.redeem: µs of processor time each: %.0f, bare %.0f, hot %.0f\n", many.each(), bare.each(), hot.each())
 	figures = append(figures,
