@@ -17,11 +17,18 @@ func TestLoadedRowsArriveAsTheyAre(t *testing.T) {
 	values := []string{"plain", "tab\tnew\nline", `back\slash \N`, "nul\x00 and \r", "开门红😀", "'quotes\"", ""}
 	load := func() error {
 		return sqldb.InTx(t.Context(), db, func(tx *sql.Tx) error {
-			var args []any
+			var lines sqldb.Lines
 			for i, v := range values {
-				args = append(args, v, int64(-i), "token", int64(1)<<62, int64(0), int64(0), "")
+				lines.Text(v)
+				lines.Int(int64(-i))
+				lines.Text("token")
+				lines.Int(1 << 62)
+				lines.Int(0)
+				lines.Bool(false)
+				lines.Text("")
+				lines.End()
 			}
-			return sqldb.LoadTx(t.Context(), tx, "job_run", 7, args)
+			return sqldb.LoadTx(t.Context(), tx, "job_run", &lines)
 		})
 	}
 	if err := load(); err != nil {

@@ -244,21 +244,38 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 
 // isUTF8 reads the file once and rewinds it.
 func isUTF8(f *os.File) (bool, error) {
-	r, utf := bufio.NewReaderSize(f, 64<<10), true
+	buffer, kept, utf := make([]byte, 64<<10), 0, true
 	for utf {
-		c, size, err := r.ReadRune()
+		n, err := f.Read(buffer[kept:])
+		n += kept
 		if errors.Is(err, io.EOF) {
+			utf = utf8.Valid(buffer[:n])
 			break
 		}
 		if err != nil {
 			return false, fmt.Errorf("read the file: %w", err)
 		}
-		utf = c != utf8.RuneError || size != 1
+		whole := n - begun(buffer[:n])
+		utf = utf8.Valid(buffer[:whole])
+		kept = copy(buffer, buffer[whole:n])
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return false, fmt.Errorf("rewind the file: %w", err)
 	}
 	return utf, nil
+}
+
+// begun is how many bytes at the end are the beginning of a character.
+func begun(text []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
+		if tail := text[len(text)-n:]; utf8.RuneStart(tail[0]) {
+			if utf8.FullRune(tail) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 // Empty tells whether nothing stands in a line.

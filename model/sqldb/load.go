@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,20 +32,72 @@ func Loads(ctx context.Context, db *sql.DB) (bool, error) {
 	return on, nil
 }
 
-// LoadTx inserts whole rows, columns in the order of the table, by LOAD DATA LOCAL:
-// it costs the server about half of an INSERT of many rows. Values are int64, bool
-// and string, already checked: what does not fit its column is cut, not refused.
-// The rows go straight from memory; no file is read. Errors: ErrSkipped.
-func LoadTx(ctx context.Context, tx *sql.Tx, table string, columns int, args []any) error {
-	if len(args) == 0 {
+// Lines are whole rows as the text that LoadTx sends, columns in the order of the
+// table. Values are checked before: what does not fit its column is cut, not
+// refused. The zero value is empty.
+type Lines struct {
+	text []byte
+	rows int64
+	open bool // within a row
+}
+
+// Grow makes room for so many bytes.
+func (l *Lines) Grow(n int) { l.text = slices.Grow(l.text, n) }
+
+// Rows is how many rows were ended.
+func (l *Lines) Rows() int64 { return l.rows }
+
+func (l *Lines) next() {
+	if l.open {
+		l.text = append(l.text, '\t')
+	}
+	l.open = true
+}
+
+// Int adds a number.
+func (l *Lines) Int(n int64) {
+	l.next()
+	l.text = strconv.AppendInt(l.text, n, 10)
+}
+
+// Bool adds a truth.
+func (l *Lines) Bool(b bool) {
+	n := int64(0)
+	if b {
+		n = 1
+	}
+	l.Int(n)
+}
+
+// Text adds a text.
+func (l *Lines) Text(s string) {
+	l.next()
+	if !strings.ContainsAny(s, special) {
+		l.text = append(l.text, s...)
+		return
+	}
+	l.text = append(l.text, escape.Replace(s)...)
+}
+
+// End ends a row.
+func (l *Lines) End() {
+	l.text = append(l.text, '\n')
+	l.rows, l.open = l.rows+1, false
+}
+
+const special = "\\\t\n\x00\r"
+
+var escape = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\x00", `\0`, "\r", `\r`)
+
+// LoadTx inserts the rows by LOAD DATA LOCAL: it costs the server about half of an
+// INSERT of many rows. They go straight from memory; no file is read.
+// Errors: ErrSkipped.
+func LoadTx(ctx context.Context, tx *sql.Tx, table string, lines *Lines) error {
+	if lines.rows == 0 {
 		return nil
 	}
-	text, err := tabbed(columns, args)
-	if err != nil {
-		return err
-	}
 	name := rand.Text()
-	mysql.RegisterReaderHandler(name, func() io.Reader { return bytes.NewReader(text) })
+	mysql.RegisterReaderHandler(name, func() io.Reader { return bytes.NewReader(lines.text) })
 	defer mysql.DeregisterReaderHandler(name)
 	result, err := tx.ExecContext(ctx, "LOAD DATA LOCAL INFILE 'Reader::"+name+"' INTO TABLE "+table+
 		` CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n'`)
@@ -52,35 +105,8 @@ func LoadTx(ctx context.Context, tx *sql.Tx, table string, columns int, args []a
 		return fmt.Errorf("load into %s: %w", table, err)
 	}
 	n, err := result.RowsAffected()
-	if err == nil && n != int64(len(args)/columns) {
+	if err == nil && n != lines.rows {
 		err = fmt.Errorf("load into %s: %w", table, ErrSkipped)
 	}
 	return err
-}
-
-var escape = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\x00", `\0`, "\r", `\r`)
-
-func tabbed(columns int, args []any) ([]byte, error) {
-	out := make([]byte, 0, 8*len(args))
-	for i, arg := range args {
-		switch v := arg.(type) {
-		case int64:
-			out = strconv.AppendInt(out, v, 10)
-		case bool:
-			out = append(out, '0')
-			if v {
-				out[len(out)-1] = '1'
-			}
-		case string:
-			out = append(out, escape.Replace(v)...)
-		default:
-			return nil, fmt.Errorf("a %T cannot be loaded", arg)
-		}
-		if (i+1)%columns == 0 {
-			out = append(out, '\n')
-		} else {
-			out = append(out, '\t')
-		}
-	}
-	return out, nil
 }

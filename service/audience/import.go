@@ -166,9 +166,17 @@ func (a *Audience) Import(ctx context.Context, u Upload) (Import, error) {
 	p.after = standing.DoneLine
 	w := &writer{a: a, p: p, id: standing.ID, token: token, done: standing.DoneLine, refused: standing.Refused,
 		source: source{model.ID(standing.ID), model.Millis(standing.AsOf)}, over: map[int64]int64{}}
-	if w.loads, err = sqldb.Loads(ctx, a.DB); err != nil {
+	if p.loads, err = sqldb.Loads(ctx, a.DB); err != nil {
 		return Import{}, err
 	}
+	err = a.inTx(ctx, func(tx *sql.Tx) (err error) {
+		p.origin, err = w.origin(ctx, a.q.WithTx(tx), 0, map[int64]int64{})
+		return err
+	})
+	if err != nil {
+		return Import{}, err
+	}
+	w.over[0] = p.origin
 	if err := w.run(ctx); err != nil {
 		return Import{}, fmt.Errorf("import %d: %w", standing.ID, err)
 	}

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"kaimenhong/model"
 	"kaimenhong/model/fault"
 	"kaimenhong/model/sheet"
+	"kaimenhong/model/sqldb"
 )
 
 // parser turns lines of a file into batches.
@@ -21,10 +23,12 @@ type parser struct {
 	facts   []string // the attributes that the file tells, derived ones too
 	after   int64    // lines up to this one are saved already
 	seen    int
+	origin  int64 // of a customer of whom only this file speaks
+	loads   bool  // the database takes rows by LOAD DATA
 }
 
-// checkedLine is a line with all that costs time done: its index, its seal and the
-// id that it gets if its number is not known.
+// checkedLine is a line with all that costs time done: its index, the id that it
+// gets if its number is not known, and its seal, which is bound to that.
 type checkedLine struct {
 	line
 	cells  []string // for whoever is known already
@@ -35,6 +39,11 @@ type checkedLine struct {
 // batch is what one transaction saves.
 type batch struct {
 	lines   []checkedLine
+	repeats bool // a number occurs more than once
+	// With parser.loads, all lines as rows: what is saved when no number is known and
+	// none repeats.
+	portraits, customers sqldb.Lines
+
 	errors  []LineError
 	total   int64
 	refused int64
@@ -91,8 +100,62 @@ func newParser(a *Audience, s *sheet.Sheet, mapping Mapping, after int64) (*pars
 	return p, nil
 }
 
-// batch reads the next lines, Options.ImportBatch of them at most.
+// batch reads the next lines, Options.ImportBatch of them at most, ready to be
+// saved.
 func (p *parser) batch() (*batch, error) {
+	b, err := p.read()
+	if err == nil {
+		p.ready(b)
+	}
+	return b, err
+}
+
+// ready gives ids, and makes rows, in the order of the index, so that the tables and
+// the index grow in one direction within a batch.
+func (p *parser) ready(b *batch) {
+	order := make([]*checkedLine, len(b.lines))
+	for i := range b.lines {
+		order[i] = &b.lines[i]
+	}
+	slices.SortFunc(order, func(x, y *checkedLine) int { return strings.Compare(x.index, y.index) })
+	if p.loads {
+		b.portraits.Grow(portraitText * len(order))
+		b.customers.Grow(customerText * len(order))
+	}
+	for i, l := range order {
+		b.repeats = b.repeats || i > 0 && order[i-1].index == l.index
+		id := int64(p.a.IDs.Next())
+		l.row.MemberID, l.row.OriginID = id, p.origin
+		l.row.Bucket, l.row.Sample = int32(model.BucketOf(model.MemberID(id))), int32(sampleOf(model.MemberID(id)))
+		l.sealed = p.a.sealPhone(l.phone, id)
+		if p.loads {
+			l.writeTo(&b.portraits, &b.customers)
+		}
+	}
+}
+
+// What a row takes as text, about.
+const (
+	portraitText = 224
+	customerText = 160
+)
+
+func (l *checkedLine) writeTo(portraits, customers *sqldb.Lines) {
+	writePortrait(portraits, &l.row)
+	portraits.End()
+	l.writeCustomer(customers)
+	customers.End()
+}
+
+// writeCustomer writes the columns of audience_customer in its order.
+func (l *checkedLine) writeCustomer(w writes) {
+	w.Int(l.row.MemberID)
+	w.Text(l.index)
+	w.Text(l.sealed)
+	w.Text(l.name)
+}
+
+func (p *parser) read() (*batch, error) {
 	b := &batch{to: p.after}
 	for b.total < int64(p.a.opts.ImportBatch) {
 		cells, err := p.s.Read()
@@ -136,8 +199,7 @@ func (b *batch) refuse(line int64, text string) {
 
 // line checks one line; the text says what is wrong with it.
 func (p *parser) line(cells []string) (checkedLine, string) {
-	id := int64(p.a.IDs.Next())
-	l := checkedLine{line: line{number: p.s.Line, row: blank(id), book: p.s.Workbook}, cells: make([]string, len(p.columns))}
+	l := checkedLine{line: line{number: p.s.Line, row: blank(0), book: p.s.Workbook}, cells: make([]string, len(p.columns))}
 	if len(cells) > sheet.MaxColumns {
 		return l, fmt.Sprintf("列数过多：最多%d列", sheet.MaxColumns)
 	}
@@ -148,12 +210,12 @@ func (p *parser) line(cells []string) (checkedLine, string) {
 		if len(cells[i]) > maxCell || !utf8.ValidString(cells[i]) {
 			return l, fmt.Sprintf("%s：内容过长或不是文字", f.titles[0])
 		}
-		l.cells[i] = strings.Clone(strings.TrimSpace(cells[i]))
+		l.cells[i] = strings.TrimSpace(cells[i]) // of a string of the line's own
 	}
 	if err := p.apply(&l.line, l.cells); err != nil {
 		return l, err.Error()
 	}
-	l.index, l.sealed = p.a.phoneIndex(l.phone), p.a.sealPhone(l.phone, id)
+	l.index = p.a.phoneIndex(l.phone)
 	return l, ""
 }
 

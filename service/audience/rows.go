@@ -58,20 +58,46 @@ func insertText(table string, columns, rows int) string {
 const portraitColumns = 32
 
 func insertPortraits(ctx context.Context, tx *sql.Tx, rows []row) error {
-	return insertRows(ctx, tx, "audience_portrait", portraitColumns, portraitArgs(rows))
+	args := make(values, 0, portraitColumns*len(rows))
+	for i := range rows {
+		writePortrait(&args, &rows[i])
+	}
+	return insertRows(ctx, tx, "audience_portrait", portraitColumns, args)
 }
 
-func portraitArgs(rows []row) []any {
-	args := make([]any, 0, portraitColumns*len(rows))
-	for i := range rows {
-		r := &rows[i]
-		// int64 as the drivers have it: other integers are converted by reflection.
-		args = append(args, r.MemberID, int64(r.Bucket), int64(r.Sample), r.JoinedAt, r.Follows, r.FollowedAt, r.BoundAt, int64(r.Stage), r.StagedAt,
-			int64(r.Gender), int64(r.Birth), int64(r.SinceDay), int64(r.Prepaid), int64(r.Tier), r.Arpu, r.Arpu1, r.Arpu2, r.Arpu3, int64(r.ArpuCurve),
-			int64(r.Data1), int64(r.Data2), int64(r.Data3), int64(r.DataCurve), int64(r.FestivalTaps), int64(r.FestivalHelps), r.FestivalSpent, r.Interests,
-			r.Plan, r.Province, r.City, r.Device, r.OriginID)
+// writes takes the columns of a row one after the other: arguments of an INSERT or
+// the text of a LOAD DATA.
+type writes interface {
+	Int(n int64)
+	Bool(b bool)
+	Text(s string)
+}
+
+// values are the arguments of an INSERT. Numbers are int64 as the drivers have it:
+// other integers are converted by reflection.
+type values []any
+
+func (v *values) Int(n int64)   { *v = append(*v, n) }
+func (v *values) Bool(b bool)   { *v = append(*v, b) }
+func (v *values) Text(s string) { *v = append(*v, s) }
+
+// writePortrait writes the columns of audience_portrait in its order.
+func writePortrait(w writes, r *row) {
+	for _, n := range [...]int64{r.MemberID, int64(r.Bucket), int64(r.Sample), r.JoinedAt} {
+		w.Int(n)
 	}
-	return args
+	w.Bool(r.Follows)
+	for _, n := range [...]int64{
+		r.FollowedAt, r.BoundAt, int64(r.Stage), r.StagedAt, int64(r.Gender), int64(r.Birth), int64(r.SinceDay), int64(r.Prepaid), int64(r.Tier),
+		r.Arpu, r.Arpu1, r.Arpu2, r.Arpu3, int64(r.ArpuCurve), int64(r.Data1), int64(r.Data2), int64(r.Data3), int64(r.DataCurve),
+		int64(r.FestivalTaps), int64(r.FestivalHelps), r.FestivalSpent, r.Interests,
+	} {
+		w.Int(n)
+	}
+	for _, s := range [...]string{r.Plan, r.Province, r.City, r.Device} {
+		w.Text(s)
+	}
+	w.Int(r.OriginID)
 }
 
 // blank is a person of whom nothing is known.

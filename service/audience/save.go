@@ -24,7 +24,6 @@ type writer struct {
 	// allNew tells that the last batch met no number that was known. The next one
 	// is then inserted without a look; the unique index says when that was wrong.
 	allNew bool
-	loads  bool // the database takes rows by LOAD DATA
 }
 
 // errMoved says that a number changed hands between being found and being locked.
@@ -120,17 +119,10 @@ func (w *writer) saveTx(ctx context.Context, tx *sql.Tx, b *batch, over map[int6
 			return 0, 0, err
 		}
 	}
-	old, fresh, names, err := w.merge(ctx, q, b, known, over)
-	if err != nil {
+	if added, err = w.linesTx(ctx, tx, b, known, over); err != nil {
 		return 0, 0, err
 	}
-	changed, added = int64(len(b.lines)-len(fresh)), int64(len(fresh))
-	if err := w.replaceTx(ctx, tx, old, names); err != nil {
-		return 0, 0, err
-	}
-	if err := w.insertTx(ctx, tx, fresh); err != nil {
-		return 0, 0, err
-	}
+	changed = int64(len(b.lines)) - added
 	var args []any
 	for _, e := range b.errors[:max(0, min(int64(len(b.errors)), MaxImportErrors-w.refused))] {
 		args = append(args, w.id, e.Line, e.Text)
@@ -147,6 +139,31 @@ func (w *writer) saveTx(ctx context.Context, tx *sql.Tx, b *batch, over map[int6
 		err = ErrImporting // another worker has taken the lease over
 	}
 	return added, changed, err
+}
+
+// linesTx saves the lines and answers how many of them are new customers.
+func (w *writer) linesTx(ctx context.Context, tx *sql.Tx, b *batch, known map[string]db.CustomersByPhoneRow, over map[int64]int64) (added int64, err error) {
+	if len(known) == 0 && !b.repeats {
+		if w.p.loads {
+			return int64(len(b.lines)), loadTx(ctx, tx, &b.portraits, &b.customers)
+		}
+		return int64(len(b.lines)), w.insertTx(ctx, tx, b.lines)
+	}
+	old, fresh, names, err := w.merge(ctx, w.a.q.WithTx(tx), b, known, over)
+	if err != nil {
+		return 0, err
+	}
+	if err := w.replaceTx(ctx, tx, old, names); err != nil {
+		return 0, err
+	}
+	return int64(len(fresh)), w.insertTx(ctx, tx, fresh)
+}
+
+func loadTx(ctx context.Context, tx *sql.Tx, portraits, customers *sqldb.Lines) error {
+	if err := sqldb.LoadTx(ctx, tx, "audience_portrait", portraits); err != nil {
+		return err
+	}
+	return sqldb.LoadTx(ctx, tx, "audience_customer", customers)
 }
 
 // customers finds whose the numbers are.
@@ -178,10 +195,6 @@ func (w *writer) merge(ctx context.Context, q *db.Queries, b *batch, known map[s
 	}
 	names = map[int64]string{}
 	touched, place := map[int64]bool{}, map[string]int{}
-	origin, err := w.origin(ctx, q, 0, over)
-	if err != nil {
-		return nil, nil, nil, err
-	}
 	for i := range b.lines {
 		l := &b.lines[i]
 		c, ok := known[l.index]
@@ -197,7 +210,6 @@ func (w *writer) merge(ctx context.Context, q *db.Queries, b *batch, known map[s
 			}
 			place[l.index] = len(fresh)
 			fresh = append(fresh, *l)
-			fresh[len(fresh)-1].row.OriginID = origin
 			continue
 		}
 		r := standing[c.MemberID]
@@ -296,21 +308,23 @@ func (w *writer) replaceTx(ctx context.Context, tx *sql.Tx, rows []row, names ma
 }
 
 func (w *writer) insertTx(ctx context.Context, tx *sql.Tx, fresh []checkedLine) error {
+	if w.p.loads {
+		var portraits, customers sqldb.Lines
+		for i := range fresh {
+			fresh[i].writeTo(&portraits, &customers)
+		}
+		return loadTx(ctx, tx, &portraits, &customers)
+	}
 	rows := make([]row, len(fresh))
-	args := make([]any, 0, 4*len(fresh))
+	args := make(values, 0, 4*len(fresh))
 	for i := range fresh {
-		l := &fresh[i]
-		rows[i] = l.row
-		args = append(args, l.row.MemberID, l.index, l.sealed, l.name)
+		rows[i] = fresh[i].row
+		fresh[i].writeCustomer(&args)
 	}
-	insert := insertRows
-	if w.loads {
-		insert = sqldb.LoadTx
-	}
-	if err := insert(ctx, tx, "audience_portrait", portraitColumns, portraitArgs(rows)); err != nil {
+	if err := insertPortraits(ctx, tx, rows); err != nil {
 		return err
 	}
-	return insert(ctx, tx, "audience_customer", 4, args)
+	return insertRows(ctx, tx, "audience_customer", 4, args)
 }
 
 // has tells whether the file has the field.
