@@ -107,6 +107,11 @@ func measureAudience(e env) ([]Figure, error) {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	var pool, flush int64
+	if err := db.QueryRowContext(ctx, "SELECT @@innodb_buffer_pool_size, @@innodb_flush_log_at_trx_commit").Scan(&pool, &flush); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(e.log, "audience: buffer pool of %d MB, innodb_flush_log_at_trx_commit = %d\n", pool>>20, flush)
 	path := filepath.Join(dir, "customers.csv")
 	if err := customerFile(path, *audienceRows); err != nil {
 		return nil, err
@@ -218,6 +223,7 @@ func measureCount(ctx context.Context, e env, db *sql.DB, a *audience.Audience) 
 	if err != nil {
 		return nil, err
 	}
+	fmt.Fprintf(e.log, "audience.count: %d people are there\n", *audienceRows)
 	var exact int64
 	count, err := median(func() (err error) { exact, err = a.Count(ctx, tree); return err })
 	if err != nil {
@@ -235,6 +241,7 @@ func measureCount(ctx context.Context, e env, db *sql.DB, a *audience.Audience) 
 	if err := fourfold(ctx, db); err != nil {
 		return nil, fmt.Errorf("grow: %w", err)
 	}
+	fmt.Fprintf(e.log, "audience.count: %d people are there; %d of them were counted in %.2f s\n", 4**audienceRows, exact, count)
 	large, err := median(func() error { _, err := a.Count(ctx, tree); return err })
 	if err != nil {
 		return nil, err

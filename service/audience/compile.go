@@ -1,6 +1,7 @@
 package audience
 
 import (
+	"math"
 	"strings"
 )
 
@@ -9,10 +10,17 @@ type statement struct {
 	text strings.Builder
 	args []any
 	// narrow tells that few rows are looked at: each asks its own question by the
-	// primary key. Otherwise the database may gather all who did something first,
-	// which is faster for the whole table and slow for a part of it.
+	// primary key. Otherwise the database gathers all of within who did something
+	// first, which is faster for a range of the table and slow for a part of it.
 	narrow bool
+	within people
 }
+
+// people are those with ids after one and up to another.
+type people struct{ after, through int64 }
+
+// everybody has an id.
+var everybody = people{0, math.MaxInt64}
 
 func (s *statement) add(text string, args ...any) {
 	s.text.WriteString(text)
@@ -20,14 +28,15 @@ func (s *statement) add(text string, args ...any) {
 }
 
 // The two ways to ask. Every value is a parameter; the columns of tests are
-// constants of attribute.go.
+// constants of attribute.go. "IS TRUE" keeps MariaDB from turning a set around and
+// looking up people one by one, in no order, where it should ask the set of each.
 const (
-	deedWhole   = "EXISTS (SELECT 1 FROM audience_deed d WHERE d.member_id = p.member_id AND d.kind = ? AND d.day >= ?)"
-	deedsWhole  = "p.member_id IN (SELECT d.member_id FROM audience_deed d WHERE d.kind = ? AND d.day >= ? GROUP BY d.member_id HAVING SUM(d.n) >= ?)"
+	deedsWhole  = "(p.member_id IN (SELECT d.member_id FROM audience_deed d WHERE d.kind = ? AND d.day >= ? AND d.member_id > ? AND d.member_id <= ?)) IS TRUE"
+	timesWhole  = "(p.member_id IN (SELECT d.member_id FROM audience_deed d WHERE d.kind = ? AND d.day >= ? AND d.member_id > ? AND d.member_id <= ? GROUP BY d.member_id HAVING SUM(d.n) >= ?)) IS TRUE"
 	deedsNarrow = "(SELECT COALESCE(SUM(d.n), 0) FROM audience_deed d WHERE d.member_id = p.member_id AND d.kind = ? AND d.day >= ?) >= ?"
-	tagWhole    = "EXISTS (SELECT 1 FROM audience_member_tag t WHERE t.tag_id = ? AND t.member_id = p.member_id)"
+	tagWhole    = "(p.member_id IN (SELECT t.member_id FROM audience_member_tag t WHERE t.tag_id = ? AND t.member_id > ? AND t.member_id <= ?)) IS TRUE"
 	tagNarrow   = "(SELECT COUNT(*) FROM audience_member_tag t WHERE t.tag_id = ? AND t.member_id = p.member_id) > 0"
-	listWhole   = "EXISTS (SELECT 1 FROM audience_list_member l WHERE l.list_id = ? AND l.member_id = p.member_id)"
+	listWhole   = "(p.member_id IN (SELECT l.member_id FROM audience_list_member l WHERE l.list_id = ? AND l.member_id > ? AND l.member_id <= ?)) IS TRUE"
 	listNarrow  = "(SELECT COUNT(*) FROM audience_list_member l WHERE l.list_id = ? AND l.member_id = p.member_id) > 0"
 )
 
@@ -56,9 +65,9 @@ func (s *statement) condition(e *expr) {
 		}
 		s.bracket(func() { s.deed(e) })
 	case formTag:
-		s.add(s.pick(tagWhole, tagNarrow), e.id)
+		s.bracket(func() { s.listed(tagWhole, tagNarrow, e.id) })
 	case formList:
-		s.add(s.pick(listWhole, listNarrow), e.id)
+		s.bracket(func() { s.listed(listWhole, listNarrow, e.id) })
 	case formBucket:
 		s.add("p.bucket BETWEEN ? AND ?", e.lo, e.hi)
 	}
@@ -70,11 +79,12 @@ func (s *statement) bracket(inner func()) {
 	s.add(")")
 }
 
-func (s *statement) pick(whole, narrow string) string {
+func (s *statement) listed(whole, narrow string, id int64) {
 	if s.narrow {
-		return narrow
+		s.add(narrow, id)
+		return
 	}
-	return whole
+	s.add(whole, id, s.within.after, s.within.through)
 }
 
 func (s *statement) deed(e *expr) {
@@ -83,9 +93,9 @@ func (s *statement) deed(e *expr) {
 	case s.narrow:
 		s.add(deedsNarrow, kind, since, e.times)
 	case e.times == 1:
-		s.add(deedWhole, kind, since)
+		s.add(deedsWhole, kind, since, s.within.after, s.within.through)
 	default:
-		s.add(deedsWhole, kind, since, e.times)
+		s.add(timesWhole, kind, since, s.within.after, s.within.through, e.times)
 	}
 }
 
@@ -124,10 +134,18 @@ func (s *statement) words(column string, t test) {
 	}
 }
 
-// query is a SELECT over the people whom e selects, with more conditions before.
-func query(e *expr, narrow bool, what, where string, args ...any) *statement {
-	s := &statement{narrow: narrow}
+// query is a SELECT over few of the people whom e selects: those of where.
+func query(e *expr, what, where string, args ...any) *statement {
+	s := &statement{narrow: true}
 	s.add("SELECT "+what+" FROM audience_portrait p WHERE "+where, args...)
+	s.condition(e)
+	return s
+}
+
+// counting is how many within e selects.
+func counting(e *expr, within people) *statement {
+	s := &statement{within: within}
+	s.add("SELECT COUNT(*) FROM audience_portrait p WHERE p.member_id > ? AND p.member_id <= ? AND ", within.after, within.through)
 	s.condition(e)
 	return s
 }

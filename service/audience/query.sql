@@ -218,3 +218,7 @@ SELECT CAST(COALESCE(MAX(p.member_id), 0) AS SIGNED) AS last FROM audience_portr
 
 -- name: CustomersOf :many
 SELECT member_id, phone_sealed, name FROM audience_customer WHERE member_id IN (sqlc.slice(ids));
+
+-- One of a thousand people, spread evenly over all.
+-- name: SampleIDs :many
+SELECT member_id FROM audience_portrait WHERE sample = 0 ORDER BY member_id LIMIT ?;

@@ -168,25 +168,6 @@ func (a *Audience) Segments(ctx context.Context, before model.ID, limit int) ([]
 
 func page(limit int) int32 { return int32(min(max(limit, 1), MaxPage)) }
 
-// Count is how many people the tree selects, exactly, in one statement.
-// Errors: ErrSegment.
-func (a *Audience) Count(ctx context.Context, tree Node) (int64, error) {
-	e, err := a.ready(ctx, &tree, 0, model.DayOf(a.Now()))
-	if err != nil {
-		return 0, err
-	}
-	a.segments.WithLabelValues("count").Inc()
-	return a.number(ctx, query(&e, false, "COUNT(*)", ""))
-}
-
-func (a *Audience) number(ctx context.Context, s *statement) (int64, error) {
-	var n int64
-	if err := a.DB.QueryRowContext(ctx, s.text.String(), s.args...).Scan(&n); err != nil {
-		return 0, fmt.Errorf("count a segment: %w", err)
-	}
-	return n, nil
-}
-
 // Estimate is a count that may be off.
 type Estimate struct {
 	Count int64  `json:"count"`
@@ -212,11 +193,11 @@ func (a *Audience) Estimate(ctx context.Context, tree Node) (Estimate, error) {
 		return Estimate{}, fmt.Errorf("size the sample: %w", err)
 	}
 	if thousandth < fewSampled {
-		n, err := a.number(ctx, query(&e, false, "COUNT(*)", ""))
+		n, err := a.number(ctx, counting(&e, everybody))
 		return Estimate{Count: n, Low: n, High: n, Exact: true, Text: fmt.Sprintf("%d人", n)}, err
 	}
 	parts := min(max(int64(a.opts.SampleRows)/thousandth, 1), samples)
-	hits, err := a.number(ctx, query(&e, true, "COUNT(*)", "p.sample < ? AND ", parts))
+	hits, err := a.number(ctx, query(&e, "COUNT(*)", "p.sample < ? AND ", parts))
 	if err != nil {
 		return Estimate{}, err
 	}
@@ -249,7 +230,7 @@ func (a *Audience) Sample(ctx context.Context, tree Node, n int) ([]model.Member
 		return nil, err
 	}
 	a.segments.WithLabelValues("sample").Inc()
-	s := query(&e, true, "p.member_id", "")
+	s := query(&e, "p.member_id", "")
 	s.add(" ORDER BY p.sample, p.member_id LIMIT ?", page(n))
 	return a.members(ctx, s)
 }

@@ -1425,6 +1425,34 @@ func (q *Queries) RenameCustomer(ctx context.Context, arg RenameCustomerParams) 
 	return err
 }
 
+const sampleIDs = `-- name: SampleIDs :many
+SELECT member_id FROM audience_portrait WHERE sample = 0 ORDER BY member_id LIMIT ?
+`
+
+// One of a thousand people, spread evenly over all.
+func (q *Queries) SampleIDs(ctx context.Context, limit int32) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, sampleIDs, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var member_id int64
+		if err := rows.Scan(&member_id); err != nil {
+			return nil, err
+		}
+		items = append(items, member_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const segment = `-- name: Segment :one
 SELECT id, name, tree, version, operator_id, created_at, updated_at FROM audience_segment WHERE id = ?
 `
