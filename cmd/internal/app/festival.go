@@ -18,8 +18,17 @@ type Festival struct {
 	Segment model.ID
 	Words   model.ID // the version of the text
 	Notice  model.ID // the version of the subscribe notice
+	Other   model.ID // another wording of it, which leads to OtherPage
+	Later   model.ID // a reminder, which leads to LaterPage
 	Kit     model.ID // its version
 }
+
+// Where the notices of the festival lead.
+const (
+	NoticePage = "https://mp.weixin.qq.com"
+	OtherPage  = NoticePage + "/together"
+	LaterPage  = NoticePage + "/today"
+)
 
 // Subscribed is a template of the official account's subscribe notices.
 type Subscribed struct{ ID, Title, Content string }
@@ -49,11 +58,19 @@ func (a *App) Festival(ctx context.Context, writer, checker, game model.ID, t Su
 	}); err != nil {
 		return f, err
 	}
-	if f.Notice, err = a.publish(ctx, writer, checker, material.Notice, "回家·订阅通知", material.Body{
-		Template: template.ID, Fields: map[string]string{"thing1": "回家·春节流量红包", "time2": "2026-02-16 08:00", "thing3": "邀请家人助力，流量回家路上用"},
-		URL: "https://mp.weixin.qq.com",
-	}); err != nil {
-		return f, err
+	for _, n := range []struct {
+		into              *model.ID
+		name, words, page string
+	}{
+		{&f.Notice, "回家·订阅通知", "邀请家人助力，流量回家路上用", NoticePage},
+		{&f.Other, "回家·订阅通知·团圆版", "和家人一起拆红包，流量带回家", OtherPage},
+		{&f.Later, "回家·当天提醒", "春节流量红包今天还可以领", LaterPage},
+	} {
+		if *n.into, err = a.publish(ctx, writer, checker, material.Notice, n.name, material.Body{
+			Template: template.ID, Fields: map[string]string{"thing1": "回家·春节流量红包", "time2": "2026-02-16 08:00", "thing3": n.words}, URL: n.page,
+		}); err != nil {
+			return f, err
+		}
 	}
 	kit, err := d.material.AddKit(ctx, writer, material.Plan{
 		Name: "回家", Game: game, Parts: []material.Part{{Role: "客服消息", Version: f.Words}, {Role: "订阅通知", Version: f.Notice}},
@@ -93,6 +110,9 @@ func (a *App) AddOperator(ctx context.Context, account operator.Account) (model.
 func (a *App) Import(ctx context.Context, by model.ID, name string, file io.Reader) (audience.Import, error) {
 	return a.domains.audience.Import(ctx, audience.Upload{Name: name, Operator: by, File: file})
 }
+
+// Reports are what campaigns earned, for stories that do not wait for the hour.
+func (a *App) Reports() *campaign.Reports { return a.domains.report }
 
 // Campaigns are the plans, for the demo and for rehearsals.
 func (a *App) Campaigns() *campaign.Campaigns { return a.domains.campaign }

@@ -17,8 +17,9 @@ type Newcomer struct {
 	Phone  model.Phone
 	Agrees bool
 	// Template is one of the official account's subscribe notices, of which he
-	// allowed one; empty: none.
+	// allowed so many; empty: none.
 	Template string
+	Notices  int // at least one
 }
 
 // welcomedAtOnce bounds the newcomers who are made members at the same time.
@@ -58,8 +59,11 @@ func (a *App) welcome(ctx context.Context, p Newcomer) (model.MemberID, error) {
 			return 0, fmt.Errorf("agree: %w", err)
 		}
 	}
-	if p.Template != "" {
-		request := model.RequestID(fmt.Sprintf("welcome/%s/grant", m.ID))
+	for n := range max(p.Notices, 1) {
+		if p.Template == "" {
+			break
+		}
+		request := model.RequestID(fmt.Sprintf("welcome/%s/grant/%d", m.ID, n))
 		if err := d.push.Grant(ctx, m.ID, string(model.OfficialChannel), p.Template, request); err != nil {
 			return 0, fmt.Errorf("grant: %w", err)
 		}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 
 	"kaimenhong/model/sqldb"
 )
@@ -51,14 +52,31 @@ func (w *World) book() (ctx context.Context, db *sql.DB, done func()) {
 // Count is how many rows a query answers.
 func (w *World) Count(query string) int {
 	w.t.Helper()
+	return len(w.Rows(query))
+}
+
+// Rows are what a query answers, each row as a line [a b].
+func (w *World) Rows(query string) []string {
+	w.t.Helper()
 	ctx, db, done := w.book()
 	defer done()
-	return len(w.rows(ctx, db, query))
+	return w.rows(ctx, db, query)
+}
+
+// Exec changes the book behind the back of all replicas, as time does that a story
+// cannot wait for: a lease that ends.
+func (w *World) Exec(statement string) {
+	w.t.Helper()
+	ctx, db, done := w.book()
+	defer done()
+	if _, err := db.ExecContext(ctx, statement); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // Books are the rows of every table, each as a line, by table; tables that change by
-// the clock are left out.
-func (w *World) Books() map[string][]string {
+// the clock are left out. With some beginnings of names it is these tables alone.
+func (w *World) Books(only ...string) map[string][]string {
 	w.t.Helper()
 	ctx, db, done := w.book()
 	defer done()
@@ -69,7 +87,8 @@ func (w *World) Books() map[string][]string {
 	books := map[string][]string{}
 	for _, name := range w.rows(ctx, db, list) {
 		table := name[1 : len(name)-1] // printed as a list of one
-		if slices.Contains(unsteady, table) {
+		named := func(begin string) bool { return strings.HasPrefix(table, begin) }
+		if slices.Contains(unsteady, table) || len(only) > 0 && !slices.ContainsFunc(only, named) {
 			continue
 		}
 		if lines := w.rows(ctx, db, "SELECT * FROM "+table); len(lines) > 0 {
