@@ -14,6 +14,7 @@
 //   - what is left in a lot equals the sum of its entries;
 //   - a request id moves value at most once and always gets its first answer; the
 //     same id with another body is refused;
+//   - the version of an account grows with every change of its lots or sign-ins;
 //   - a reference is spent once, earned once, reversed once.
 //
 // Order of every transaction: request → account → lots. An UPDATE of the account
@@ -40,13 +41,11 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
-	"kaimenhong/model/gather"
 	"kaimenhong/service/points/internal/db"
 )
 
@@ -160,12 +159,8 @@ type Ledger struct {
 	opts   Options
 	ops    *prometheus.CounterVec
 	moved  *prometheus.CounterVec
-
-	balances *gather.Group[int64, db.BalancesRow]
+	reads  reads
 }
-
-// readLimit bounds a question for balances.
-const readLimit = 2 * time.Second
 
 // New returns a ledger on the database. It fails when a rule cannot be: see
 // Expiry.
@@ -185,7 +180,10 @@ func New(pool *sql.DB, ids *model.IDs, now model.Clock, log *slog.Logger, reg pr
 			Name: "points_jobs_rows_total", Help: "Rows that the ledger's jobs worked off, by job.",
 		}, []string{"job"}),
 	}
-	l.balances = gather.New(l.loadBalances, gather.Options{Timeout: readLimit})
+	var err error
+	if l.reads, err = l.newReads(); err != nil {
+		return nil, err
+	}
 	for _, c := range []prometheus.Collector{l.ops, l.moved} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register the metrics of points: %w", err)

@@ -40,7 +40,7 @@ SELECT member_id, balance, pending, held, due_at, merged_into, closed_at FROM po
 -- meanwhile, or when the account is closed or merged.
 -- name: TakeBalance :execrows
 UPDATE points_account
-SET balance = balance - sqlc.arg(price), held = held + sqlc.arg(hold)
+SET balance = balance - sqlc.arg(price), held = held + sqlc.arg(hold), version = version + 1
 WHERE member_id = sqlc.arg(member_id) AND balance >= sqlc.arg(price) AND due_at > sqlc.arg(now)
   AND merged_into = 0 AND closed_at = 0;
 
@@ -48,7 +48,7 @@ WHERE member_id = sqlc.arg(member_id) AND balance >= sqlc.arg(price) AND due_at 
 -- name: MoveAccount :execrows
 UPDATE points_account
 SET balance = balance + sqlc.arg(balance), pending = pending + sqlc.arg(pending), held = held + sqlc.arg(held),
-    due_at = CASE WHEN due_at < sqlc.arg(due_at) THEN due_at ELSE sqlc.arg(due_at) END
+    due_at = CASE WHEN due_at < sqlc.arg(due_at) THEN due_at ELSE sqlc.arg(due_at) END, version = version + 1
 WHERE member_id = sqlc.arg(member_id) AND balance + sqlc.arg(balance) >= 0
   AND pending + sqlc.arg(pending) >= 0 AND held + sqlc.arg(held) >= 0;
 
@@ -266,8 +266,11 @@ VALUES (sqlc.arg(member_id), sqlc.arg(expires_at), sqlc.arg(created_at));
 
 -- The whole balance in one statement: the account by its key, the first expiry by
 -- one step into the index of open lots.
+-- name: Sums :many
+SELECT member_id, balance, pending, due_at, version FROM points_account WHERE member_id IN (sqlc.slice(members));
+
 -- name: Balances :many
-SELECT a.member_id, a.balance, a.pending, a.due_at,
+SELECT a.member_id, a.balance, a.pending, a.due_at, a.version,
     CAST(COALESCE((SELECT MIN(m.expires_at) FROM points_lot m WHERE m.open_member = a.member_id), 0) AS SIGNED) AS first_expiry,
     CAST(COALESCE((SELECT SUM(l.remaining) FROM points_lot l WHERE l.open_member = a.member_id
         AND l.expires_at = (SELECT MIN(f.expires_at) FROM points_lot f WHERE f.open_member = a.member_id)), 0) AS SIGNED) AS expiring,

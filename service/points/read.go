@@ -29,12 +29,11 @@ func pageSize(limit int) int32 {
 }
 
 // PointsBalance is what the member may spend now, what is pending and what
-// expires next, as of no earlier than the call. One statement answers it, by keys
-// alone, and those who ask at the same time share one; only in the minutes between
-// an expiry and the job that books it there are three more.
+// expires next, as of no earlier than the call: see balance.go. Only in the minutes
+// between an expiry and the job that books it there are three statements more.
 func (l *Ledger) PointsBalance(ctx context.Context, member model.MemberID) (model.PointsBalance, error) {
 	now := int64(model.At(l.now()))
-	row, found, err := l.balances.Get(ctx, int64(member))
+	row, found, err := l.balance(ctx, int64(member))
 	if err != nil {
 		return model.PointsBalance{}, fmt.Errorf("read the balance of member %s: %w", member, err)
 	}
@@ -51,19 +50,6 @@ func (l *Ledger) PointsBalance(ctx context.Context, member model.MemberID) (mode
 		b.Expiring = model.Points(row.Expiring)
 	}
 	return b, nil
-}
-
-// loadBalances is the question that callers of PointsBalance share.
-func (l *Ledger) loadBalances(ctx context.Context, members []int64) (map[int64]db.BalancesRow, error) {
-	rows, err := db.New(l.db).Balances(ctx, db.BalancesParams{Today: int32(model.DayOf(l.now())), Members: members})
-	if err != nil {
-		return nil, err
-	}
-	balances := make(map[int64]db.BalancesRow, len(rows))
-	for _, row := range rows {
-		balances[row.MemberID] = row
-	}
-	return balances, nil
 }
 
 // unsettled corrects a balance for what is due and not yet booked.

@@ -192,7 +192,7 @@ func (q *Queries) Adjustments(ctx context.Context, arg AdjustmentsParams) ([]Adj
 }
 
 const balances = `-- name: Balances :many
-SELECT a.member_id, a.balance, a.pending, a.due_at,
+SELECT a.member_id, a.balance, a.pending, a.due_at, a.version,
     CAST(COALESCE((SELECT MIN(m.expires_at) FROM points_lot m WHERE m.open_member = a.member_id), 0) AS SIGNED) AS first_expiry,
     CAST(COALESCE((SELECT SUM(l.remaining) FROM points_lot l WHERE l.open_member = a.member_id
         AND l.expires_at = (SELECT MIN(f.expires_at) FROM points_lot f WHERE f.open_member = a.member_id)), 0) AS SIGNED) AS expiring,
@@ -210,13 +210,12 @@ type BalancesRow struct {
 	Balance     int64
 	Pending     int64
 	DueAt       int64
+	Version     int64
 	FirstExpiry int64
 	Expiring    int64
 	SignedIn    int64
 }
 
-// The whole balance in one statement: the account by its key, the first expiry by
-// one step into the index of open lots.
 func (q *Queries) Balances(ctx context.Context, arg BalancesParams) ([]BalancesRow, error) {
 	query := balances
 	var queryParams []interface{}
@@ -242,6 +241,7 @@ func (q *Queries) Balances(ctx context.Context, arg BalancesParams) ([]BalancesR
 			&i.Balance,
 			&i.Pending,
 			&i.DueAt,
+			&i.Version,
 			&i.FirstExpiry,
 			&i.Expiring,
 			&i.SignedIn,
@@ -1286,7 +1286,7 @@ func (q *Queries) MergedMembers(ctx context.Context, arg MergedMembersParams) ([
 const moveAccount = `-- name: MoveAccount :execrows
 UPDATE points_account
 SET balance = balance + ?, pending = pending + ?, held = held + ?,
-    due_at = CASE WHEN due_at < ? THEN due_at ELSE ? END
+    due_at = CASE WHEN due_at < ? THEN due_at ELSE ? END, version = version + 1
 WHERE member_id = ? AND balance + ? >= 0
   AND pending + ? >= 0 AND held + ? >= 0
 `
@@ -1723,9 +1723,62 @@ func (q *Queries) SignInOf(ctx context.Context, arg SignInOfParams) (SignInOfRow
 	return i, err
 }
 
+const sums = `-- name: Sums :many
+SELECT member_id, balance, pending, due_at, version FROM points_account WHERE member_id IN (/*SLICE:members*/?)
+`
+
+type SumsRow struct {
+	MemberID int64
+	Balance  int64
+	Pending  int64
+	DueAt    int64
+	Version  int64
+}
+
+// The whole balance in one statement: the account by its key, the first expiry by
+// one step into the index of open lots.
+func (q *Queries) Sums(ctx context.Context, members []int64) ([]SumsRow, error) {
+	query := sums
+	var queryParams []interface{}
+	if len(members) > 0 {
+		for _, v := range members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SumsRow
+	for rows.Next() {
+		var i SumsRow
+		if err := rows.Scan(
+			&i.MemberID,
+			&i.Balance,
+			&i.Pending,
+			&i.DueAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const takeBalance = `-- name: TakeBalance :execrows
 UPDATE points_account
-SET balance = balance - ?, held = held + ?
+SET balance = balance - ?, held = held + ?, version = version + 1
 WHERE member_id = ? AND balance >= ? AND due_at > ?
   AND merged_into = 0 AND closed_at = 0
 `
