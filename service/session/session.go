@@ -19,11 +19,13 @@ package session
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kaimenhong/model"
@@ -89,12 +91,14 @@ type Deps struct {
 // Sessions is the domain. It is safe for use by many goroutines.
 type Sessions struct {
 	Deps
-	opts    Options
-	q       *db.Queries
-	keys    map[string][]byte
-	ended   ended
-	opened  *prometheus.CounterVec
-	refused *prometheus.CounterVec
+	opts  Options
+	q     *db.Queries
+	keys  map[string][]byte
+	ended ended
+	// verified are good tokens by their hash.
+	verified *otter.Cache[[sha256.Size]byte, verified]
+	opened   *prometheus.CounterVec
+	refused  *prometheus.CounterVec
 }
 
 // New returns the domain. Run keeps it told of what other processes end.
@@ -110,6 +114,10 @@ func New(deps Deps, opts Options) (*Sessions, error) {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "session_refused_total", Help: "Codes and tokens refused, by reason.",
 		}, []string{"reason"}),
+	}
+	var err error
+	if s.verified, err = otter.New(&otter.Options[[sha256.Size]byte, verified]{MaximumSize: maxVerified}); err != nil {
+		return nil, fmt.Errorf("make the cache of tokens: %w", err)
 	}
 	for _, k := range deps.Keys {
 		if len(k.Secret) < minKey || k.ID == "" || s.keys[k.ID] != nil {

@@ -336,6 +336,12 @@ func TestOnlyOurOwnTokensPass(t *testing.T) {
 	if who, err := s.Verify(t.Context(), good); err != nil || who.Member != alice {
 		t.Errorf("our own token = %v, %v, want %v", who.Member, err, alice)
 	}
+	if who, err := s.Verify(t.Context(), good); err != nil || who.Member != alice {
+		t.Errorf("our own token again = %v, %v, want %v", who.Member, err, alice)
+	}
+	if _, err := s.Verify(t.Context(), flip(good)); !errors.Is(err, session.ErrToken) {
+		t.Errorf("a neighbour of a token that passed = %v, want ErrToken", err)
+	}
 	w.pass(15 * time.Minute)
 	if _, err := s.Verify(t.Context(), good); !errors.Is(err, session.ErrExpired) {
 		t.Errorf("after 15 minutes = %v, want ErrExpired", err)
