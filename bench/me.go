@@ -80,7 +80,15 @@ func measureMe(e env) ([]Figure, error) {
 	}
 	defer stopPeer()
 	var warm, me, row side
-	turns := []turn{{&warm, address}, {&warm, other}}
+	for _, at := range []string{address, other} {
+		if err := warm.asks(h, at, requests, len(answer), e.duration/redeemRounds); err != nil {
+			return nil, err
+		}
+	}
+	if err := settled(ctx, h); err != nil {
+		return nil, err
+	}
+	var turns []turn
 	for range redeemRounds / 2 {
 		turns = append(turns, turn{&me, address}, turn{&row, other}, turn{&row, other}, turn{&me, address})
 	}
@@ -91,6 +99,25 @@ func measureMe(e env) ([]Figure, error) {
 	}
 	fmt.Fprintf(e.log, "me: %d bytes; µs of processor time each, the client's included: %.0f, one row %.0f\n", len(answer), me.each(), row.each())
 	return []Figure{against("me", "requests/s", me.rate(), "Gin, one row by primary key, as many bytes", row.rate(), "≥", meGoal)}, nil
+}
+
+// settled waits until every member's balance, usage and plan lie in SQL too: saving
+// them is no part of a request that is answered from memory.
+func settled(ctx context.Context, h *house) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for saved, before := 0, -1; saved != before; {
+		before = saved
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := h.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM account_snapshot").Scan(&saved); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // turn is which side asks next, and where.
@@ -296,7 +323,7 @@ func meServer(ctx context.Context, h *house) (http.Handler, []string, error) {
 		return nil, nil, err
 	}
 	screens, err := home.New(home.Deps{
-		People: members, Account: known, Records: known, Points: ledger, Notices: notices, Members: members, Log: log, Metrics: reg,
+		People: members, Account: known, Memory: known, Records: known, Points: ledger, Notices: notices, Members: members, Log: log, Metrics: reg,
 	}, home.Options{})
 	if err != nil {
 		return nil, nil, err

@@ -239,6 +239,34 @@ func TestTheLastKnownValueOutlivesTheProcess(t *testing.T) {
 	})
 }
 
+func TestOnlyWhatIsFreshAndWholeIsCached(t *testing.T) {
+	engines(t, func(t *testing.T, db *sql.DB, client redis.UniversalClient) {
+		r := newRig(t, db, client, account.Options{})
+		if _, _, _, ok := r.Cached(number(t)); ok {
+			t.Error("what nobody asked for is cached")
+		}
+		_, err1 := r.Balance(t.Context(), number(t))
+		_, err2 := r.Usage(t.Context(), number(t))
+		if _, _, _, ok := r.Cached(number(t)); ok || err1 != nil || err2 != nil {
+			t.Errorf("without the plan it is whole (%v, %v)", err1, err2)
+		}
+		if _, err := r.Plan(t.Context(), number(t)); err != nil {
+			t.Fatal(err)
+		}
+		r.carrier.set(0, down)
+		if b, u, _, ok := r.Cached(number(t)); !ok || b.Available != 100 || len(u.Allowances) != 1 {
+			t.Errorf("Cached = %+v, %+v, %v", b, u, ok)
+		}
+		if _, _, _, ok := r.Cached(model.Phone{}); ok {
+			t.Error("no number has an account")
+		}
+		r.clock.move(45 * time.Second)
+		if _, _, _, ok := r.Cached(number(t)); ok {
+			t.Error("what is 45 s old is told without asking")
+		}
+	})
+}
+
 func TestWhatIsKnownIsToldWithoutAsking(t *testing.T) {
 	engines(t, func(t *testing.T, db *sql.DB, client redis.UniversalClient) {
 		first := newRig(t, db, client, account.Options{})

@@ -21,6 +21,25 @@ func (s *Service) KnownUsage(ctx context.Context, phone model.Phone) (u model.Us
 	return u, known
 }
 
+// Cached is what Balance, Usage and Plan answer from memory; ok is false when one of
+// them has to ask.
+func (s *Service) Cached(phone model.Phone) (b model.Balance, u model.Usage, p model.Plan, ok bool) {
+	if phone.IsZero() {
+		return b, u, p, false
+	}
+	key := s.index(phone)
+	b, hasBalance := s.balance.fresh(key)
+	u, hasUsage := s.usage.fresh(key)
+	p, hasPlan := s.plan.fresh(key)
+	if !hasBalance || !hasUsage || !hasPlan {
+		return b, u, p, false
+	}
+	s.balance.hit.Inc()
+	s.usage.hit.Inc()
+	s.plan.hit.Inc()
+	return b, u, p, true
+}
+
 func (s *Service) known(ctx context.Context, phone model.Phone, kind string, into any) bool {
 	if phone.IsZero() {
 		return false

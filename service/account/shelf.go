@@ -66,9 +66,9 @@ func (s *shelf[T]) get(ctx context.Context, phone model.Phone) (T, error) {
 		return none, ErrNoPhone
 	}
 	key := s.service.index(phone)
-	if e, ok := s.cache.GetIfPresent(key); ok && s.service.now().Before(e.until) {
+	if value, ok := s.fresh(key); ok {
 		s.hit.Inc()
-		return e.value, nil
+		return value, nil
 	}
 	detached := context.WithoutCancel(ctx)
 	flight := s.flights.DoChan(key, func() (any, error) { return s.fetch(detached, key, phone) })
@@ -90,12 +90,18 @@ func (s *shelf[T]) get(ctx context.Context, phone model.Phone) (T, error) {
 	}
 }
 
+// fresh is a value that is in memory and need not be asked for again.
+func (s *shelf[T]) fresh(key string) (T, bool) {
+	e, ok := s.cache.GetIfPresent(key)
+	return e.value, ok && s.service.now().Before(e.until)
+}
+
 // fetch asks the carrier and falls back on the last known value.
 func (s *shelf[T]) fetch(ctx context.Context, key string, phone model.Phone) (T, error) {
 	// Another fetch may have ended between the caller's look and this one's begin.
-	if e, ok := s.cache.GetIfPresent(key); ok && s.service.now().Before(e.until) {
+	if value, ok := s.fresh(key); ok {
 		s.hit.Inc()
-		return e.value, nil
+		return value, nil
 	}
 	epoch := s.service.epochs.of(key)
 	var value T

@@ -40,9 +40,14 @@ type (
 	ledger interface {
 		PointsBalance(ctx context.Context, member model.MemberID) (model.PointsBalance, error)
 	}
-	// notices counts what a member has not read.
+	// memory is what account answers without asking; ok is false when it has to ask.
+	memory interface {
+		Cached(phone model.Phone) (b model.Balance, u model.Usage, p model.Plan, ok bool)
+	}
+	// notices counts what a member has not read; Known does so without asking.
 	notices interface {
 		Unread(ctx context.Context, member model.MemberID) (int, error)
+		Known(member model.MemberID) (count int, known bool)
 	}
 )
 
@@ -55,6 +60,7 @@ type Options struct {
 type Deps struct {
 	People  people
 	Account account
+	Memory  memory // of Account
 	Records records
 	Points  ledger
 	Notices notices
@@ -109,28 +115,43 @@ func (h *Home) Me(ctx context.Context, id model.MemberID) (Screen, error) {
 		return Screen{}, err
 	}
 	s := Screen{Member: who}
-	unbound := ErrNotBound
-	s.Balance.Err, s.Usage.Err, s.Plan.Err = unbound, unbound, unbound
 	var wait sync.WaitGroup
-	if who.Bound() {
+	h.askCarrier(ctx, &s, &wait)
+	if n, known := h.Notices.Known(who.ID); known {
+		s.Unread.Value = n
+	} else {
 		wait.Go(func() {
-			s.Balance = part(h, "balance", func() (model.Balance, error) { return h.Account.Balance(ctx, who.Phone) })
-		})
-		wait.Go(func() {
-			s.Usage = part(h, "usage", func() (model.Usage, error) { return h.Account.Usage(ctx, who.Phone) })
-		})
-		wait.Go(func() {
-			s.Plan = part(h, "plan", func() (model.Plan, error) { return h.Account.Plan(ctx, who.Phone) })
+			s.Unread = part(h, "unread", func() (int, error) { return h.Notices.Unread(ctx, who.ID) })
 		})
 	}
-	wait.Go(func() {
-		s.Unread = part(h, "unread", func() (int, error) { return h.Notices.Unread(ctx, who.ID) })
-	})
 	// The points are fetched here: one goroutine less, and the longest of the parts
 	// while the carrier's are in memory.
 	s.Points = part(h, "points", func() (model.PointsBalance, error) { return h.Points.PointsBalance(ctx, who.ID) })
 	wait.Wait() // each part ends with ctx
 	return s, nil
+}
+
+// askCarrier fills in the parts of the carrier: at once when they are in memory, else
+// each in a goroutine of wait.
+func (h *Home) askCarrier(ctx context.Context, s *Screen, wait *sync.WaitGroup) {
+	phone := s.Member.Phone
+	if !s.Member.Bound() {
+		s.Balance.Err, s.Usage.Err, s.Plan.Err = ErrNotBound, ErrNotBound, ErrNotBound
+		return
+	}
+	var ok bool
+	if s.Balance.Value, s.Usage.Value, s.Plan.Value, ok = h.Memory.Cached(phone); ok {
+		return
+	}
+	wait.Go(func() {
+		s.Balance = part(h, "balance", func() (model.Balance, error) { return h.Account.Balance(ctx, phone) })
+	})
+	wait.Go(func() {
+		s.Usage = part(h, "usage", func() (model.Usage, error) { return h.Account.Usage(ctx, phone) })
+	})
+	wait.Go(func() {
+		s.Plan = part(h, "plan", func() (model.Plan, error) { return h.Account.Plan(ctx, phone) })
+	})
 }
 
 // part runs one part; what fails is counted, and logged when it is ours to mend.

@@ -30,6 +30,7 @@ type world struct {
 	planErr   error
 	pointsErr error
 	unread    func() (int, error)
+	cached    bool // the carrier's parts and the count are in memory
 	erased    int
 	closeErr  error
 	done      []string // in order
@@ -57,6 +58,12 @@ func (w *world) Plan(context.Context, model.Phone) (model.Plan, error) {
 func (w *world) PointsBalance(context.Context, model.MemberID) (model.PointsBalance, error) {
 	return model.PointsBalance{Available: 88}, w.pointsErr
 }
+
+func (w *world) Cached(model.Phone) (b model.Balance, u model.Usage, p model.Plan, ok bool) {
+	return model.Balance{Available: 4321}, model.Usage{AsOf: 8}, model.Plan{AsOf: 9}, w.cached
+}
+
+func (w *world) Known(model.MemberID) (int, bool) { return 5, w.cached }
 
 func (w *world) Unread(context.Context, model.MemberID) (int, error) {
 	if w.unread != nil {
@@ -96,7 +103,7 @@ func newHome(t *testing.T, w *world, log *strings.Builder, export ...home.Sectio
 	t.Helper()
 	reg := prometheus.NewRegistry()
 	h, err := home.New(home.Deps{
-		People: w, Account: w, Records: w, Points: w, Notices: w, Members: w, Export: export,
+		People: w, Account: w, Memory: w, Records: w, Points: w, Notices: w, Members: w, Export: export,
 		Log: slog.New(slog.NewTextHandler(log, nil)), Metrics: reg,
 	}, home.Options{})
 	if err != nil {
@@ -128,6 +135,22 @@ func TestAPartThatFailsIsMarkedAndTheOthersAreShown(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "plan") || !strings.Contains(log.String(), "panic") {
 		t.Errorf("the log is %q, want the panic and not the carrier's silence", log.String())
+	}
+}
+
+func TestWhatIsInMemoryIsShownWithoutAsking(t *testing.T) {
+	failing := errors.New("asked all the same")
+	w := &world{
+		who: bound(t), cached: true, planErr: failing, unread: func() (int, error) { return 0, failing },
+		balance: func(context.Context) (model.Balance, error) { return model.Balance{}, failing },
+	}
+	h, _ := newHome(t, w, &strings.Builder{})
+	s, err := h.Me(t.Context(), 7)
+	if err != nil || s.Balance.Err != nil || s.Plan.Err != nil || s.Unread.Err != nil {
+		t.Fatalf("Me = %+v, %v", s, err)
+	}
+	if s.Balance.Value.Available != 4321 || s.Usage.Value.AsOf != 8 || s.Plan.Value.AsOf != 9 || s.Unread.Value != 5 || s.Points.Value.Available != 88 {
+		t.Errorf("the screen is %+v, want what is in memory and fresh points", s)
 	}
 }
 

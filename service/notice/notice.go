@@ -111,16 +111,22 @@ func (n *Notices) Add(ctx context.Context, member model.MemberID, topic string, 
 
 // Unread is how many the member has not read, at most MaxUnread.
 func (n *Notices) Unread(ctx context.Context, member model.MemberID) (int, error) {
-	now, change := n.now(), n.changesOf(member).Load()
-	if c, ok := n.unread.GetIfPresent(member); ok && c.change == change && now.Sub(c.at) < n.opts.Cached {
-		return c.n, nil
+	if count, known := n.Known(member); known {
+		return count, nil
 	}
+	now, change := n.now(), n.changesOf(member).Load()
 	count, _, err := n.counts.Get(ctx, member)
 	if err != nil {
 		return 0, fmt.Errorf("count unread notices: %w", err)
 	}
 	n.unread.Set(member, counted{count, now, change})
 	return count, nil
+}
+
+// Known is what Unread answers from memory.
+func (n *Notices) Known(member model.MemberID) (count int, known bool) {
+	c, ok := n.unread.GetIfPresent(member)
+	return c.n, ok && c.change == n.changesOf(member).Load() && n.now().Sub(c.at) < n.opts.Cached
 }
 
 // countOne counts one member's notices as far as a page shows.
