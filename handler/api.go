@@ -59,6 +59,7 @@ type Gate struct {
 type call struct {
 	who     session.Identity  // of the members' API
 	worker  operator.Operator // of the operators' API
+	places  places            // where people live, of the operators' API
 	token   string            // his session's
 	file    *http.Request     // whose body is a file
 	request string            // its X-Request-Id

@@ -41,7 +41,15 @@ type finder interface {
 // may, and whether he asked the same before.
 type OpsGate struct {
 	Operators finder
+	People    places
 	Gate      // of writes; its sessions are not asked
+
+	uploads chan struct{} // a place for each that is under way
+}
+
+// places knows where people live.
+type places interface {
+	Place(ctx context.Context, member model.MemberID) (province, city string, err error)
 }
 
 // operatorOf is the operator who asks; the gate has made sure that there is one, and
@@ -50,6 +58,7 @@ func operatorOf(ctx context.Context) operator.Operator { return callOf(ctx).work
 
 // newOps makes the operators' API on the engine.
 func newOps(r *gin.Engine, gate OpsGate) huma.API {
+	gate.uploads = make(chan struct{}, maxUploads)
 	cfg := huma.DefaultConfig("开门红运营接口", "1")
 	cfg.Info.Description = "金额单位为分，时间为 RFC 3339（+08:00），编号为字符串。所有写操作都要带 Idempotency-Key，每次写操作留下一条审计记录。"
 	cfg.DocsPath, cfg.OpenAPIPath, cfg.SchemasPath = "", "", ""
@@ -153,7 +162,7 @@ func (g OpsGate) enter(ctx huma.Context, next func(huma.Context)) {
 			refuse(ctx, err)
 			return
 		}
-		c.worker = who
+		c.worker, c.places = who, g.People
 		ctx = huma.WithValue(ctx, callKey{}, c)
 	}
 	asks := !writes(op.Method) || op.Metadata[opsAsks] == true

@@ -221,6 +221,9 @@ type opsSight struct {
 // Preview shows what a member would get, by step, variant and channel.
 func (h OpsCampaign) Preview(ctx context.Context, in *sightInput) (*listAnswer[opsSight], error) {
 	member, _ := model.ParseID(in.MemberID) // 0, for nobody, when it is left out
+	if err := near(ctx, model.MemberID(member)); err != nil {
+		return nil, err
+	}
 	page, err := h.Advice.Preview(ctx, in.id(), in.Version, model.MemberID(member))
 	return listed(page, "", err, func(s campaigns.Sight) opsSight {
 		return opsSight{s.Step, s.Variant, s.Channel, s.Material, s.Message, s.Problem}

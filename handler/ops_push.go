@@ -12,7 +12,7 @@ import (
 
 // opsPushes are the operations of pushes; a campaign's progress is with the campaigns.
 func (h Handlers) opsPushes(api huma.API) {
-	registerOps(api, opsOperation{method: "GET", path: "/members/{id}/pushes", id: "listMemberPushes", summary: "会员收到或没有收到哪些推送，为什么", right: operator.ReadPushes}, h.OpsPush.List)
+	registerOps(api, opsOperation{method: "GET", path: "/members/{id}/pushes", id: "listMemberPushes", summary: "会员收到或没有收到哪些推送，为什么", right: operator.ReadPushes, errors: []int{404}}, h.OpsPush.List)
 }
 
 // told says why pushes came or did not.
@@ -47,6 +47,9 @@ type opsPushInput struct {
 // List tells of the latest pushes to a member, or of all those of one campaign.
 func (h OpsPush) List(ctx context.Context, in *opsPushInput) (*listAnswer[opsPushItem], error) {
 	member := model.MemberID(in.id())
+	if err := near(ctx, member); err != nil {
+		return nil, err
+	}
 	if in.Campaign != "" {
 		campaign := ByID{in.Campaign}.id()
 		all, err := h.Told.WhyNot(ctx, member, campaign)

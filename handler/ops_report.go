@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -40,7 +41,20 @@ func (h OpsReport) Get(ctx context.Context, in *ByID) (*reportAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
+	r = ofRegions(operatorOf(ctx).Regions, r)
 	return &reportAnswer{reportPage{r, r.Funnel(), campaigns.Cuts(), campaigns.Definitions}}, nil
+}
+
+// ofRegions leaves out the cities that an operator does not look after. A report knows
+// cities by name alone: who has a whole province sees no city's line. The sums are
+// everybody's, for a campaign is one whole, and tell of no person.
+func ofRegions(regions model.Regions, r campaigns.Report) campaigns.Report {
+	if len(regions) > 0 {
+		r.Lines = slices.DeleteFunc(slices.Clone(r.Lines), func(l campaigns.Line) bool {
+			return l.Cut == campaigns.ByCity && !slices.ContainsFunc(regions, func(one model.Region) bool { return one.City != "" && one.City == l.Name })
+		})
+	}
+	return r
 }
 
 type sheetAnswer struct {
@@ -55,6 +69,7 @@ func (h OpsReport) Sheet(ctx context.Context, in *ByID) (*sheetAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
+	r = ofRegions(operatorOf(ctx).Regions, r)
 	var b bytes.Buffer
 	if err := r.WriteSheet(&b); err != nil {
 		return nil, err

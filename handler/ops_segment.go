@@ -184,7 +184,7 @@ func (h OpsAudience) Why(ctx context.Context, in *whyInput) (*oneAnswer[any], er
 		return nil, err
 	}
 	member := model.MemberID(ByID{in.Body.Member}.id())
-	if err := h.sees(ctx, member); err != nil {
+	if err := sees(ctx, member); err != nil {
 		return nil, err
 	}
 	why, err := h.Crowd.WhyIn(ctx, tree, member)

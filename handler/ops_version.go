@@ -155,7 +155,11 @@ type previewAnswer struct{ Body preview }
 
 // Preview shows what a member would get.
 func (h Material) Preview(ctx context.Context, in *previewInput) (*previewAnswer, error) {
-	p, err := h.Library.Preview(ctx, in.id(), model.MemberID(ByID{in.Member}.id()))
+	member, _ := model.ParseID(in.Member) // 0, for nobody, when it is left out
+	if err := near(ctx, model.MemberID(member)); err != nil {
+		return nil, err
+	}
+	p, err := h.Library.Preview(ctx, in.id(), model.MemberID(member))
 	if err != nil {
 		return nil, err
 	}

@@ -21,12 +21,14 @@ import (
 // The bounds of an upload. The file itself is bounded by who reads it.
 const (
 	uploadLimit = 15 * time.Minute // a million lines, over a slow line
+	maxUploads  = 4                // at a time, on one replica: each has a file of up to 512 MB on its disk
 	maxParts    = 8
 	maxPart     = 16 << 10 // bytes of a field
 )
 
 var (
 	errNoFile = fault.New(fault.Invalid, "request.no_file", "请上传文件：表单中最后一项应为file")
+	errFull   = fault.New(fault.Unavailable, "request.uploads", "正在上传的文件较多，请稍后再试")
 	errPart   = fault.New(fault.Invalid, "request.part", "表单内容不正确")
 )
 
@@ -35,6 +37,13 @@ var (
 func (g OpsGate) upload(ctx huma.Context, c call, asks bool, next func(huma.Context)) {
 	if !asks && !model.RequestID(ctx.Header(headerKey)).Valid() {
 		refuse(ctx, idempotency.ErrKey)
+		return
+	}
+	select {
+	case g.uploads <- struct{}{}:
+		defer func() { <-g.uploads }()
+	default:
+		refuse(ctx, errFull)
 		return
 	}
 	from := humagin.Unwrap(ctx)

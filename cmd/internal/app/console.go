@@ -4,7 +4,7 @@ import "kaimenhong/handler"
 
 // ops is the domains behind the operators' API.
 func (d *domains) ops(g ground, h *handler.Handlers) {
-	h.OpsGate = handler.OpsGate{Operators: d.operators, Gate: handler.Gate{Requests: d.request, Log: g.log}}
+	h.OpsGate = handler.OpsGate{Operators: d.operators, People: d.audience, Gate: handler.Gate{Requests: d.request, Log: g.log}}
 	h.OpsSession = handler.OpsSession{Desk: d.operators, Factor: d.operators, Secret: d.operators}
 	h.OpsOperator = handler.OpsOperator{Book: d.operators, Keeper: d.operators, Switch: d.operators, Trail: d.operators}
 	h.OpsAudience = handler.OpsAudience{Crowd: d.audience, Desk: d.operators}
