@@ -8,6 +8,7 @@ import (
 )
 
 type desk interface {
+	Knock(ctx context.Context, address string) error
 	SignIn(ctx context.Context, username, password, code string) (operator.Session, error)
 	SignOut(ctx context.Context, token string) error
 }
@@ -93,6 +94,9 @@ func newOpsRegions(regions model.Regions) []opsRegion {
 
 // Open signs an operator in.
 func (h OpsSession) Open(ctx context.Context, in *opsSignIn) (*opsTokenAnswer, error) {
+	if err := h.Desk.Knock(ctx, callOf(ctx).address); err != nil {
+		return nil, err
+	}
 	s, err := h.Desk.SignIn(ctx, in.Body.Username, in.Body.Password, in.Body.Code)
 	if err != nil {
 		return nil, err

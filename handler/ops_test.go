@@ -102,6 +102,7 @@ func TestEveryOperationOfOperatorsAsksForItsRight(t *testing.T) {
 // leaky is a desk that writes without a line in the audit.
 type leaky struct{}
 
+func (leaky) Knock(context.Context, string) error { return nil }
 func (leaky) SignIn(context.Context, string, string, string) (operator.Session, error) {
 	return operator.Session{}, nil
 }

@@ -11,7 +11,7 @@
 //     that the database does not have, in the transaction of what it tells.
 //
 // Tables: operator, operator_region, operator_reveal, operator_session,
-// operator_audit, operator_audit_head.
+// operator_knock, operator_audit, operator_audit_head.
 package operator
 
 import (
@@ -51,6 +51,7 @@ var (
 	ErrUnknown     = fault.New(fault.NotFound, "operator.unknown", "没有找到这个账号")
 	ErrSignIn      = fault.New(fault.Unauthenticated, "operator.sign_in", "用户名、密码或动态码不对")
 	ErrLocked      = fault.New(fault.Limited, "operator.locked", "登录失败次数过多，请稍后再试")
+	ErrKnocks      = fault.New(fault.Limited, "operator.knocks", "这里的登录次数过多，请15分钟后再试")
 	ErrSession     = fault.New(fault.Unauthenticated, "operator.session", "登录已失效，请重新登录")
 	ErrTOTP        = fault.New(fault.Invalid, "operator.totp", "动态码不对，请核对手机时间后再试")
 	ErrTOTPState   = fault.New(fault.Conflict, "operator.totp_state", "动态码已启用或尚未申请")

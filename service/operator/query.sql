@@ -100,6 +100,23 @@ SELECT token_hash FROM operator_session WHERE expires_at < ? ORDER BY expires_at
 -- name: PurgeSessions :execrows
 DELETE FROM operator_session WHERE token_hash IN (sqlc.slice('hashes'));
 
+-- Counts an attempt from an address; a window that is over begins anew. 0 rows means
+-- that the address is new, or that its window is full.
+-- name: Knock :execrows
+UPDATE operator_knock SET
+    attempts = CASE WHEN since_at <= sqlc.arg(before) THEN 1 ELSE attempts + 1 END,
+    since_at = CASE WHEN since_at <= sqlc.arg(before) THEN sqlc.arg(now_at) ELSE since_at END
+WHERE address = sqlc.arg(address) AND (since_at <= sqlc.arg(before) OR attempts < sqlc.arg(most));
+
+-- name: FirstKnock :exec
+INSERT INTO operator_knock (address, attempts, since_at) VALUES (sqlc.arg(address), 1, sqlc.arg(since_at));
+
+-- name: OldKnocks :many
+SELECT address FROM operator_knock WHERE since_at <= sqlc.arg(since_at) LIMIT ?;
+
+-- name: DropKnocks :execrows
+DELETE FROM operator_knock WHERE address IN (sqlc.slice(addresses)) AND since_at <= sqlc.arg(since_at);
+
 -- Takes the next place in the chain and holds its end until the transaction ends.
 -- name: NextSeq :execrows
 UPDATE operator_audit_head SET seq = seq + 1 WHERE id = 1;

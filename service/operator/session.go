@@ -199,8 +199,18 @@ func (o *Operators) SignOut(ctx context.Context, token string) error {
 // maxPurge bounds what one call of Purge takes on.
 const maxPurge = 1000
 
-// Purge deletes at most limit (≤ 1,000) sessions that have expired.
+// Purge deletes at most limit (≤ 1,000) sessions that have expired, and as many
+// addresses whose attempts no longer count.
 func (o *Operators) Purge(ctx context.Context, limit int) (int, error) {
+	sessions, err := o.purgeSessions(ctx, limit)
+	if err != nil {
+		return 0, err
+	}
+	knocks, err := o.purgeKnocks(ctx, int32(min(limit, maxPurge)))
+	return sessions + knocks, err
+}
+
+func (o *Operators) purgeSessions(ctx context.Context, limit int) (int, error) {
 	hashes, err := o.q.OldSessions(ctx, db.OldSessionsParams{ExpiresAt: int64(model.At(o.now())), Limit: int32(min(limit, maxPurge))})
 	if err != nil || len(hashes) == 0 {
 		return 0, err

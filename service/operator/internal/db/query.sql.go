@@ -464,6 +464,34 @@ func (q *Queries) Disable(ctx context.Context, arg DisableParams) (int64, error)
 	return result.RowsAffected()
 }
 
+const dropKnocks = `-- name: DropKnocks :execrows
+DELETE FROM operator_knock WHERE address IN (/*SLICE:addresses*/?) AND since_at <= ?
+`
+
+type DropKnocksParams struct {
+	Addresses []string
+	SinceAt   int64
+}
+
+func (q *Queries) DropKnocks(ctx context.Context, arg DropKnocksParams) (int64, error) {
+	query := dropKnocks
+	var queryParams []interface{}
+	if len(arg.Addresses) > 0 {
+		for _, v := range arg.Addresses {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:addresses*/?", strings.Repeat(",?", len(arg.Addresses))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:addresses*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.SinceAt)
+	result, err := q.db.ExecContext(ctx, query, queryParams...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const dropOtherSessions = `-- name: DropOtherSessions :exec
 DELETE FROM operator_session WHERE operator_id = ? AND token_hash <> ?
 `
@@ -520,6 +548,20 @@ func (q *Queries) Enable(ctx context.Context, id int64) (int64, error) {
 	return result.RowsAffected()
 }
 
+const firstKnock = `-- name: FirstKnock :exec
+INSERT INTO operator_knock (address, attempts, since_at) VALUES (?, 1, ?)
+`
+
+type FirstKnockParams struct {
+	Address string
+	SinceAt int64
+}
+
+func (q *Queries) FirstKnock(ctx context.Context, arg FirstKnockParams) error {
+	_, err := q.db.ExecContext(ctx, firstKnock, arg.Address, arg.SinceAt)
+	return err
+}
+
 const firstReveal = `-- name: FirstReveal :exec
 INSERT INTO operator_reveal (operator_id, slot, used) VALUES (?, ?, 1)
 `
@@ -563,6 +605,37 @@ func (q *Queries) Head(ctx context.Context) (HeadRow, error) {
 	var i HeadRow
 	err := row.Scan(&i.Seq, &i.Hash)
 	return i, err
+}
+
+const knock = `-- name: Knock :execrows
+UPDATE operator_knock SET
+    attempts = CASE WHEN since_at <= ? THEN 1 ELSE attempts + 1 END,
+    since_at = CASE WHEN since_at <= ? THEN ? ELSE since_at END
+WHERE address = ? AND (since_at <= ? OR attempts < ?)
+`
+
+type KnockParams struct {
+	Before  int64
+	NowAt   int64
+	Address string
+	Most    int32
+}
+
+// Counts an attempt from an address; a window that is over begins anew. 0 rows means
+// that the address is new, or that its window is full.
+func (q *Queries) Knock(ctx context.Context, arg KnockParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, knock,
+		arg.Before,
+		arg.Before,
+		arg.NowAt,
+		arg.Address,
+		arg.Before,
+		arg.Most,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const names = `-- name: Names :many
@@ -618,6 +691,38 @@ func (q *Queries) NextSeq(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const oldKnocks = `-- name: OldKnocks :many
+SELECT address FROM operator_knock WHERE since_at <= ? LIMIT ?
+`
+
+type OldKnocksParams struct {
+	SinceAt int64
+	Limit   int32
+}
+
+func (q *Queries) OldKnocks(ctx context.Context, arg OldKnocksParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, oldKnocks, arg.SinceAt, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var address string
+		if err := rows.Scan(&address); err != nil {
+			return nil, err
+		}
+		items = append(items, address)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const oldSessions = `-- name: OldSessions :many
