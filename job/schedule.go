@@ -90,6 +90,7 @@ type momentWork interface {
 
 type reportWork interface {
 	ComputeDue(ctx context.Context) (int, error)
+	Forget(ctx context.Context) (int, error)
 }
 
 type campaignWork interface {
@@ -142,6 +143,7 @@ func Schedule(w Work) []Job {
 		{Name: "campaign-stage", Spec: "* * * * * *", Limit: 30 * time.Minute, Everywhere: true, Run: counted(w.Campaign.Stage)},
 		{Name: "campaign-watch", Spec: "30 * * * * *", Limit: 10 * time.Minute, Everywhere: true, Run: counted(w.Campaign.Watch)},
 		{Name: "campaign-report", Spec: "0 7 * * * *", Limit: 50 * time.Minute, Run: counted(w.Report.ComputeDue)},
+		{Name: "campaign-report-forget", Spec: "0 5 5 * * *", Limit: 10 * time.Minute, Run: untilNone(w.Report.Forget)},
 		{Name: "push-lose", Spec: "45 * * * * *", Limit: 30 * time.Second, Run: counted(w.Push.Lose)},
 		{Name: "push-forget", Spec: "0 55 4 * * *", Limit: 10 * time.Minute, Run: untilNone(w.Push.Forget)},
 		{Name: "session-purge", Spec: "0 35 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Session.Purge))},

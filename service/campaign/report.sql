@@ -43,3 +43,13 @@ DELETE FROM campaign_report_cut WHERE campaign_id = sqlc.arg(campaign_id);
 
 -- name: InsertReportCut :exec
 INSERT INTO campaign_report_cut (campaign_id, cut, name, body) VALUES (sqlc.arg(campaign_id), sqlc.arg(cut), sqlc.arg(name), sqlc.arg(body));
+
+-- Campaigns whose numbers no longer change and of whose people rows are left.
+-- name: ReportsToForget :many
+SELECT c.id FROM campaign c JOIN campaign_report r ON r.campaign_id = c.id
+WHERE c.ends_at <= sqlc.arg(ended_before) AND r.lease_until <= sqlc.arg(now)
+  AND EXISTS (SELECT 1 FROM campaign_report_person p WHERE p.campaign_id = c.id)
+ORDER BY c.id LIMIT ?;
+
+-- name: ReportMembers :many
+SELECT member_id FROM campaign_report_person WHERE campaign_id = sqlc.arg(campaign_id) ORDER BY member_id LIMIT ?;

@@ -298,3 +298,39 @@ func TestASheetHasNoFormula(t *testing.T) {
 		}
 	}
 }
+
+func TestAReportForgetsItsPeopleWhenItNoLongerChanges(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		r := newReports(t, w, play(900, begin))
+		live(t, w, 5)
+		if err := r.Compute(t.Context(), 5); err != nil {
+			t.Fatal(err)
+		}
+		before, err := r.Report(t.Context(), 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ends int64
+		if err := db.QueryRowContext(t.Context(), "SELECT ends_at FROM campaign WHERE id = 5").Scan(&ends); err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct {
+			after time.Duration
+			want  []int
+		}{{followUp - time.Second, []int{0}}, {followUp, []int{300, 300, 300, 0}}} {
+			w.mu.Lock()
+			w.now = model.Millis(ends).Time().Add(tt.after)
+			w.mu.Unlock()
+			for i, want := range tt.want {
+				if n, err := r.Forget(t.Context()); n != want || err != nil {
+					t.Errorf("%s after the end, time %d: %d, %v, want %d", tt.after, i, n, err, want)
+				}
+			}
+		}
+		after, err := r.Report(t.Context(), 5)
+		if err != nil || after.Treated.People != before.Treated.People || len(after.Lines) != len(before.Lines) {
+			t.Errorf("the report afterwards = %+v, %v, want %+v", after, err, before)
+		}
+	})
+}

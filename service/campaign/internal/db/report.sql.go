@@ -201,6 +201,38 @@ func (q *Queries) ReportHead(ctx context.Context, campaignID int64) (CampaignRep
 	return i, err
 }
 
+const reportMembers = `-- name: ReportMembers :many
+SELECT member_id FROM campaign_report_person WHERE campaign_id = ? ORDER BY member_id LIMIT ?
+`
+
+type ReportMembersParams struct {
+	CampaignID int64
+	Limit      int32
+}
+
+func (q *Queries) ReportMembers(ctx context.Context, arg ReportMembersParams) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, reportMembers, arg.CampaignID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var member_id int64
+		if err := rows.Scan(&member_id); err != nil {
+			return nil, err
+		}
+		items = append(items, member_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const reportPeople = `-- name: ReportPeople :many
 SELECT campaign_id, member_id, run, arm, variant, channel, sent, delivered, tapped, sent_at FROM campaign_report_person WHERE campaign_id = ? AND run = ? AND member_id IN (/*SLICE:members*/?)
 `
@@ -322,6 +354,43 @@ type ReportableParams struct {
 // Campaigns whose numbers may still change: live ones, and those that ended lately.
 func (q *Queries) Reportable(ctx context.Context, arg ReportableParams) ([]int64, error) {
 	rows, err := q.db.QueryContext(ctx, reportable, arg.EndedAfter, arg.After, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const reportsToForget = `-- name: ReportsToForget :many
+SELECT c.id FROM campaign c JOIN campaign_report r ON r.campaign_id = c.id
+WHERE c.ends_at <= ? AND r.lease_until <= ?
+  AND EXISTS (SELECT 1 FROM campaign_report_person p WHERE p.campaign_id = c.id)
+ORDER BY c.id LIMIT ?
+`
+
+type ReportsToForgetParams struct {
+	EndedBefore int64
+	Now         int64
+	Limit       int32
+}
+
+// Campaigns whose numbers no longer change and of whose people rows are left.
+func (q *Queries) ReportsToForget(ctx context.Context, arg ReportsToForgetParams) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, reportsToForget, arg.EndedBefore, arg.Now, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
