@@ -9,6 +9,7 @@ import (
 
 	"kaimenhong/handler"
 	"kaimenhong/model"
+	"kaimenhong/service/audience"
 	"kaimenhong/service/push"
 )
 
@@ -42,7 +43,19 @@ func tapKey(session string) ([]byte, error) {
 // pushes is the planner behind HTTP.
 func (d *domains) pushes(h *handler.Handlers) {
 	h.OpsPush = handler.OpsPush{Told: d.planner}
-	h.Tap = handler.Tap{Taps: d.planner}
+	h.Tap = handler.Tap{Taps: tapped{d}}
+}
+
+// tapped is the planner, after which the audience learns who came by a message.
+type tapped struct{ d *domains }
+
+// Tapped notes a tap; the deed counts once for each message.
+func (t tapped) Tapped(ctx context.Context, member model.MemberID, token string) (model.Delivery, error) {
+	delivery, err := t.d.planner.Tapped(ctx, member, token)
+	if err == nil && delivery.Member == member {
+		t.d.deeds.did(member, audience.Tap, "tap:"+delivery.ID.String())
+	}
+	return delivery, err
 }
 
 // noted is the chat, after which the pusher learns what came in (by then the member
