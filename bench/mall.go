@@ -68,22 +68,18 @@ func newCounter(ctx context.Context, db *sql.DB) (*counter, error) {
 		return nil, err
 	}
 	for range redeemGifts {
-		id, err := c.mall.AddGift(ctx, mall.Gift{
+		g, err := c.mall.AddGift(ctx, 0, mall.Gift{
 			Category: "压测", Kind: mall.Card, Title: "会员卡", Points: redeemPrice, Total: 10_000_000,
 			EndsAt: model.At(time.Now().Add(240 * time.Hour)), Spec: mall.Spec{AppID: "wx0000000000000000", Page: "a"},
 		})
 		if err != nil {
 			return nil, err
 		}
-		g, err := c.mall.Gift(ctx, id)
-		if err != nil {
-			return nil, err
-		}
 		g.OnSale = true
-		if err := c.mall.EditGift(ctx, g); err != nil {
+		if _, err := c.mall.EditGift(ctx, 0, g); err != nil {
 			return nil, err
 		}
-		c.gifts = append(c.gifts, id)
+		c.gifts = append(c.gifts, g.ID)
 	}
 	return c, nil
 }

@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"unicode/utf8"
 
 	"kaimenhong/model"
-	"kaimenhong/model/seal"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/mall/internal/db"
 )
@@ -58,77 +58,109 @@ const (
 	maxExtend = 366
 )
 
+// valid says what is to be done about the first thing that is wrong.
 func (g Gift) valid() error {
-	good := fits(g.Category, 32) && fits(g.Title, 64) && utf8.RuneCountInString(g.Description) <= 1000 && len(g.Picture) <= 255 &&
-		g.Points > 0 && g.Points <= maxPrice && g.Fen >= 0 && g.Fen <= maxPrice && g.Tier >= 0 && g.Tier <= maxTier &&
-		g.Each >= 0 && g.Each <= maxEach && g.Total >= 0 && g.Total <= maxTotal && g.StartsAt >= 0 && g.EndsAt > g.StartsAt &&
-		g.ExtendDays >= 0 && g.ExtendDays <= maxExtend && g.Position >= 0 && g.Position <= maxTotal && len(g.Spec.Offering) <= 64 &&
-		len(g.Spec.AppID) <= 64 && len(g.Spec.Page) <= 255
+	spec := g.Spec
+	good, say := false, "礼品种类应为carrier、coupon、card或physical"
 	switch g.Kind {
 	case Carrier:
-		good = good && (!g.Spec.Bill || g.Fen > 0 && g.Spec.Offering != "") && (g.Spec.Offering != "") != (g.Spec.Credit > 0) && g.Spec.Credit <= maxPrice
+		good = (spec.Offering != "") != (spec.Credit > 0) && spec.Credit >= 0 && spec.Credit <= maxPrice && spec.AppID == "" && spec.Page == ""
+		say = "运营商权益应填写流量包编码或话费金额（分）中的一项"
 	case Card:
-		good = good && g.Spec.AppID != "" && !g.Spec.Bill
+		good, say = spec.AppID != "" && spec.Offering == "" && spec.Credit == 0, "小程序礼品应填写小程序的AppID，可填页面路径"
 	case Coupon, Physical:
-		good = good && !g.Spec.Bill
-	default:
-		good = false
+		good, say = spec == Spec{Bill: spec.Bill}, "券码和实物礼品不填流量包、话费和小程序"
 	}
-	if !good {
-		return ErrGift
+	for _, check := range []struct {
+		good bool
+		say  string
+	}{
+		{good, say},
+		{fits(g.Category, 32), "分类应为1到32个字"},
+		{fits(g.Title, 64), "礼品名称应为1到64个字"},
+		{utf8.RuneCountInString(g.Description) <= 1000, "礼品说明不能超过1000字"},
+		{g.Picture == "" || strings.HasPrefix(g.Picture, "https://") && len(g.Picture) <= 255, "图片应为https地址，不超过255个字符"},
+		{g.Points > 0 && g.Points <= maxPrice, "所需积分应为1到10亿"},
+		{g.Fen >= 0 && g.Fen <= maxPrice, "另付金额应为0到10亿分"},
+		{!spec.Bill || g.Fen > 0 && spec.Offering != "", "另付金额计入话费账单，只用于流量包"},
+		{g.Tier >= 0 && g.Tier <= maxTier, "会员等级应为0到1000"},
+		{g.Each >= 0 && g.Each <= maxEach, "每人限兑次数应为0到1000，0为不限"},
+		{g.Total >= 0 && g.Total <= maxTotal, "总数应为0到10亿"},
+		{g.StartsAt >= 0 && g.EndsAt > g.StartsAt, "结束时间应晚于开始时间"},
+		{g.ExtendDays >= 0 && g.ExtendDays <= maxExtend, "退回积分的延长天数应为0到366"},
+		{g.Position >= 0 && g.Position <= maxTotal, "货架位置应为0到10亿"},
+		{len(spec.Offering) <= 64 && len(spec.AppID) <= 64 && len(spec.Page) <= 255, "流量包编码和AppID不超过64个字符，页面路径不超过255个字符"},
+	} {
+		if !check.good {
+			return ErrGift.Saying("%s", check.say)
+		}
 	}
 	return nil
 }
 
 func fits(s string, n int) bool { return s != "" && utf8.RuneCountInString(s) <= n }
 
-// AddGift keeps a new gift, not on sale yet, and returns its id. A gift of coupons
-// starts with a Total of 0: ImportCoupons adds to it.
+// AddGift keeps a new gift, not on sale yet. A gift of coupons starts with a Total of
+// 0: ImportCoupons adds to it. by is the operator, 0 for the command line.
 //
 // Errors: ErrGift.
-func (m *Mall) AddGift(ctx context.Context, g Gift) (model.ID, error) {
+func (m *Mall) AddGift(ctx context.Context, by model.ID, g Gift) (Gift, error) {
 	if err := g.valid(); err != nil {
-		return 0, err
+		return Gift{}, err
 	}
 	if g.Kind == Coupon {
 		g.Total = 0
 	}
 	spec, err := json.Marshal(g.Spec)
 	if err != nil {
-		return 0, fmt.Errorf("write the spec: %w", err)
+		return Gift{}, fmt.Errorf("write the spec: %w", err)
 	}
-	id := m.IDs.Next()
-	err = db.New(m.DB).InsertGift(ctx, db.InsertGiftParams{
-		ID: int64(id), Category: g.Category, Kind: string(g.Kind), Title: g.Title, Description: g.Description, Picture: g.Picture,
-		Points: int64(g.Points), Fen: int64(g.Fen), Tier: int32(g.Tier), EachLimit: int32(g.Each), Total: g.Total,
-		StartsAt: int64(g.StartsAt), EndsAt: int64(g.EndsAt), Cancellable: g.Cancellable, ExtendDays: int32(g.ExtendDays),
-		Spec: string(spec), Position: int32(g.Position), CreatedAt: m.millis(),
+	g.ID, g.Left, g.OnSale, g.Version = m.IDs.Next(), g.Total, false, 1
+	err = sqldb.InTx(ctx, m.DB, func(tx *sql.Tx) error {
+		err := db.New(tx).InsertGift(ctx, db.InsertGiftParams{
+			ID: int64(g.ID), Category: g.Category, Kind: string(g.Kind), Title: g.Title, Description: g.Description, Picture: g.Picture,
+			Points: int64(g.Points), Fen: int64(g.Fen), Tier: int32(g.Tier), EachLimit: int32(g.Each), Total: g.Total,
+			StartsAt: int64(g.StartsAt), EndsAt: int64(g.EndsAt), Cancellable: g.Cancellable, ExtendDays: int32(g.ExtendDays),
+			Spec: string(spec), Position: int32(g.Position), CreatedAt: m.millis(),
+		})
+		if err != nil {
+			return fmt.Errorf("insert gift: %w", err)
+		}
+		return m.recordTx(ctx, tx, by, "mall.gift_add", g.ref(), g.noted())
 	})
-	if err != nil {
-		return 0, fmt.Errorf("insert gift: %w", err)
-	}
-	return id, nil
+	return g, err
 }
 
 // EditGift replaces a gift of the same kind; g.Version is the one that was edited.
 // Redemptions made before keep what they were promised.
 //
-// Errors: ErrGift, ErrNoGift, ErrEdited when somebody else was faster or the total
-// would fall below what is promised.
-func (m *Mall) EditGift(ctx context.Context, g Gift) error {
+// Errors: ErrGift, also when the total would fall below what is promised; ErrNoGift,
+// ErrEdited when somebody else was faster.
+func (m *Mall) EditGift(ctx context.Context, by model.ID, g Gift) (Gift, error) {
 	if err := g.valid(); err != nil {
-		return err
+		return Gift{}, err
 	}
 	old, err := m.Gift(ctx, g.ID)
 	if err != nil {
-		return err
+		return Gift{}, err
 	}
 	if old.Kind != g.Kind {
-		return ErrGift
+		return Gift{}, ErrGift.Saying("礼品种类不能修改，请新建礼品")
 	}
 	if g.Kind == Coupon {
 		g.Total = old.Total
 	}
+	promised := old.Total - old.Left
+	if old.Version == g.Version && g.Total < promised {
+		return Gift{}, ErrGift.Saying("已兑出%d件，总数不能更少", promised)
+	}
+	if err := sqldb.InTx(ctx, m.DB, func(tx *sql.Tx) error { return m.editTx(ctx, tx, by, g) }); err != nil {
+		return Gift{}, err
+	}
+	return m.Gift(ctx, g.ID)
+}
+
+func (m *Mall) editTx(ctx context.Context, tx *sql.Tx, by model.ID, g Gift) error {
 	spec, err := json.Marshal(g.Spec)
 	if err != nil {
 		return fmt.Errorf("write the spec: %w", err)
@@ -137,7 +169,7 @@ func (m *Mall) EditGift(ctx context.Context, g Gift) error {
 	if g.OnSale {
 		state = "on"
 	}
-	n, err := db.New(m.DB).UpdateGift(ctx, db.UpdateGiftParams{
+	n, err := db.New(tx).UpdateGift(ctx, db.UpdateGiftParams{
 		Category: g.Category, Title: g.Title, Description: g.Description, Picture: g.Picture, Points: int64(g.Points), Fen: int64(g.Fen),
 		Tier: int32(g.Tier), EachLimit: int32(g.Each), Total: g.Total, StartsAt: int64(g.StartsAt), EndsAt: int64(g.EndsAt),
 		Cancellable: g.Cancellable, ExtendDays: int32(g.ExtendDays), Spec: string(spec), State: state, Position: int32(g.Position),
@@ -149,7 +181,23 @@ func (m *Mall) EditGift(ctx context.Context, g Gift) error {
 	if n == 0 {
 		return ErrEdited
 	}
-	return nil
+	return m.recordTx(ctx, tx, by, "mall.gift_edit", g.ref(), g.noted())
+}
+
+func (g Gift) ref() model.Ref { return model.Ref{Type: "gift", ID: g.ID.String()} }
+
+// noted is what the audit keeps of a gift: what it costs, how many there are, and
+// whether it is for sale.
+func (g Gift) noted() any {
+	return struct {
+		Title  string       `json:"title"`
+		Kind   Kind         `json:"kind"`
+		Points model.Points `json:"points"`
+		Fen    model.Fen    `json:"fen"`
+		Total  int64        `json:"total"`
+		OnSale bool         `json:"onSale"`
+		Spec   Spec         `json:"spec"`
+	}{g.Title, g.Kind, g.Points, g.Fen, g.Total, g.OnSale, g.Spec}
 }
 
 // Gift is one gift, on sale or not.
@@ -168,6 +216,40 @@ func (m *Mall) Gift(ctx context.Context, id model.ID) (Gift, error) {
 
 // maxPage is the most that one page carries.
 const maxPage = 100
+
+// AllGifts are those on sale and those that are not, newest first, for operators;
+// cursor is "" or the one that came with the page before.
+//
+// Errors: ErrCursor.
+func (m *Mall) AllGifts(ctx context.Context, cursor string, limit int) (page []Gift, next string, err error) {
+	size := int32(min(max(limit, 1), maxPage))
+	before, err := idCursor(cursor, math.MaxInt64)
+	if err != nil {
+		return nil, "", err
+	}
+	rows, err := db.New(m.DB).AllGifts(ctx, db.AllGiftsParams{Before: before, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("read all gifts: %w", err)
+	}
+	if len(rows) > int(size) {
+		rows = rows[:size]
+		next = model.ID(rows[size-1].ID).String()
+	}
+	page, err = gifts(rows)
+	return page, next, err
+}
+
+// idCursor reads a cursor that is an id; first stands for the first page.
+func idCursor(cursor string, first int64) (int64, error) {
+	if cursor == "" {
+		return first, nil
+	}
+	id, err := model.ParseID(cursor)
+	if err != nil {
+		return 0, ErrCursor
+	}
+	return int64(id), nil
+}
 
 // Gifts are those on sale now, in the order in which they are shown. cursor is "" or
 // the one that came with the page before.
@@ -201,14 +283,8 @@ func (m *Mall) GiftsOf(ctx context.Context, category, cursor string, limit int) 
 		rows = rows[:size]
 		next = fmt.Sprintf("%d.%d", rows[size-1].Position, rows[size-1].ID)
 	}
-	for _, r := range rows {
-		g, err := gift(r)
-		if err != nil {
-			return nil, "", err
-		}
-		page = append(page, g)
-	}
-	return page, next, nil
+	page, err = gifts(rows)
+	return page, next, err
 }
 
 // Categories are those of the gifts on sale now, in the order in which they are shown.
@@ -218,6 +294,16 @@ func (m *Mall) Categories(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("read the categories: %w", err)
 	}
 	return names, nil
+}
+
+func gifts(rows []db.MallGift) (list []Gift, err error) {
+	list = make([]Gift, len(rows))
+	for i, r := range rows {
+		if list[i], err = gift(r); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 func gift(r db.MallGift) (Gift, error) {
@@ -231,51 +317,4 @@ func gift(r db.MallGift) (Gift, error) {
 		return Gift{}, fmt.Errorf("read the spec of gift %d: %w", r.ID, err)
 	}
 	return g, nil
-}
-
-// maxCoupons is the most codes that one call imports.
-const maxCoupons = 1000
-
-// ImportCoupons adds codes to the pool of a gift and to its total; a code that is
-// there already is passed over, so that a file may be imported again. It returns how
-// many were new.
-//
-// Errors: ErrCoupon, ErrNoGift when there is no such gift of coupons.
-func (m *Mall) ImportCoupons(ctx context.Context, id model.ID, codes []string) (int, error) {
-	if len(codes) > maxCoupons {
-		return 0, ErrCoupon
-	}
-	for _, code := range codes {
-		if code = strings.TrimSpace(code); !fits(code, 100) || len(code) > 120 {
-			return 0, ErrCoupon
-		}
-	}
-	added := 0
-	err := sqldb.InTx(ctx, m.DB, func(tx *sql.Tx) error {
-		added = 0
-		q := db.New(tx)
-		for _, code := range codes {
-			code, coupon := strings.TrimSpace(code), int64(m.IDs.Next())
-			err := q.InsertCoupon(ctx, db.InsertCouponParams{
-				ID: coupon, GiftID: int64(id), CodeKey: m.Sealer.IndexText(code, "mall_coupon.code"),
-				Code: m.Sealer.SealText([]byte(code), seal.Bind("mall_coupon.code", coupon)), CreatedAt: m.millis(),
-			})
-			if sqldb.Duplicate(err) {
-				continue
-			}
-			if err != nil {
-				return fmt.Errorf("insert coupon: %w", err)
-			}
-			added++
-		}
-		n, err := q.AddStock(ctx, db.AddStockParams{N: int64(added), ID: int64(id)})
-		if err != nil {
-			return fmt.Errorf("add stock: %w", err)
-		}
-		if n == 0 {
-			return ErrNoGift
-		}
-		return nil
-	})
-	return added, err
 }

@@ -116,7 +116,7 @@ func TestLeavingTakesBackWhatWasNotSent(t *testing.T) {
 				t.Fatal(err)
 			}
 			if request == "c" {
-				if err := f.Ship(ctx, r.ID, "顺丰 SF1"); err != nil {
+				if _, err := f.Ship(ctx, 0, r.ID, "顺丰 SF1"); err != nil {
 					t.Fatal(err)
 				}
 			}

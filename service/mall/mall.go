@@ -49,7 +49,9 @@ var (
 	ErrNoRedemption   = fault.New(fault.NotFound, "mall.no_redemption", "没有这笔兑换")
 	ErrNotCancellable = fault.New(fault.Conflict, "mall.not_cancellable", "这笔兑换不能取消")
 	ErrState          = fault.New(fault.Conflict, "mall.state", "这笔兑换的状态已变化，请刷新")
-	ErrCoupon         = fault.New(fault.Invalid, "mall.coupon", "券码应为1到100个字符，每次最多1000个")
+	ErrParcel         = fault.New(fault.Invalid, "mall.parcel", "请填写快递公司和单号（不超过128字）")
+	ErrCoupon         = fault.New(fault.Invalid, "mall.coupon", "券码应为1到100个字符")
+	ErrCouponFile     = fault.New(fault.Invalid, "mall.coupon_file", "券码文件应为CSV或XLSX，首行为表头，其中一列为“券码”")
 	ErrCursor         = fault.New(fault.Invalid, "mall.cursor", "翻页参数不正确")
 )
 
@@ -115,6 +117,11 @@ type (
 	tiers interface {
 		Tier(ctx context.Context, phone model.Phone) (int, error)
 	}
+	// recorder adds a line to the operators' audit within the transaction of what it
+	// tells.
+	recorder interface {
+		RecordTx(ctx context.Context, tx *sql.Tx, e model.AuditEntry) error
+	}
 	// carrier hands over goods. request names the order for ever; again says that
 	// an earlier try's outcome is not known, so it is asked for first.
 	carrier interface {
@@ -137,7 +144,7 @@ type Outcome struct {
 	Reason string // of Failed, Chinese, for the member
 }
 
-// Deps are what the mall needs from outside; all but Tiers are required.
+// Deps are what the mall needs from outside; all but Tiers and Audit are required.
 type Deps struct {
 	DB      *sql.DB
 	IDs     *model.IDs
@@ -149,7 +156,8 @@ type Deps struct {
 	Holder  holder
 	Outbox  outbox
 	Carrier carrier
-	Tiers   tiers // nil: everybody is of tier 0
+	Tiers   tiers    // nil: everybody is of tier 0
+	Audit   recorder // nil: what operators do leaves no line
 }
 
 // Mall is the mall. It is safe for use by many goroutines.
@@ -174,8 +182,22 @@ func New(deps Deps) (*Mall, error) {
 	return m, nil
 }
 
-// never is the next_at of a redemption that needs nothing more by itself.
-const never = 253402271999999
+// What next_at says of a redemption that needs nothing more by itself: it waits for
+// nobody, or it is a parcel in one of the two queues that people work off. The index on
+// next_at finds the queues, so that they cost the other redemptions nothing.
+const (
+	never    = 253402271999999
+	onTheWay = never - 1 // a parcel that was shipped
+	toShip   = never - 2 // a parcel to be shipped
+)
+
+// recordTx adds a line to the audit as the last step of what an operator does.
+func (m *Mall) recordTx(ctx context.Context, tx *sql.Tx, by model.ID, action string, target model.Ref, detail any) error {
+	if m.Audit == nil {
+		return nil
+	}
+	return m.Audit.RecordTx(ctx, tx, model.AuditEntry{Operator: by, Action: action, Target: target, Detail: detail})
+}
 
 func (m *Mall) millis() int64 { return int64(model.At(m.Now())) }
 

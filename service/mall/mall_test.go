@@ -179,18 +179,12 @@ func (f fixture) shelve(change func(*Gift)) Gift {
 		Cancellable: true, Spec: Spec{Offering: "pack-1g"},
 	}
 	change(&g)
-	id, err := f.AddGift(f.t.Context(), g)
+	g, err := f.AddGift(f.t.Context(), 0, g)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if g, err = f.Gift(f.t.Context(), id); err != nil {
-		f.t.Fatal(err)
-	}
 	g.OnSale = true
-	if err := f.EditGift(f.t.Context(), g); err != nil {
-		f.t.Fatal(err)
-	}
-	if g, err = f.Gift(f.t.Context(), id); err != nil {
+	if g, err = f.EditGift(f.t.Context(), 0, g); err != nil {
 		f.t.Fatal(err)
 	}
 	return g
@@ -329,11 +323,11 @@ func TestCoupons(t *testing.T) {
 		f := newMall(t, pool)
 		g := f.shelve(func(g *Gift) { g.Kind, g.Spec, g.Total = Coupon, Spec{}, 99 })
 		for _, want := range []int{3, 0} {
-			if n, err := f.ImportCoupons(t.Context(), g.ID, []string{"AA-1", "AA-2", "AA-2 ", "AA-3"}); n != want || err != nil {
+			if n, err := f.ImportCoupons(t.Context(), 0, g.ID, []string{"AA-1", "AA-2", "AA-2 ", "AA-3"}); n != want || err != nil {
 				t.Fatalf("ImportCoupons = %d, %v, want %d", n, err, want)
 			}
 		}
-		if _, err := f.ImportCoupons(t.Context(), g.ID, []string{""}); !errors.Is(err, ErrCoupon) {
+		if _, err := f.ImportCoupons(t.Context(), 0, g.ID, []string{""}); !errors.Is(err, ErrCoupon) {
 			t.Errorf("an empty code = %v", err)
 		}
 		seen := map[string]bool{}
@@ -372,8 +366,12 @@ func TestParcelsCancellingAndPaying(t *testing.T) {
 		if r, err = f.Redeem(ctx, o); err != nil {
 			t.Fatal(err)
 		}
-		for _, step := range []func() error{func() error { return f.Ship(ctx, r.ID, "顺丰 SF1") }, func() error { return f.Ship(ctx, r.ID, "顺丰 SF2") }, func() error { return f.Received(ctx, r.ID) }} {
-			if err := step(); err != nil {
+		for _, step := range []func() (Parcel, error){
+			func() (Parcel, error) { return f.Ship(ctx, 9, r.ID, "顺丰 SF1") },
+			func() (Parcel, error) { return f.Ship(ctx, 9, r.ID, "顺丰 SF2") },
+			func() (Parcel, error) { return f.Received(ctx, 9, r.ID) },
+		} {
+			if _, err := step(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -453,14 +451,14 @@ func TestAnEditIsNoticed(t *testing.T) {
 	pool := dbtest.SQLite(t)
 	f := newMall(t, pool)
 	g := f.shelve(func(*Gift) {})
-	if err := f.EditGift(t.Context(), g); err != nil {
+	if _, err := f.EditGift(t.Context(), 0, g); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.EditGift(t.Context(), g); !errors.Is(err, ErrEdited) {
+	if _, err := f.EditGift(t.Context(), 0, g); !errors.Is(err, ErrEdited) {
 		t.Errorf("the second editor = %v", err)
 	}
 	g.Points = 0
-	if err := f.EditGift(t.Context(), g); !errors.Is(err, ErrGift) {
+	if _, err := f.EditGift(t.Context(), 0, g); !errors.Is(err, ErrGift) {
 		t.Errorf("a gift for nothing = %v", err)
 	}
 	if page, next, err := f.Gifts(t.Context(), "", 10); err != nil || len(page) != 1 || next != "" {

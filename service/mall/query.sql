@@ -18,6 +18,9 @@ WHERE id = sqlc.arg(id) AND version = sqlc.arg(version) AND reserved <= sqlc.arg
 -- name: Gift :one
 SELECT * FROM mall_gift WHERE id = ?;
 
+-- name: AllGifts :many
+SELECT * FROM mall_gift WHERE id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
+
 -- name: GiftsAfter :many
 SELECT * FROM mall_gift
 WHERE state = 'on' AND position >= sqlc.arg(after_position)
@@ -81,6 +84,11 @@ SELECT * FROM mall_redemption WHERE member_id = sqlc.arg(member_id) AND request_
 SELECT * FROM mall_redemption
 WHERE member_id = sqlc.arg(member_id) AND id < sqlc.arg(before) AND refusal IS NULL ORDER BY id DESC LIMIT ?;
 
+-- A queue of parcels: the next_at that they have in common.
+-- name: Parcels :many
+SELECT * FROM mall_redemption
+WHERE next_at = sqlc.arg(next_at) AND id > sqlc.arg(after_id) AND kind = 'physical' ORDER BY id LIMIT ?;
+
 -- name: Due :many
 SELECT id, next_at FROM mall_redemption
 WHERE next_at <= sqlc.arg(now) AND next_at >= sqlc.arg(after_next)
@@ -112,9 +120,8 @@ WHERE id = sqlc.arg(id) AND state = sqlc.arg(was) AND attempts = sqlc.arg(attemp
 UPDATE mall_redemption SET state = sqlc.arg(state), next_at = sqlc.arg(next_at), code = sqlc.arg(code), parcel = sqlc.arg(parcel), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state = sqlc.arg(was);
 
--- name: InsertCoupon :exec
-INSERT INTO mall_coupon (id, gift_id, code_key, code, redemption_id, created_at)
-VALUES (sqlc.arg(id), sqlc.arg(gift_id), sqlc.arg(code_key), sqlc.arg(code), 0, sqlc.arg(created_at));
+-- name: KnownCoupons :many
+SELECT code_key FROM mall_coupon WHERE gift_id = sqlc.arg(gift_id) AND code_key IN (sqlc.slice(code_keys));
 
 -- name: AddStock :execrows
 UPDATE mall_gift SET total = total + sqlc.arg(n), version = version + 1 WHERE id = sqlc.arg(id) AND kind = 'coupon';

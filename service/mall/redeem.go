@@ -160,7 +160,7 @@ func begin(g db.MallGift, now int64) (state string, next int64, err error) {
 	case Kind(g.Kind) == Card:
 		return string(Fulfilled), never, nil
 	case Kind(g.Kind) == Physical:
-		return string(Accepted), never, nil
+		return string(Accepted), toShip, nil
 	}
 	return string(Accepted), now, nil
 }

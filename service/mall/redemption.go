@@ -11,7 +11,6 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/seal"
-	"kaimenhong/model/sqldb"
 	"kaimenhong/service/mall/internal/db"
 )
 
@@ -175,51 +174,4 @@ func (m *Mall) PaidTx(ctx context.Context, tx *sql.Tx, id model.ID) error {
 		return ErrState
 	}
 	return nil
-}
-
-// Ship says that a parcel is on its way: who carries it and under which number, at
-// most 128 characters. Repeating it corrects the number.
-//
-// Errors: ErrNoRedemption, ErrAddress, ErrState.
-func (m *Mall) Ship(ctx context.Context, id model.ID, parcel string) error {
-	if !fits(parcel, 128) {
-		return ErrAddress.Saying("请填写快递公司和单号（不超过128字）")
-	}
-	return m.advance(ctx, id, parcel, Shipped, Accepted, Shipped)
-}
-
-// Received ends a parcel's way, by its member or by the operator.
-//
-// Errors: ErrNoRedemption, ErrState.
-func (m *Mall) Received(ctx context.Context, id model.ID) error {
-	return m.advance(ctx, id, "", Fulfilled, Shipped, Fulfilled)
-}
-
-func (m *Mall) advance(ctx context.Context, id model.ID, parcel string, to State, from ...State) error {
-	return sqldb.InTx(ctx, m.DB, func(tx *sql.Tx) error {
-		q := db.New(tx)
-		row, err := q.Redemption(ctx, int64(id))
-		if errors.Is(err, sql.ErrNoRows) || err == nil && Kind(row.Kind) != Physical {
-			return ErrNoRedemption
-		}
-		if err != nil {
-			return fmt.Errorf("read redemption %s: %w", id, err)
-		}
-		for _, was := range from {
-			if State(row.State) != was {
-				continue
-			}
-			if parcel == "" {
-				parcel = row.Parcel
-			}
-			n, err := q.Advance(ctx, db.AdvanceParams{State: string(to), Was: string(was), NextAt: never, Parcel: parcel, Now: m.millis(), ID: row.ID})
-			if err != nil {
-				return fmt.Errorf("advance redemption %s: %w", id, err)
-			}
-			if n == 1 {
-				return nil
-			}
-		}
-		return ErrState
-	})
 }

@@ -80,7 +80,7 @@ func TestMoneyOnThePhoneBillGoesWithTheOrder(t *testing.T) {
 		} {
 			g := pack
 			spoil(&g)
-			if _, err := f.AddGift(t.Context(), g); !errors.Is(err, ErrGift) {
+			if _, err := f.AddGift(t.Context(), 0, g); !errors.Is(err, ErrGift) {
 				t.Errorf("AddGift(%+v) = %v, want %v", g, err, ErrGift)
 			}
 		}

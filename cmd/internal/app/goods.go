@@ -28,19 +28,19 @@ func (a *App) Stock(ctx context.Context, goods []Good) error {
 }
 
 func (a *App) stock(ctx context.Context, good Good) error {
-	id, err := a.domains.mall.AddGift(ctx, good.Gift)
+	gift, err := a.domains.mall.AddGift(ctx, 0, good.Gift)
 	if err != nil {
 		return err
 	}
 	if len(good.Codes) > 0 {
-		if _, err := a.domains.mall.ImportCoupons(ctx, id, good.Codes); err != nil {
+		if _, err := a.domains.mall.ImportCoupons(ctx, 0, gift.ID, good.Codes); err != nil {
+			return err
+		}
+		if gift, err = a.domains.mall.Gift(ctx, gift.ID); err != nil {
 			return err
 		}
 	}
-	gift, err := a.domains.mall.Gift(ctx, id)
-	if err != nil {
-		return err
-	}
 	gift.OnSale = true
-	return a.domains.mall.EditGift(ctx, gift)
+	_, err = a.domains.mall.EditGift(ctx, 0, gift)
+	return err
 }

@@ -69,19 +69,15 @@ func shop(t *testing.T, pool *sql.DB, total int64) (*mall.Mall, *points.Ledger, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := m.AddGift(t.Context(), mall.Gift{
+	g, err := m.AddGift(t.Context(), 0, mall.Gift{
 		Category: "流量", Kind: mall.Carrier, Title: "1GB流量日包", Points: 25, Each: 1, Total: total,
 		EndsAt: model.At(time.Now().Add(time.Hour)), Spec: mall.Spec{Offering: "pack-1g"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := m.Gift(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
 	g.OnSale = true
-	if err := m.EditGift(t.Context(), g); err != nil {
+	if g, err = m.EditGift(t.Context(), 0, g); err != nil {
 		t.Fatal(err)
 	}
 	return m, ledger, g

@@ -59,6 +59,61 @@ func (q *Queries) Advance(ctx context.Context, arg AdvanceParams) (int64, error)
 	return result.RowsAffected()
 }
 
+const allGifts = `-- name: AllGifts :many
+SELECT id, category, kind, title, description, picture, points, fen, tier, each_limit, total, reserved, starts_at, ends_at, cancellable, extend_days, spec, state, position, version, created_at, updated_at FROM mall_gift WHERE id < ? ORDER BY id DESC LIMIT ?
+`
+
+type AllGiftsParams struct {
+	Before int64
+	Limit  int32
+}
+
+func (q *Queries) AllGifts(ctx context.Context, arg AllGiftsParams) ([]MallGift, error) {
+	rows, err := q.db.QueryContext(ctx, allGifts, arg.Before, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MallGift
+	for rows.Next() {
+		var i MallGift
+		if err := rows.Scan(
+			&i.ID,
+			&i.Category,
+			&i.Kind,
+			&i.Title,
+			&i.Description,
+			&i.Picture,
+			&i.Points,
+			&i.Fen,
+			&i.Tier,
+			&i.EachLimit,
+			&i.Total,
+			&i.Reserved,
+			&i.StartsAt,
+			&i.EndsAt,
+			&i.Cancellable,
+			&i.ExtendDays,
+			&i.Spec,
+			&i.State,
+			&i.Position,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const categories = `-- name: Categories :many
 SELECT category FROM mall_gift
 WHERE state = 'on' AND starts_at <= ? AND ends_at > ?
@@ -458,30 +513,6 @@ func (q *Queries) GiftsOfAfter(ctx context.Context, arg GiftsOfAfterParams) ([]M
 	return items, nil
 }
 
-const insertCoupon = `-- name: InsertCoupon :exec
-INSERT INTO mall_coupon (id, gift_id, code_key, code, redemption_id, created_at)
-VALUES (?, ?, ?, ?, 0, ?)
-`
-
-type InsertCouponParams struct {
-	ID        int64
-	GiftID    int64
-	CodeKey   string
-	Code      string
-	CreatedAt int64
-}
-
-func (q *Queries) InsertCoupon(ctx context.Context, arg InsertCouponParams) error {
-	_, err := q.db.ExecContext(ctx, insertCoupon,
-		arg.ID,
-		arg.GiftID,
-		arg.CodeKey,
-		arg.Code,
-		arg.CreatedAt,
-	)
-	return err
-}
-
 const insertGift = `-- name: InsertGift :exec
 
 INSERT INTO mall_gift (id, category, kind, title, description, picture, points, fen, tier, each_limit, total, reserved, starts_at, ends_at, cancellable, extend_days, spec, state, position, version, created_at, updated_at)
@@ -607,6 +638,49 @@ func (q *Queries) InsertRedemption(ctx context.Context, arg InsertRedemptionPara
 	return err
 }
 
+const knownCoupons = `-- name: KnownCoupons :many
+SELECT code_key FROM mall_coupon WHERE gift_id = ? AND code_key IN (/*SLICE:code_keys*/?)
+`
+
+type KnownCouponsParams struct {
+	GiftID   int64
+	CodeKeys []string
+}
+
+func (q *Queries) KnownCoupons(ctx context.Context, arg KnownCouponsParams) ([]string, error) {
+	query := knownCoupons
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.GiftID)
+	if len(arg.CodeKeys) > 0 {
+		for _, v := range arg.CodeKeys {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:code_keys*/?", strings.Repeat(",?", len(arg.CodeKeys))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:code_keys*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var code_key string
+		if err := rows.Scan(&code_key); err != nil {
+			return nil, err
+		}
+		items = append(items, code_key)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lastNth = `-- name: LastNth :one
 SELECT CAST(COALESCE(MAX(nth), 0) AS SIGNED) AS last_nth FROM mall_redemption WHERE member_id = ?
 `
@@ -719,6 +793,67 @@ type OwnRedemptionsParams struct {
 func (q *Queries) OwnRedemptions(ctx context.Context, arg OwnRedemptionsParams) error {
 	_, err := q.db.ExecContext(ctx, ownRedemptions, arg.IntoID, arg.Above, arg.FromID)
 	return err
+}
+
+const parcels = `-- name: Parcels :many
+SELECT id, member_id, gift_id, nth, request_id, body_hash, kind, title, points, fen, cancellable, extend_days, spec, delivery, hold_id, state, reason, code, carrier_no, parcel, attempts, next_at, created_at, updated_at, refusal FROM mall_redemption
+WHERE next_at = ? AND id > ? AND kind = 'physical' ORDER BY id LIMIT ?
+`
+
+type ParcelsParams struct {
+	NextAt  int64
+	AfterID int64
+	Limit   int32
+}
+
+// A queue of parcels: the next_at that they have in common.
+func (q *Queries) Parcels(ctx context.Context, arg ParcelsParams) ([]MallRedemption, error) {
+	rows, err := q.db.QueryContext(ctx, parcels, arg.NextAt, arg.AfterID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MallRedemption
+	for rows.Next() {
+		var i MallRedemption
+		if err := rows.Scan(
+			&i.ID,
+			&i.MemberID,
+			&i.GiftID,
+			&i.Nth,
+			&i.RequestID,
+			&i.BodyHash,
+			&i.Kind,
+			&i.Title,
+			&i.Points,
+			&i.Fen,
+			&i.Cancellable,
+			&i.ExtendDays,
+			&i.Spec,
+			&i.Delivery,
+			&i.HoldID,
+			&i.State,
+			&i.Reason,
+			&i.Code,
+			&i.CarrierNo,
+			&i.Parcel,
+			&i.Attempts,
+			&i.NextAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Refusal,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const redemption = `-- name: Redemption :one
