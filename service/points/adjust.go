@@ -15,6 +15,7 @@ import (
 
 // The faults of adjustments.
 var (
+	ErrNoMember     = fault.New(fault.NotFound, "points.no_member", "没有这位会员，请核对会员编号")
 	ErrReason       = fault.New(fault.Invalid, "points.reason", "请填写调整原因（不超过200字）")
 	ErrNoAdjustment = fault.New(fault.NotFound, "points.no_adjustment", "没有这笔调整申请")
 	ErrDecided      = fault.New(fault.Conflict, "points.adjustment_decided", "这笔调整已被处理")
@@ -52,7 +53,7 @@ type Adjustment struct {
 // request that a second person approves or rejects. The request id belongs to the
 // maker.
 //
-// Errors: ErrReason, ErrAmount, ErrInsufficient, ErrClosed, ErrRequest,
+// Errors: ErrReason, ErrAmount, ErrNoMember, ErrInsufficient, ErrClosed, ErrRequest,
 // ErrRequestReused.
 func (l *Ledger) Adjust(ctx context.Context, maker model.ID, member model.MemberID, amount model.Points, reason string, request model.RequestID) (Adjustment, error) {
 	reason = strings.TrimSpace(reason)
@@ -64,8 +65,15 @@ func (l *Ledger) Adjust(ctx context.Context, maker model.ID, member model.Member
 	case !request.Valid():
 		return Adjustment{}, ErrRequest
 	}
+	_, err := l.phones.Resolve(ctx, member)
+	if fault.KindOf(err) == fault.NotFound {
+		return Adjustment{}, ErrNoMember
+	}
+	if err != nil {
+		return Adjustment{}, fmt.Errorf("find the member of an adjustment: %w", err)
+	}
 	var a Adjustment
-	err := l.inTxPlain(ctx, kindAdjust, func(tx *sql.Tx) error {
+	err = l.inTxPlain(ctx, kindAdjust, func(tx *sql.Tx) error {
 		now := model.At(l.now())
 		a = Adjustment{
 			ID: l.ids.Next(), Member: member, Amount: amount, Reason: reason, State: AdjustRequested, Maker: maker, CreatedAt: now,
@@ -98,18 +106,30 @@ func (l *Ledger) adjust(ctx context.Context, tx *sql.Tx, a *Adjustment, request 
 			return ErrRequestReused
 		}
 		*a = adjustment(db.AdjustmentRow(first))
-		return nil
+		return l.noteAdjustment(ctx, tx, a.Maker, "points.adjust", *a, true)
 	}
 	if err != nil {
 		return fmt.Errorf("insert adjustment: %w", err)
 	}
-	if !alone {
-		return nil
+	if alone {
+		if err := addCap(ctx, q, int64(a.Maker), capAdjust, dayPeriod(a.CreatedAt), abs(a.Amount)); err != nil {
+			return err
+		}
+		if err := l.postAdjustment(ctx, tx, *a, a.CreatedAt); err != nil {
+			return err
+		}
 	}
-	if err := addCap(ctx, q, int64(a.Maker), capAdjust, dayPeriod(a.CreatedAt), abs(a.Amount)); err != nil {
-		return err
+	return l.noteAdjustment(ctx, tx, a.Maker, "points.adjust", *a, false)
+}
+
+// noteAdjustment adds a line to the audit. again tells a request that was repeated and
+// changed nothing.
+func (l *Ledger) noteAdjustment(ctx context.Context, tx *sql.Tx, by model.ID, action string, a Adjustment, again bool) error {
+	detail := map[string]any{"member": a.Member, "amount": a.Amount, "state": a.State, "reason": a.Reason}
+	if again {
+		detail["again"] = true
 	}
-	return l.postAdjustment(ctx, tx, *a, a.CreatedAt)
+	return l.recordTx(ctx, tx, by, action, model.Ref{Type: refAdjustment, ID: a.ID.String()}, detail)
 }
 
 // capAdjust is the source under which an operator's day is counted.
@@ -174,15 +194,20 @@ func (l *Ledger) decide(ctx context.Context, id, checker model.ID, state string)
 			return fmt.Errorf("read adjustment: %w", err)
 		}
 		a = adjustment(row)
+		action := map[string]string{AdjustPosted: "points.approve", AdjustRejected: "points.reject"}[state]
 		switch {
 		case n == 1 && state == AdjustPosted:
-			return l.postAdjustment(ctx, tx, a, now)
+			err = l.postAdjustment(ctx, tx, a, now)
 		case n == 1 || a.State == state && a.Checker == checker:
-			return nil
 		case a.State == AdjustRequested:
 			return ErrSamePerson
+		default:
+			return ErrDecided
 		}
-		return ErrDecided
+		if err != nil {
+			return err
+		}
+		return l.noteAdjustment(ctx, tx, checker, action, a, n == 0)
 	})
 	return a, err
 }

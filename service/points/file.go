@@ -2,10 +2,10 @@ package points
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"kaimenhong/model"
@@ -19,7 +19,8 @@ import (
 var (
 	ErrFileSize   = sheet.ErrSize.Saying("文件过大：不超过32MB、20万行")
 	ErrFileFormat = sheet.ErrFormat.Saying("文件无法识别：请使用CSV或XLSX，首行为表头：流水号、手机号、积分")
-	ErrChecksum   = fault.New(fault.Invalid, "points.checksum", "文件校验和不符，请重新传送")
+	ErrChecksum   = fault.New(fault.Invalid, "points.checksum", "文件校验和不符，请重新传送：checksum应为文件内容的SHA-256（十六进制）")
+	ErrNoFile     = fault.New(fault.NotFound, "points.no_file", "没有导入过这个积分文件")
 )
 
 // errRow is what a line that cannot be read is reported as.
@@ -75,20 +76,23 @@ func (l *Ledger) Import(ctx context.Context, operator model.ID, name, checksum s
 	if !strings.EqualFold(hash, strings.TrimSpace(checksum)) {
 		return File{}, ErrChecksum
 	}
-	q := db.New(l.db)
-	err = q.InsertFile(ctx, db.InsertFileParams{FileHash: hash, Name: cut(name, maxText), OperatorID: int64(operator), CreatedAt: int64(model.At(l.now()))})
-	if err != nil && !sqldb.Duplicate(err) {
-		return File{}, fmt.Errorf("record the file: %w", err)
+	rows, err := openRows(spool)
+	if err != nil {
+		return File{}, err
+	}
+	defer rows.Close()
+	if err := l.beginFile(ctx, operator, cut(strings.ToValidUTF8(name, ""), maxText), hash); err != nil {
+		return File{}, err
 	}
 	first, err := l.File(ctx, hash)
 	if err != nil || first.Done {
 		return first, err
 	}
-	report, err := l.importRows(ctx, hash, spool)
+	report, err := l.importRows(ctx, hash, rows)
 	if err != nil {
 		return File{}, err
 	}
-	_, err = q.FinishFile(ctx, db.FinishFileParams{
+	_, err = db.New(l.db).FinishFile(ctx, db.FinishFileParams{
 		Total: report.Total, Accepted: report.Accepted, Repeated: report.Repeated, Refused: report.Refused,
 		Points: int64(report.Points), DoneAt: int64(model.At(l.now())), FileHash: hash,
 	})
@@ -99,13 +103,28 @@ func (l *Ledger) Import(ctx context.Context, operator model.ID, name, checksum s
 	return l.File(ctx, hash)
 }
 
-// importRows reads and credits the file, MaxAccruals rows at a time.
-func (l *Ledger) importRows(ctx context.Context, hash string, f *os.File) (File, error) {
-	rows, err := openRows(f)
+// beginFile makes the file's row, or finds it, before its rows are credited in
+// transactions of their own.
+func (l *Ledger) beginFile(ctx context.Context, operator model.ID, name, hash string) error {
+	err := l.inTxPlain(ctx, "import", func(tx *sql.Tx) error {
+		err := queries(tx).InsertFile(ctx, db.InsertFileParams{FileHash: hash, Name: name, OperatorID: int64(operator), CreatedAt: int64(model.At(l.now()))})
+		if err != nil && !sqldb.Duplicate(err) {
+			return err
+		}
+		detail := map[string]any{"name": name}
+		if err != nil {
+			detail["again"] = true
+		}
+		return l.recordTx(ctx, tx, operator, "points.import", model.Ref{Type: "points.file", ID: hash}, detail)
+	})
 	if err != nil {
-		return File{}, err
+		return fmt.Errorf("record the file: %w", err)
 	}
-	defer rows.Close()
+	return nil
+}
+
+// importRows reads and credits the file, MaxAccruals rows at a time.
+func (l *Ledger) importRows(ctx context.Context, hash string, rows *rowReader) (File, error) {
 	var report File
 	for more := true; more; {
 		var lines []int64
@@ -172,9 +191,14 @@ func (l *Ledger) refuseRow(ctx context.Context, hash string, line int64, key str
 	return nil
 }
 
-// File is the report on the file with the hash.
+// File is the report on the file with the hash, also while it is imported.
+//
+// Errors: ErrNoFile.
 func (l *Ledger) File(ctx context.Context, hash string) (File, error) {
-	r, err := db.New(l.db).File(ctx, hash)
+	r, err := db.New(l.db).File(ctx, strings.ToLower(hash))
+	if errors.Is(err, sql.ErrNoRows) {
+		return File{}, ErrNoFile
+	}
 	if err != nil {
 		return File{}, fmt.Errorf("read the report of file %s: %w", hash, err)
 	}
@@ -186,8 +210,13 @@ func (l *Ledger) File(ctx context.Context, hash string) (File, error) {
 
 // FileErrors are the refused rows of a file after a line, in order, at most 100 a
 // call.
+//
+// Errors: ErrNoFile.
 func (l *Ledger) FileErrors(ctx context.Context, hash string, after int64, limit int) ([]FileError, error) {
-	rows, err := db.New(l.db).FileErrors(ctx, db.FileErrorsParams{FileHash: hash, AfterLine: after, Limit: pageSize(limit)})
+	if _, err := l.File(ctx, hash); err != nil {
+		return nil, err
+	}
+	rows, err := db.New(l.db).FileErrors(ctx, db.FileErrorsParams{FileHash: strings.ToLower(hash), AfterLine: after, Limit: pageSize(limit)})
 	if err != nil {
 		return nil, fmt.Errorf("read the refused rows of file %s: %w", hash, err)
 	}

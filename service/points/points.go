@@ -114,6 +114,8 @@ type Options struct {
 	AdjustDayLimit model.Points
 	// RemindDays is how long before an expiry a reminder is promised. Default 7.
 	RemindDays int
+	// Audit takes a line for what operators do; nil takes none.
+	Audit recorder
 }
 
 func (o Options) filled() Options {
@@ -142,10 +144,16 @@ type outbox interface {
 	AddTx(ctx context.Context, tx *sql.Tx, topic string, request model.RequestID, payload any) error
 }
 
-// phoneBook finds who bound a number. It answers a fault of kind NotFound when
-// nobody did.
+// recorder adds a line to the operators' audit within the transaction of what it tells.
+type recorder interface {
+	RecordTx(ctx context.Context, tx *sql.Tx, e model.AuditEntry) error
+}
+
+// phoneBook finds who bound a number, and the living member behind an id. It answers a
+// fault of kind NotFound when there is nobody.
 type phoneBook interface {
 	ByPhone(ctx context.Context, phone model.Phone) (model.Member, error)
+	Resolve(ctx context.Context, id model.MemberID) (model.MemberID, error)
 }
 
 // Ledger is the ledger. It is safe for use by many goroutines.
@@ -216,6 +224,14 @@ func (l *Ledger) count(operation string, err error) {
 		result = fault.KindOf(err).String()
 	}
 	l.ops.WithLabelValues(operation, result).Inc()
+}
+
+// recordTx adds a line to the audit as the last step of what an operator does.
+func (l *Ledger) recordTx(ctx context.Context, tx *sql.Tx, by model.ID, action string, target model.Ref, detail map[string]any) error {
+	if l.opts.Audit == nil {
+		return nil
+	}
+	return l.opts.Audit.RecordTx(ctx, tx, model.AuditEntry{Operator: by, Action: action, Target: target, Detail: detail})
 }
 
 func queries(tx *sql.Tx) *db.Queries { return db.New(tx) }

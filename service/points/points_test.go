@@ -64,6 +64,16 @@ func (b book) ByPhone(_ context.Context, phone model.Phone) (model.Member, error
 	return model.Member{ID: id, Phone: phone}, nil
 }
 
+// nobody is a member who is not there; everybody else is.
+const nobody = model.MemberID(404)
+
+func (b book) Resolve(_ context.Context, id model.MemberID) (model.MemberID, error) {
+	if id == nobody {
+		return 0, errNobody
+	}
+	return id, nil
+}
+
 type fixture struct {
 	*Ledger
 	clock  *clock

@@ -145,14 +145,14 @@ func newCarrier(cfg config.Config, now model.Clock, log *slog.Logger, reg promet
 // when two members become one, and a carrier's file names members by number.
 func (d *domains) value(g ground) (err error) {
 	d.book = &memberBook{}
-	d.points, err = points.New(g.stores.db, g.ids, g.now, g.log, g.reg, d.outbox, d.book, points.Options{Rules: wonPoints})
+	d.points, err = points.New(g.stores.db, g.ids, g.now, g.log, g.reg, d.outbox, d.book, points.Options{Rules: wonPoints, Audit: audit{d}})
 	if err != nil {
 		return fmt.Errorf("points: %w", err)
 	}
 	d.mall, err = mall.New(mall.Deps{
 		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Sealer: g.sealer,
 		Spender: d.points, Holder: d.points, Outbox: d.outbox, Carrier: delivery{d.carrier, d.account},
-		Tiers: tiers{d.account, g.cfg.Carrier.Levels},
+		Tiers: tiers{d.account, g.cfg.Carrier.Levels}, Audit: audit{d},
 	})
 	if err != nil {
 		return fmt.Errorf("mall: %w", err)
