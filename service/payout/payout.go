@@ -181,11 +181,29 @@ func (v Payout) NeedsPhone() bool { return v.State == Created && v.Why == noPhon
 // for what somebody else has won.
 func (p *Payer) Claim(ctx context.Context, member model.MemberID, pot model.ID) (Payout, error) {
 	v, err := p.Payout(ctx, pot)
-	if errors.Is(err, ErrUnknownPayout) || err == nil && v.Member != member {
+	if errors.Is(err, ErrUnknownPayout) {
 		return Payout{}, ErrNotWon
 	}
-	if err != nil || !v.NeedsPhone() {
-		return v, err
+	if err == nil && v.Member != member {
+		err = p.became(ctx, v.Member, member)
+	}
+	if err != nil {
+		return Payout{}, err
+	}
+	if !v.NeedsPhone() {
+		return v, nil
 	}
 	return v, p.later(ctx, v, 0, v.Why)
+}
+
+// became is ErrNotWon unless the winner has become part of the member since.
+func (p *Payer) became(ctx context.Context, winner, member model.MemberID) error {
+	m, err := p.People.Get(ctx, winner, model.OfficialAccount)
+	if err != nil && fault.KindOf(err) == fault.NotFound || err == nil && m.ID != member {
+		return ErrNotWon // also when the winner has closed his account
+	}
+	if err != nil {
+		return fmt.Errorf("find the winner: %w", err)
+	}
+	return nil
 }

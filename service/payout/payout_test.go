@@ -219,6 +219,28 @@ func calm(t *testing.T, rt *rapid.T, pool *sql.DB, w *world, p *payout.Payer, pr
 	}
 }
 
+func TestWhoTheWinnerBecameClaimsHisPrize(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		w := newWorld()
+		w.bound = false
+		p := newPayer(t, pool, w, quick)
+		prize := w.win(t, pool, model.PhoneCreditPrize, 500)
+		run(t, p)
+		other := prize.Member + 1
+		if _, err := p.Claim(t.Context(), other, prize.Pot); !errors.Is(err, payout.ErrNotWon) {
+			t.Errorf("Claim of somebody else's prize = %v, want %v", err, payout.ErrNotWon)
+		}
+		w.became, w.bound = map[model.MemberID]model.MemberID{prize.Member: other}, true
+		if v, err := p.Claim(t.Context(), other, prize.Pot); err != nil || v.Pot != prize.Pot {
+			t.Errorf("Claim by who the winner became = %+v, %v, want his prize", v, err)
+		}
+		run(t, p)
+		if v, err := p.Payout(t.Context(), prize.Pot); err != nil || v.State != payout.Paid {
+			t.Errorf("the prize is %s, %v, want it paid", v.State, err)
+		}
+	})
+}
+
 func TestBooksThatAgreeMakeAnEmptyReport(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
 		w := newWorld()

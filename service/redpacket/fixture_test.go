@@ -109,7 +109,7 @@ func houses(t *testing.T, run func(t *testing.T, h *house)) {
 			if _, err := db.ExecContext(context.Background(), "DELETE FROM pot_help"); err != nil {
 				t.Fatal(err)
 			}
-			for _, table := range []string{"pot", "payout", "redpacket_slice", "redpacket_game"} {
+			for _, table := range []string{"pot", "payout", "redpacket_slice", "redpacket_game", "redpacket_join"} {
 				if _, err := db.ExecContext(context.Background(), "DELETE FROM "+table); err != nil {
 					t.Fatal(err)
 				}

@@ -22,6 +22,8 @@ type Game struct {
 	StoppedAt  model.Millis // 0 while it runs
 	StoppedWhy string       // for operators
 	CreatedAt  model.Millis
+
+	joins joins
 }
 
 // The slices of a budget: enough for openings not to queue, few enough that each
@@ -84,7 +86,12 @@ func (e *Engine) loadGame(ctx context.Context, id GameID) (Game, error) {
 	if err != nil {
 		return Game{}, fmt.Errorf("read game %s: %w", id, err)
 	}
-	return gameOf(row)
+	game, err := gameOf(row)
+	if err != nil {
+		return Game{}, err
+	}
+	game.joins, err = e.joinsOf(ctx, id)
+	return game, err
 }
 
 func gameOf(row db.GameRow) (Game, error) {

@@ -35,9 +35,15 @@ type attempt struct {
 	game *Game
 	now  model.Millis
 	day  model.Day
+
+	ids    []model.MemberID // that the helper played under, his own first
+	perDay int              // helps that he may give on the day
 }
 
 func (a *attempt) helper() model.MemberID { return a.Who.Member.ID }
+
+// owns tells whether the pot is the helper's own.
+func (a *attempt) owns() bool { return a.helper() == a.game.joins.who(a.pot.owner) }
 
 // answer is what the standing row says to this request: the same request gets its
 // help again, another one of the same helper ErrAlreadyHelped beside it.
@@ -47,6 +53,14 @@ func (a *attempt) answer(s standing) (Help, error) {
 		return help, ErrAlreadyHelped
 	}
 	return help, nil
+}
+
+// answerOr is the answer of a row that was looked for, or why it could not be.
+func (a *attempt) answerOr(s *standing, err error) (Help, error) {
+	if err != nil {
+		return Help{}, err
+	}
+	return a.answer(*s)
 }
 
 // errAgain asks for another look: something stands now that was not known before.
@@ -80,11 +94,14 @@ func (e *Engine) help(ctx context.Context, in HelpRequest) (Help, error) {
 	if err != nil {
 		return Help{}, err
 	}
-	if a.helper() == a.pot.owner {
+	if a.owns() {
 		return Help{}, ErrOwnPot
 	}
 	if refusal := e.mayHelp(ctx, a); refusal != nil {
 		return e.unlessStanding(ctx, a, refusal)
+	}
+	if own, err := e.joined(ctx, a); err != nil || own != nil {
+		return a.answerOr(own, err)
 	}
 	for try := range maxTries {
 		if ctx.Err() != nil {
@@ -115,7 +132,10 @@ func (e *Engine) newAttempt(ctx context.Context, in HelpRequest) (*attempt, erro
 	}
 	now := e.now()
 	pot.touched.Store(now.UnixMilli())
-	return &attempt{HelpRequest: in, pot: pot, game: &game, now: model.At(now), day: model.DayOf(now)}, nil
+	return &attempt{
+		HelpRequest: in, pot: pot, game: &game, now: model.At(now), day: model.DayOf(now),
+		ids: game.joins.all(in.Who.Member.ID), perDay: game.Rules.HelpsPerDay,
+	}, nil
 }
 
 // mayHelp tells why the game refuses this helper now, whatever the pot holds.
@@ -149,7 +169,7 @@ func (e *Engine) paced(ctx context.Context, action string, who Visitor) error {
 // unlessStanding refuses, unless this helper stands in the pot already: what was
 // granted once is answered so for ever.
 func (e *Engine) unlessStanding(ctx context.Context, a *attempt, refusal error) (Help, error) {
-	own, err := e.own(ctx, a.pot.id, a.helper())
+	own, err := e.own(ctx, a.pot.id, a.ids...)
 	if err != nil {
 		return Help{}, err
 	}
@@ -266,7 +286,7 @@ func (e *Engine) again(ctx context.Context, a *attempt, d decision, nth int) (He
 		}
 		if nth == 0 {
 			held, err := e.loadDay(ctx, a.helper(), a.pot.game, d.day)
-			if err == nil && held >= a.game.Rules.HelpsPerDay {
+			if err == nil && held >= a.perDay {
 				err = e.unissue(ctx, a.pot.id, a.helper(), d.k)
 			}
 			return Help{}, cmp.Or(err, errAgain)
@@ -276,7 +296,7 @@ func (e *Engine) again(ctx context.Context, a *attempt, d decision, nth int) (He
 }
 
 func (e *Engine) takeNumber(ctx context.Context, a *attempt, day model.Day) (int, error) {
-	said, err := e.redis.run(ctx, dayScript, dayKey(a.helper(), a.pot.game, day), int64(a.pot.id), a.game.Rules.HelpsPerDay)
+	said, err := e.redis.run(ctx, dayScript, dayKey(a.helper(), a.pot.game, day), int64(a.pot.id), a.perDay)
 	if err != nil {
 		return 0, err
 	}

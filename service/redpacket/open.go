@@ -65,7 +65,7 @@ func (e *Engine) open(ctx context.Context, in OpenRequest) (Opened, error) {
 		refusal = e.paced(ctx, "open", in.Who)
 	}
 	if refusal != nil {
-		return e.unlessOpened(ctx, in, refusal)
+		return e.unlessOpened(ctx, &game, in, refusal)
 	}
 	o := e.newOpening(&game, in)
 	if err := e.opener.do(ctx, o); err != nil {
@@ -75,8 +75,10 @@ func (e *Engine) open(ctx context.Context, in OpenRequest) (Opened, error) {
 }
 
 // unlessOpened refuses, unless this request has opened its pot already.
-func (e *Engine) unlessOpened(ctx context.Context, in OpenRequest, refusal error) (Opened, error) {
-	row, err := e.q.PotOfRequest(ctx, db.PotOfRequestParams{OwnerID: int64(in.Who.Member.ID), RequestID: string(in.Request)})
+func (e *Engine) unlessOpened(ctx context.Context, game *Game, in OpenRequest, refusal error) (Opened, error) {
+	row, err := e.q.PotOfRequest(ctx, db.PotOfRequestParams{
+		Owners: rawMembers(game.joins.all(in.Who.Member.ID)), RequestID: string(in.Request),
+	})
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return Opened{}, refusal
@@ -306,8 +308,9 @@ type ownerNumber struct {
 // among its owner's; the new ones that are within the limit are returned.
 func (p *opener) admit(ctx context.Context, q *db.Queries, group []*opening) ([]*opening, error) {
 	params := db.PotsOfOwnersParams{GameID: int64(group[0].game.ID)}
+	joined := group[0].game.joins
 	for _, o := range group {
-		params.Owners = append(params.Owners, int64(o.owner))
+		params.Owners = append(params.Owners, rawMembers(joined.all(o.owner))...)
 		params.Requests = append(params.Requests, string(o.request))
 	}
 	rows, err := q.PotsOfOwners(ctx, params)
@@ -316,10 +319,19 @@ func (p *opener) admit(ctx context.Context, q *db.Queries, group []*opening) ([]
 	}
 	standing := make(map[ownerRequest]db.PotsOfOwnersRow)
 	taken := make(map[ownerNumber]bool)
+	before := make(map[model.MemberID]int) // pots that he opened as somebody else
 	for _, row := range rows {
-		standing[ownerRequest{model.MemberID(row.OwnerID), model.RequestID(row.RequestID)}] = row
-		if row.GameID == params.GameID {
-			taken[ownerNumber{model.MemberID(row.OwnerID), int(row.Nth)}] = true
+		raw := model.MemberID(row.OwnerID)
+		owner := joined.who(raw)
+		if key := (ownerRequest{owner, model.RequestID(row.RequestID)}); raw == owner || standing[key].ID == 0 {
+			standing[key] = row
+		}
+		switch {
+		case row.GameID != params.GameID:
+		case raw == owner:
+			taken[ownerNumber{owner, int(row.Nth)}] = true
+		default:
+			before[owner]++
 		}
 	}
 	first := make(map[ownerRequest]*opening)
@@ -340,7 +352,7 @@ func (p *opener) admit(ctx context.Context, q *db.Queries, group []*opening) ([]
 		for o.nth = 1; taken[ownerNumber{o.owner, o.nth}]; {
 			o.nth++
 		}
-		if o.nth > o.game.Rules.PotsEach {
+		if o.nth+before[o.owner] > o.game.Rules.PotsEach {
 			o.err = ErrPotsLimit
 			continue
 		}

@@ -54,14 +54,14 @@ WHERE owner_id IN (sqlc.slice(owners)) AND (game_id = sqlc.arg(game_id) OR reque
 ORDER BY id;
 
 -- name: PotOfRequest :one
-SELECT id, game_id FROM pot WHERE owner_id = ? AND request_id = ?;
+SELECT id, game_id FROM pot WHERE owner_id IN (sqlc.slice(owners)) AND request_id = sqlc.arg(request_id) ORDER BY owner_id LIMIT 1;
 
 -- name: PotsOfOwner :many
 SELECT id, game_id, n, target, state, ends_at, created_at, done_at, helps FROM pot
-WHERE owner_id = ? AND id < ? ORDER BY id DESC LIMIT ?;
+WHERE owner_id IN (sqlc.slice(owners)) AND id < sqlc.arg(id) ORDER BY id DESC LIMIT ?;
 
 -- name: CountPotsOfOwner :one
-SELECT COUNT(*) FROM pot WHERE owner_id = ? AND game_id = ?;
+SELECT COUNT(*) FROM pot WHERE owner_id IN (sqlc.slice(owners)) AND game_id = sqlc.arg(game_id);
 
 -- Open pots whose time is over, the oldest first.
 -- name: DuePots :many
@@ -117,7 +117,7 @@ WHERE pot_id = ? AND shown = TRUE AND nth IS NOT NULL ORDER BY k LIMIT ?;
 -- name: HelpsOfHelper :many
 SELECT h.pot_id, h.game_id, h.k, h.share, h.day, h.created_at, p.owner_id, p.state, p.n, p.target, p.ends_at
 FROM pot_help h JOIN pot p ON p.id = h.pot_id
-WHERE h.helper_id = ? ORDER BY h.created_at DESC, h.pot_id DESC LIMIT ?;
+WHERE h.helper_id IN (sqlc.slice(helpers)) ORDER BY h.created_at DESC, h.pot_id DESC LIMIT ?;
 
 -- The helps of a pot without its voids, the earliest slots first.
 -- name: RealHelps :many
@@ -160,3 +160,20 @@ SELECT pot_id, helper_id, created_at FROM pot_help WHERE pot_id IN (sqlc.slice(p
 -- name: FirstHelps :many
 SELECT helper_id, CAST(MIN(created_at) AS SIGNED) AS first_at FROM pot_help
 WHERE helper_id IN (sqlc.slice(helpers)) AND game_id = sqlc.arg(game_id) GROUP BY helper_id;
+
+-- The games that a member has played.
+-- name: GamesOfMember :many
+SELECT game_id FROM pot WHERE owner_id = sqlc.arg(member) UNION SELECT game_id FROM pot_help WHERE helper_id = sqlc.arg(member);
+
+-- name: InsertJoin :exec
+INSERT INTO redpacket_join (game_id, former_id, member_id, joined_at) VALUES (?, ?, ?, ?);
+
+-- Those who became part of a member go with him when he becomes part of another.
+-- name: MoveJoins :exec
+UPDATE redpacket_join SET member_id = sqlc.arg(into_id) WHERE member_id = sqlc.arg(from_id);
+
+-- name: JoinsOfGame :many
+SELECT former_id, member_id FROM redpacket_join WHERE game_id = ? ORDER BY joined_at DESC, former_id LIMIT ?;
+
+-- name: FormersOf :many
+SELECT DISTINCT former_id FROM redpacket_join WHERE member_id = ? ORDER BY former_id LIMIT ?;

@@ -16,11 +16,12 @@
 //     same transaction. An ended one is closed by void rows in its free slots, so a
 //     late help meets the primary key.
 //   - reserved + spent ≤ amount in every slice of a budget, at every instant.
-//   - The same request of the same member gets the same answer.
+//   - The same request of the same member gets the same answer. A member who was two
+//     has the limits of one (join.go).
 //   - 已满, 已结束 and 今日次数已用完 are said only when SQL says so.
 //
-// Tables: redpacket_game, redpacket_slice, pot, pot_help. No other package touches
-// them. Redis: redpacket:{pot}:slots, redpacket:{helper}:day:game:day; both can be
+// Tables: redpacket_game, redpacket_slice, pot, pot_help, pot_release, redpacket_join.
+// No other package touches them. Redis: redpacket:{pot}:slots, redpacket:{helper}:day:game:day; both can be
 // lost at any instant.
 package redpacket
 
@@ -129,7 +130,7 @@ type Options struct {
 	Queue        int           // helps, and openings, that may wait; default 8,192
 	Committers   int           // group commits at once; default 1, 2 at most
 	Pots         int           // pots whose facts are kept in memory; default 100,000
-	GameFresh    time.Duration // how old a game's kill switch may be; default 1 s
+	GameFresh    time.Duration // how old a game's kill switch, and who became one, may be; default 1 s
 	Pace         pace          // speed limits; none when nil
 	Moments      moments       // is told of ended pots; nobody when nil
 	Audit        auditor       // keeps who turned the kill switch; nobody when nil

@@ -10,16 +10,20 @@ import (
 	"kaimenhong/service/redpacket/internal/db"
 )
 
-// own returns the row that a helper has in a pot, nil when there is none.
-func (e *Engine) own(ctx context.Context, pot PotID, helper model.MemberID) (*standing, error) {
-	row, err := e.q.OwnHelp(ctx, db.OwnHelpParams{PotID: int64(pot), HelperID: int64(helper)})
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
+// own returns the row that a helper has in a pot under the first of his ids that has
+// one, nil when there is none.
+func (e *Engine) own(ctx context.Context, pot PotID, ids ...model.MemberID) (*standing, error) {
+	for _, id := range ids {
+		row, err := e.q.OwnHelp(ctx, db.OwnHelpParams{PotID: int64(pot), HelperID: int64(id)})
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read a help of pot %s: %w", pot, err)
+		}
+		return &standing{int(row.K), model.RequestID(row.RequestID), model.Fen(row.Share), model.Day(row.Day.Int32)}, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read a help of pot %s: %w", pot, err)
-	}
-	return &standing{int(row.K), model.RequestID(row.RequestID), model.Fen(row.Share), model.Day(row.Day.Int32)}, nil
+	return nil, nil
 }
 
 // limited handles a day that Redis calls full. It is told only when SQL counts as
@@ -42,7 +46,7 @@ func (e *Engine) limited(ctx context.Context, a *attempt) (Help, error) {
 	if help, err := e.refuse(ctx, a); !errors.Is(err, errAgain) {
 		return help, err
 	}
-	if held < a.game.Rules.HelpsPerDay {
+	if held < a.perDay {
 		return Help{}, errAgain
 	}
 	said, err := e.redis.run(ctx, heldScript, a.pot.id.slotsKey(), int64(a.helper()))
@@ -182,7 +186,7 @@ func (e *Engine) decideInSQL(ctx context.Context, a *attempt) (Help, error) {
 	if err != nil {
 		return Help{}, err
 	}
-	nth := freeNumber(day, a.game.Rules.HelpsPerDay)
+	nth := freeNumber(day, a.perDay)
 	if nth == 0 {
 		return e.unlessStanding(ctx, a, ErrDayLimit)
 	}

@@ -30,11 +30,15 @@ func (r *RowLock) Help(ctx context.Context, in HelpRequest) (Help, error) {
 	if err != nil {
 		return Help{}, orUnavailable(err)
 	}
-	if a.helper() == a.pot.owner {
+	if a.owns() {
 		return Help{}, ErrOwnPot
 	}
 	if refusal := e.mayHelp(ctx, a); refusal != nil {
 		help, err := e.unlessStanding(ctx, a, refusal)
+		return help, orUnavailable(err)
+	}
+	if own, err := e.joined(ctx, a); err != nil || own != nil {
+		help, err := a.answerOr(own, err)
 		return help, orUnavailable(err)
 	}
 	for attempt := range endAttempts {
@@ -94,7 +98,7 @@ func (r *RowLock) helpTx(ctx context.Context, tx *sql.Tx, a *attempt) (standing,
 			return standing{}, cmp.Or(err, error(ErrFull))
 		}
 	}
-	nth := freeNumber(day, a.game.Rules.HelpsPerDay)
+	nth := freeNumber(day, a.perDay)
 	if nth == 0 {
 		return standing{}, ErrDayLimit
 	}

@@ -48,6 +48,10 @@ func (e *Engine) View(ctx context.Context, id PotID, who Visitor) (PotView, erro
 	if err != nil {
 		return PotView{}, orUnavailable(err)
 	}
+	game, err := e.Game(ctx, f.game)
+	if err != nil {
+		return PotView{}, orUnavailable(err)
+	}
 	row, err := e.q.Pot(ctx, int64(id))
 	if err != nil {
 		return PotView{}, fmt.Errorf("read pot %s: %w", id, err)
@@ -59,7 +63,7 @@ func (e *Engine) View(ctx context.Context, id PotID, who Visitor) (PotView, erro
 	v := PotView{
 		Opened: opened, Owner: f.owner, State: State(row.State), Helped: int(progress.Helps),
 		Collected: model.Fen(progress.Collected), DoneAt: model.Millis(row.DoneAt),
-		Left: max(f.ends.Time().Sub(e.now()), 0), IsOwner: f.owner == who.Member.ID,
+		Left: max(f.ends.Time().Sub(e.now()), 0), IsOwner: game.joins.who(f.owner) == who.Member.ID,
 	}
 	shown, err := e.q.ShownHelps(ctx, db.ShownHelpsParams{PotID: int64(id), Limit: maxShown})
 	if err != nil {
@@ -68,23 +72,19 @@ func (e *Engine) View(ctx context.Context, id PotID, who Visitor) (PotView, erro
 	for _, s := range shown {
 		v.Shown = append(v.Shown, Helper{model.MemberID(s.HelperID), int(s.K), model.Fen(s.Share), model.Millis(s.CreatedAt)})
 	}
-	own, err := e.own(ctx, id, who.Member.ID)
+	own, err := e.own(ctx, id, game.joins.all(who.Member.ID)...)
 	if err != nil {
 		return PotView{}, err
 	}
 	if own != nil {
 		v.Mine = &Help{Pot: id, K: own.k, N: f.n(), Share: own.share}
 	}
-	v.WhyNot, err = e.whyNot(ctx, f, v, who)
+	v.WhyNot, err = e.whyNot(ctx, &game, f, v, who)
 	return v, err
 }
 
 // whyNot is the refusal that a help would meet now.
-func (e *Engine) whyNot(ctx context.Context, f *facts, v PotView, who Visitor) (refusal, err error) {
-	game, err := e.Game(ctx, f.game)
-	if err != nil {
-		return nil, err
-	}
+func (e *Engine) whyNot(ctx context.Context, game *Game, f *facts, v PotView, who Visitor) (refusal, err error) {
 	switch {
 	case v.IsOwner:
 		return ErrOwnPot, nil
@@ -97,14 +97,21 @@ func (e *Engine) whyNot(ctx context.Context, f *facts, v PotView, who Visitor) (
 	case game.StoppedAt != 0:
 		return ErrStopped, nil
 	}
-	if refusal := game.Rules.Help.admits(who, &game); refusal != nil {
+	if refusal := game.Rules.Help.admits(who, game); refusal != nil {
 		return refusal, nil
 	}
-	day, err := e.dayOf(ctx, who.Member.ID, f.game, model.DayOf(e.now()))
-	if err == nil && len(day) >= game.Rules.HelpsPerDay {
+	held := 0
+	for _, id := range game.joins.all(who.Member.ID) {
+		day, err := e.dayOf(ctx, id, f.game, model.DayOf(e.now()))
+		if err != nil {
+			return nil, err
+		}
+		held += len(day)
+	}
+	if held >= game.Rules.HelpsPerDay {
 		return ErrDayLimit, nil
 	}
-	return nil, err
+	return nil, nil
 }
 
 // MayOpen tells why the visitor cannot open a pot of the game now; nil when he can,
@@ -120,7 +127,9 @@ func (e *Engine) MayOpen(ctx context.Context, id GameID, who Visitor) (refusal, 
 	if refusal := game.Rules.Open.admits(who, &game); refusal != nil {
 		return refusal, nil
 	}
-	held, err := e.q.CountPotsOfOwner(ctx, db.CountPotsOfOwnerParams{OwnerID: int64(who.Member.ID), GameID: int64(id)})
+	held, err := e.q.CountPotsOfOwner(ctx, db.CountPotsOfOwnerParams{
+		Owners: rawMembers(game.joins.all(who.Member.ID)), GameID: int64(id),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("count the member's pots: %w", err)
 	}
@@ -161,8 +170,12 @@ func (e *Engine) MyPots(ctx context.Context, owner model.MemberID, before PotID,
 	if before == 0 {
 		before = math.MaxInt64
 	}
+	ids, err := e.formersOf(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := e.q.PotsOfOwner(ctx, db.PotsOfOwnerParams{
-		OwnerID: int64(owner), ID: int64(before), Limit: int32(min(max(limit, 1), maxPage)),
+		Owners: ids, ID: int64(before), Limit: int32(min(max(limit, 1), maxPage)),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list a member's pots: %w", err)
@@ -208,7 +221,11 @@ type HelpLine struct {
 
 // MyHelps lists the latest helps of a member, newest first, 50 at most.
 func (e *Engine) MyHelps(ctx context.Context, helper model.MemberID, limit int) ([]HelpLine, error) {
-	rows, err := e.q.HelpsOfHelper(ctx, db.HelpsOfHelperParams{HelperID: int64(helper), Limit: int32(min(max(limit, 1), maxPage))})
+	ids, err := e.formersOf(ctx, helper)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := e.q.HelpsOfHelper(ctx, db.HelpsOfHelperParams{Helpers: ids, Limit: int32(min(max(limit, 1), maxPage))})
 	if err != nil {
 		return nil, fmt.Errorf("list a member's helps: %w", err)
 	}

@@ -183,7 +183,7 @@ func (d *domains) people(g ground) (err error) {
 	d.members, err = member.New(member.Deps{
 		DB: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer, Outbox: d.outbox, SMS: gateway, Carrier: d.account,
 		IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
-	}, member.Options{Released: d.released(g)}, leaving{d.mall}, d.points, d.mall, d.push, d.session, d.notice, d.audience)
+	}, member.Options{Released: d.released(g)}, leaving{d.mall}, d.points, d.mall, d.push, d.session, d.notice, d.audience, playing{d})
 	if err != nil {
 		return fmt.Errorf("member: %w", err)
 	}

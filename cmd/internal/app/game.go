@@ -48,6 +48,14 @@ func (d *domains) game(g ground) error {
 	return nil
 }
 
+// playing is the game for members who become one; it is built after them.
+type playing struct{ *domains }
+
+// JoinTx makes the two one player.
+func (d playing) JoinTx(ctx context.Context, tx *sql.Tx, from, into model.MemberID) error {
+	return d.redpacket.JoinTx(ctx, tx, from, into)
+}
+
 // packsOf reads 1024=OFFERING: the offering that gives so many megabytes.
 func packsOf(cfg config.Config) (map[int64]string, error) {
 	packs := map[int64]string{}

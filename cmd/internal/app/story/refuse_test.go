@@ -1,7 +1,6 @@
 package story_test
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +8,7 @@ import (
 
 	"kaimenhong/cmd/internal/app/story"
 	"kaimenhong/model"
+	"kaimenhong/service/operator"
 	"kaimenhong/service/redpacket"
 )
 
@@ -91,10 +91,8 @@ func TestTheKillSwitchStopsEveryReplicaAndPaysWhatIsFull(t *testing.T) {
 	people[1].Helps(full).Is(http.StatusCreated)
 	people[1].Helps(open).Is(http.StatusCreated)
 	people[2].Helps(full).Is(http.StatusCreated)
-	engine, game := first.App().Redpacket(), gameOf(t, id)
-	if err := engine.Stop(context.Background(), 7, game, "投诉太多"); err != nil {
-		t.Fatal(err)
-	}
+	planner, reviewer := w.Operator("wang", operator.Planner), w.Operator("zhao", operator.Reviewer)
+	reviewer.Does("POST", "/games/"+id+"/stop", map[string]string{"why": "投诉太多"}, http.StatusNoContent)
 	w.Until("both replicas know", func() bool { // they are asked in turn
 		one, other := stopped(people[2].Sees(open)), stopped(people[2].Sees(open))
 		return one && other
@@ -107,8 +105,24 @@ func TestTheKillSwitchStopsEveryReplicaAndPaysWhatIsFull(t *testing.T) {
 		t.Errorf("a stopped game is listed: %s", list.Raw)
 	}
 	owner.Wins(full, "paid")
-	if err := engine.Resume(context.Background(), 7, game); err != nil {
-		t.Fatal(err)
+	var games struct {
+		Items []struct {
+			ID, StoppedAt, StoppedWhy        string
+			BudgetFen, ReservedFen, SpentFen int64
+		}
+	}
+	planner.Does("GET", "/games", nil, http.StatusOK).Into(w, &games)
+	if g := games.Items[0]; len(games.Items) != 1 || g.ID != id || g.StoppedAt == "" || g.StoppedWhy != "投诉太多" || g.SpentFen == 0 || g.ReservedFen != g.SpentFen {
+		t.Errorf("operators see %+v, want the stopped game with one prize spent and one reserved", games.Items)
+	}
+	reviewer.Does("POST", "/games/"+id+"/resume", nil, http.StatusForbidden) // who may stop may not run
+	planner.Does("POST", "/games/"+id+"/resume", nil, http.StatusNoContent)
+	var trail struct {
+		Items []struct{ Action, OperatorName string }
+	}
+	w.Operator("boss", operator.Admin).Does("GET", "/audit?target=redpacket/"+id, nil, http.StatusOK).Into(w, &trail)
+	if len(trail.Items) != 2 || trail.Items[0].Action != "redpacket.resume" || trail.Items[1].Action != "redpacket.stop" {
+		t.Errorf("the trail of the switch is %+v, want its two turns", trail.Items)
 	}
 	w.Until("it goes on", func() bool { return people[2].Helps(open).Status == http.StatusCreated })
 	owner.Wins(open, "paid")
@@ -117,12 +131,3 @@ func TestTheKillSwitchStopsEveryReplicaAndPaysWhatIsFull(t *testing.T) {
 
 // stopped tells that the pot says why nobody can help it now.
 func stopped(pot story.Answer) bool { return pot.Text("whyNot.code") == "redpacket.stopped" }
-
-func gameOf(t *testing.T, id string) redpacket.GameID {
-	t.Helper()
-	n, err := model.ParseID(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return redpacket.GameID(n)
-}

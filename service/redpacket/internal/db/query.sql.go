@@ -12,16 +12,27 @@ import (
 )
 
 const countPotsOfOwner = `-- name: CountPotsOfOwner :one
-SELECT COUNT(*) FROM pot WHERE owner_id = ? AND game_id = ?
+SELECT COUNT(*) FROM pot WHERE owner_id IN (/*SLICE:owners*/?) AND game_id = ?
 `
 
 type CountPotsOfOwnerParams struct {
-	OwnerID int64
-	GameID  int64
+	Owners []int64
+	GameID int64
 }
 
 func (q *Queries) CountPotsOfOwner(ctx context.Context, arg CountPotsOfOwnerParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countPotsOfOwner, arg.OwnerID, arg.GameID)
+	query := countPotsOfOwner
+	var queryParams []interface{}
+	if len(arg.Owners) > 0 {
+		for _, v := range arg.Owners {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:owners*/?", strings.Repeat(",?", len(arg.Owners))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:owners*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.GameID)
+	row := q.db.QueryRowContext(ctx, query, queryParams...)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -231,6 +242,38 @@ func (q *Queries) FirstHelps(ctx context.Context, arg FirstHelpsParams) ([]First
 	return items, nil
 }
 
+const formersOf = `-- name: FormersOf :many
+SELECT DISTINCT former_id FROM redpacket_join WHERE member_id = ? ORDER BY former_id LIMIT ?
+`
+
+type FormersOfParams struct {
+	MemberID int64
+	Limit    int32
+}
+
+func (q *Queries) FormersOf(ctx context.Context, arg FormersOfParams) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, formersOf, arg.MemberID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var former_id int64
+		if err := rows.Scan(&former_id); err != nil {
+			return nil, err
+		}
+		items = append(items, former_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const fullness = `-- name: Fullness :many
 SELECT pot_id, COUNT(*) AS held, CAST(SUM(CASE WHEN nth IS NULL THEN 1 ELSE 0 END) AS SIGNED) AS voids
 FROM pot_help WHERE pot_id IN (/*SLICE:pots*/?) GROUP BY pot_id
@@ -347,6 +390,38 @@ func (q *Queries) GamesAfter(ctx context.Context, arg GamesAfterParams) ([]Games
 	return items, nil
 }
 
+const gamesOfMember = `-- name: GamesOfMember :many
+SELECT game_id FROM pot WHERE owner_id = ? UNION SELECT game_id FROM pot_help WHERE helper_id = ?
+`
+
+type GamesOfMemberParams struct {
+	Member int64
+}
+
+// The games that a member has played.
+func (q *Queries) GamesOfMember(ctx context.Context, arg GamesOfMemberParams) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, gamesOfMember, arg.Member, arg.Member)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var game_id int64
+		if err := rows.Scan(&game_id); err != nil {
+			return nil, err
+		}
+		items = append(items, game_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const helpedOwners = `-- name: HelpedOwners :many
 SELECT h.helper_id, p.owner_id, COUNT(*) AS helps
 FROM pot_help h JOIN pot p ON p.id = h.pot_id
@@ -453,12 +528,12 @@ func (q *Queries) HelpersOf(ctx context.Context, arg HelpersOfParams) ([]Helpers
 const helpsOfHelper = `-- name: HelpsOfHelper :many
 SELECT h.pot_id, h.game_id, h.k, h.share, h.day, h.created_at, p.owner_id, p.state, p.n, p.target, p.ends_at
 FROM pot_help h JOIN pot p ON p.id = h.pot_id
-WHERE h.helper_id = ? ORDER BY h.created_at DESC, h.pot_id DESC LIMIT ?
+WHERE h.helper_id IN (/*SLICE:helpers*/?) ORDER BY h.created_at DESC, h.pot_id DESC LIMIT ?
 `
 
 type HelpsOfHelperParams struct {
-	HelperID int64
-	Limit    int32
+	Helpers []int64
+	Limit   int32
 }
 
 type HelpsOfHelperRow struct {
@@ -478,7 +553,18 @@ type HelpsOfHelperRow struct {
 // Sorts all helps of a member, a few hundred: an index on the instant would cost every
 // help of everybody.
 func (q *Queries) HelpsOfHelper(ctx context.Context, arg HelpsOfHelperParams) ([]HelpsOfHelperRow, error) {
-	rows, err := q.db.QueryContext(ctx, helpsOfHelper, arg.HelperID, arg.Limit)
+	query := helpsOfHelper
+	var queryParams []interface{}
+	if len(arg.Helpers) > 0 {
+		for _, v := range arg.Helpers {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:helpers*/?", strings.Repeat(",?", len(arg.Helpers))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:helpers*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
 	if err != nil {
 		return nil, err
 	}
@@ -674,6 +760,27 @@ func (q *Queries) InsertHelp(ctx context.Context, arg InsertHelpParams) error {
 	return err
 }
 
+const insertJoin = `-- name: InsertJoin :exec
+INSERT INTO redpacket_join (game_id, former_id, member_id, joined_at) VALUES (?, ?, ?, ?)
+`
+
+type InsertJoinParams struct {
+	GameID   int64
+	FormerID int64
+	MemberID int64
+	JoinedAt int64
+}
+
+func (q *Queries) InsertJoin(ctx context.Context, arg InsertJoinParams) error {
+	_, err := q.db.ExecContext(ctx, insertJoin,
+		arg.GameID,
+		arg.FormerID,
+		arg.MemberID,
+		arg.JoinedAt,
+	)
+	return err
+}
+
 const insertSlice = `-- name: InsertSlice :exec
 INSERT INTO redpacket_slice (game_id, slice, amount, reserved, spent) VALUES (?, ?, ?, 0, 0)
 `
@@ -687,6 +794,43 @@ type InsertSliceParams struct {
 func (q *Queries) InsertSlice(ctx context.Context, arg InsertSliceParams) error {
 	_, err := q.db.ExecContext(ctx, insertSlice, arg.GameID, arg.Slice, arg.Amount)
 	return err
+}
+
+const joinsOfGame = `-- name: JoinsOfGame :many
+SELECT former_id, member_id FROM redpacket_join WHERE game_id = ? ORDER BY joined_at DESC, former_id LIMIT ?
+`
+
+type JoinsOfGameParams struct {
+	GameID int64
+	Limit  int32
+}
+
+type JoinsOfGameRow struct {
+	FormerID int64
+	MemberID int64
+}
+
+func (q *Queries) JoinsOfGame(ctx context.Context, arg JoinsOfGameParams) ([]JoinsOfGameRow, error) {
+	rows, err := q.db.QueryContext(ctx, joinsOfGame, arg.GameID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []JoinsOfGameRow
+	for rows.Next() {
+		var i JoinsOfGameRow
+		if err := rows.Scan(&i.FormerID, &i.MemberID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const lastSlot = `-- name: LastSlot :one
@@ -756,6 +900,21 @@ func (q *Queries) MostHelped(ctx context.Context, arg MostHelpedParams) ([]MostH
 	return items, nil
 }
 
+const moveJoins = `-- name: MoveJoins :exec
+UPDATE redpacket_join SET member_id = ? WHERE member_id = ?
+`
+
+type MoveJoinsParams struct {
+	IntoID int64
+	FromID int64
+}
+
+// Those who became part of a member go with him when he becomes part of another.
+func (q *Queries) MoveJoins(ctx context.Context, arg MoveJoinsParams) error {
+	_, err := q.db.ExecContext(ctx, moveJoins, arg.IntoID, arg.FromID)
+	return err
+}
+
 const ownHelp = `-- name: OwnHelp :one
 SELECT k, request_id, share, day FROM pot_help WHERE pot_id = ? AND helper_id = ?
 `
@@ -817,11 +976,11 @@ func (q *Queries) Pot(ctx context.Context, id int64) (Pot, error) {
 }
 
 const potOfRequest = `-- name: PotOfRequest :one
-SELECT id, game_id FROM pot WHERE owner_id = ? AND request_id = ?
+SELECT id, game_id FROM pot WHERE owner_id IN (/*SLICE:owners*/?) AND request_id = ? ORDER BY owner_id LIMIT 1
 `
 
 type PotOfRequestParams struct {
-	OwnerID   int64
+	Owners    []int64
 	RequestID string
 }
 
@@ -831,7 +990,18 @@ type PotOfRequestRow struct {
 }
 
 func (q *Queries) PotOfRequest(ctx context.Context, arg PotOfRequestParams) (PotOfRequestRow, error) {
-	row := q.db.QueryRowContext(ctx, potOfRequest, arg.OwnerID, arg.RequestID)
+	query := potOfRequest
+	var queryParams []interface{}
+	if len(arg.Owners) > 0 {
+		for _, v := range arg.Owners {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:owners*/?", strings.Repeat(",?", len(arg.Owners))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:owners*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.RequestID)
+	row := q.db.QueryRowContext(ctx, query, queryParams...)
 	var i PotOfRequestRow
 	err := row.Scan(&i.ID, &i.GameID)
 	return i, err
@@ -961,13 +1131,13 @@ func (q *Queries) PotsByID(ctx context.Context, ids []int64) ([]Pot, error) {
 
 const potsOfOwner = `-- name: PotsOfOwner :many
 SELECT id, game_id, n, target, state, ends_at, created_at, done_at, helps FROM pot
-WHERE owner_id = ? AND id < ? ORDER BY id DESC LIMIT ?
+WHERE owner_id IN (/*SLICE:owners*/?) AND id < ? ORDER BY id DESC LIMIT ?
 `
 
 type PotsOfOwnerParams struct {
-	OwnerID int64
-	ID      int64
-	Limit   int32
+	Owners []int64
+	ID     int64
+	Limit  int32
 }
 
 type PotsOfOwnerRow struct {
@@ -983,7 +1153,19 @@ type PotsOfOwnerRow struct {
 }
 
 func (q *Queries) PotsOfOwner(ctx context.Context, arg PotsOfOwnerParams) ([]PotsOfOwnerRow, error) {
-	rows, err := q.db.QueryContext(ctx, potsOfOwner, arg.OwnerID, arg.ID, arg.Limit)
+	query := potsOfOwner
+	var queryParams []interface{}
+	if len(arg.Owners) > 0 {
+		for _, v := range arg.Owners {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:owners*/?", strings.Repeat(",?", len(arg.Owners))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:owners*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.ID)
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,125 @@
+package redpacket
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/model/sqldb"
+)
+
+// join makes one of two members, twice over, for a transaction may be repeated.
+func join(t *testing.T, e *Engine, from, into model.MemberID) {
+	t.Helper()
+	for range 2 {
+		if err := sqldb.InTx(t.Context(), e.db, func(tx *sql.Tx) error { return e.JoinTx(t.Context(), tx, from, into) }); err != nil {
+			t.Fatalf("JoinTx = %v", err)
+		}
+	}
+	e.games.InvalidateAll() // as after Options.GameFresh
+}
+
+func TestTwoMembersWhoAreOneHaveTheLimitsOfOne(t *testing.T) {
+	houses(t, func(t *testing.T, h *house) {
+		e := h.engine(t, Options{})
+		game := h.game(t, e, func(r *Rules) { r.PotsEach, r.HelpsPerDay = 2, 3 })
+		var others [4]Opened
+		for i := range others {
+			others[i] = open(t, e, game, 50+i)
+		}
+		asTwo, asSeven := open(t, e, game, 2), open(t, e, game, 7)
+		for _, help := range []struct {
+			pot    Opened
+			helper int
+		}{{others[0], 2}, {others[0], 7}, {others[1], 7}} {
+			if _, err := helpAs(t, e, help.pot.Pot, help.helper, fmt.Sprint("before-", help.helper)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		join(t, e, 7, 4) // 4 never played
+		join(t, e, 4, 2)
+		helps := map[string]interface {
+			Help(ctx context.Context, in HelpRequest) (Help, error)
+		}{"engine": e, "row lock": NewRowLock(e)}
+		for _, tt := range []struct {
+			name    string
+			pot     Opened
+			request string
+			want    error
+		}{
+			{"his pot of before is his own", asSeven, "x", ErrOwnPot},
+			{"his own stays his own", asTwo, "x", ErrOwnPot},
+			{"where he helped as the other he helped", others[1], "x", ErrAlreadyHelped},
+			{"a repeat of what he asked as the other is answered", others[1], "before-7", nil},
+			{"where both helped his own help is the answer", others[0], "before-2", nil},
+			{"the day is full with the helps of both", others[2], "x", ErrDayLimit},
+		} {
+			for name, version := range helps {
+				_, err := version.Help(t.Context(), HelpRequest{Pot: tt.pot.Pot, Who: visitor(2), Request: model.RequestID(tt.request)})
+				if !errors.Is(err, tt.want) {
+					t.Errorf("%s, %s: Help = %v, want %v", tt.name, name, err, tt.want)
+				}
+			}
+		}
+		if _, err := e.Open(t.Context(), OpenRequest{game.ID, visitor(2), "third"}); !errors.Is(err, ErrPotsLimit) {
+			t.Errorf("Open of a third pot = %v, want %v", err, ErrPotsLimit)
+		}
+		if refusal, err := e.MayOpen(t.Context(), game.ID, visitor(2)); err != nil || !errors.Is(refusal, ErrPotsLimit) {
+			t.Errorf("MayOpen = %v, %v, want %v", refusal, err, ErrPotsLimit)
+		}
+		h.clock.advance(14*time.Hour + time.Minute) // the next day, the pots are still open
+		if _, err := helpAs(t, e, others[2].Pot, 2, "tomorrow"); err != nil {
+			t.Errorf("Help on the next day = %v, want none of yesterday's limit", err)
+		}
+		sound(t, e)
+	})
+}
+
+func TestAJoinedMemberSeesWhatHeDidAsTheOther(t *testing.T) {
+	houses(t, func(t *testing.T, h *house) {
+		e := h.engine(t, Options{})
+		game := h.game(t, e, nil)
+		other := open(t, e, game, 50)
+		opened, err := e.Open(t.Context(), OpenRequest{game.ID, visitor(7), "opened-as-7"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := open(t, e, game, 2)
+		if _, err := helpAs(t, e, other.Pot, 7, "helped-as-7"); err != nil {
+			t.Fatal(err)
+		}
+		join(t, e, 7, 2)
+		pots, err := e.MyPots(t.Context(), 2, 0, 10)
+		if err != nil || len(pots) != 2 || pots[0].Pot != own.Pot || pots[1].Pot != opened.Pot {
+			t.Errorf("MyPots = %+v, %v, want both pots", pots, err)
+		}
+		helps, err := e.MyHelps(t.Context(), 2, 10)
+		if err != nil || len(helps) != 1 || helps[0].Pot != other.Pot {
+			t.Errorf("MyHelps = %+v, %v, want the help of before", helps, err)
+		}
+		view, err := e.View(t.Context(), opened.Pot, visitor(2))
+		if err != nil || !view.IsOwner || !errors.Is(view.WhyNot, ErrOwnPot) {
+			t.Errorf("View of the pot of before = %+v, %v, want his own", view, err)
+		}
+		view, err = e.View(t.Context(), other.Pot, visitor(2))
+		if err != nil || view.Mine == nil || !errors.Is(view.WhyNot, ErrAlreadyHelped) {
+			t.Errorf("View of the pot that he helped before = %+v, %v, want his help", view, err)
+		}
+		again, err := e.Open(t.Context(), OpenRequest{game.ID, visitor(2), "opened-as-7"})
+		if err != nil || again.Pot != opened.Pot {
+			t.Errorf("Open with the request of before = %v, %v, want %v", again.Pot, err, opened.Pot)
+		}
+		if err := e.Stop(t.Context(), 0, game.ID, "test"); err != nil {
+			t.Fatal(err)
+		}
+		again, err = e.Open(t.Context(), OpenRequest{game.ID, visitor(2), "opened-as-7"})
+		if err != nil || again.Pot != opened.Pot {
+			t.Errorf("Open with the request of before, stopped = %v, %v, want %v", again.Pot, err, opened.Pot)
+		}
+		sound(t, e)
+	})
+}
