@@ -11,6 +11,7 @@ package gather
 import (
 	"cmp"
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -119,9 +120,12 @@ func (g *Group[K, V]) open(key K) *question[K, V] {
 	return q
 }
 
-// ask asks what waits, question after question, until nothing does.
+// ask asks what waits, question after question, until nothing does. Before each it
+// lets run whoever can: on a busy machine those are the next to join, on an idle one
+// there is nobody to wait for.
 func (g *Group[K, V]) ask() {
 	for {
+		runtime.Gosched()
 		g.mu.Lock()
 		if len(g.next) == 0 {
 			g.flying--
