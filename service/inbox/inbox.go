@@ -162,8 +162,8 @@ func (b *Inbox) Do(ctx context.Context, in model.Inbound, run func(context.Conte
 	}
 	if first {
 		// The work outlives the request: its answer is owed even if WeChat hangs up.
-		background := context.WithoutCancel(ctx)
-		b.work.Go(func() { b.lead(background, c) })
+		b.work.Add(1) // until leave
+		go b.lead(context.WithoutCancel(ctx), c)
 	} else {
 		b.metrics.messages.WithLabelValues("repeat").Inc()
 	}
@@ -195,12 +195,17 @@ func (b *Inbox) join(in model.Inbound, run func(context.Context) (model.Content,
 	return c, true
 }
 
-// leave ends the work; an answer is remembered for tries that come to this process.
+// leave ends the work; an answer is remembered for tries that come to this process. A
+// logic that ignores its deadline leaves again when it ends.
 func (b *Inbox) leave(c *call) {
 	c.tell(model.Content{}, ErrNotReady)
 	now := b.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.running[c.in.Key] != c {
+		return
+	}
+	defer b.work.Done()
 	delete(b.running, c.in.Key)
 	if c.err == nil {
 		b.recent.add(c, now, b.opts.Keep)

@@ -57,18 +57,43 @@ func (b *Inbox) await(ctx context.Context, c *call) (standing, error) {
 	}
 }
 
-// labour runs the logic and sees to its answer: in time, or late.
+// labour runs the logic and sees to its answer, in time or late. While the logic
+// runs it is watched from the instant at which there is something to do beside it,
+// which most messages never reach.
 func (b *Inbox) labour(ctx context.Context, c *call) {
 	runCtx, cancel := context.WithTimeout(ctx, b.opts.RunLimit)
 	defer cancel()
-	results := make(chan model.Content, 1)
 	in, run := c.in, c.run
-	go func() { results <- b.safely(runCtx, in, run) }()
+	results, watched := make(chan model.Content, 1), make(chan struct{})
+	begin := time.Now()
+	watch := time.AfterFunc(b.pause(c), func() {
+		defer close(watched)
+		b.watch(ctx, c, begin, results)
+	})
+	content := b.safely(runCtx, in, run)
+	if watch.Stop() {
+		b.finish(ctx, c, content)
+		return
+	}
+	results <- content
+	<-watched
+}
 
-	renew := b.opts.Lease / 3
-	patience := c.end.Add(-b.opts.Margin)
-	giveUp := time.Now().Add(b.opts.RunLimit + grace)
-	timer := time.NewTimer(min(renew, time.Until(patience)))
+// pause is how long a message that runs needs no look.
+func (b *Inbox) pause(c *call) time.Duration {
+	pause := b.opts.Lease / 3
+	if !c.told {
+		pause = min(pause, max(time.Until(c.end.Add(-b.opts.Margin)), time.Millisecond))
+	}
+	return pause
+}
+
+// watch renews the lease, answers success when the answer is late, and finishes what
+// the logic comes to. A logic that ignores its deadline is given up: its tries are
+// told, and the row, if there is one, is taken up when its lease ends.
+func (b *Inbox) watch(ctx context.Context, c *call, begin time.Time, results <-chan model.Content) {
+	patience, giveUp := c.end.Add(-b.opts.Margin), begin.Add(b.opts.RunLimit+grace)
+	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
@@ -78,8 +103,9 @@ func (b *Inbox) labour(ctx context.Context, c *call) {
 		case <-timer.C:
 		}
 		if !time.Now().Before(giveUp) {
-			b.log.ErrorContext(ctx, "logic ignores its deadline", "kind", in.Kind)
-			return // the row, if there is one, is taken up when its lease ends
+			b.log.ErrorContext(ctx, "logic ignores its deadline", "kind", c.in.Kind)
+			b.leave(c)
+			return
 		}
 		if !c.told && !time.Now().Before(patience) {
 			b.late(ctx, c)
@@ -87,11 +113,7 @@ func (b *Inbox) labour(ctx context.Context, c *call) {
 		if !c.owed {
 			b.renew(ctx, c)
 		}
-		next := min(renew, time.Until(giveUp)+time.Millisecond)
-		if !c.told {
-			next = min(next, max(time.Until(patience), time.Millisecond))
-		}
-		timer.Reset(next)
+		timer.Reset(min(b.pause(c), time.Until(giveUp)+time.Millisecond))
 	}
 }
 

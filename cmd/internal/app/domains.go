@@ -213,9 +213,9 @@ func (d *domains) conversation(g ground) error {
 	}
 	d.chat = chat.New(chat.Needs{
 		Members: d.members, Binding: d.members, Account: held, Bills: held, Points: d.points, Gifts: chatCounter{d.mall, d.deeds}, Pots: potBook{d.moments}, Rules: d.rules, Seal: g.sealer,
-		DB: g.stores.db, Redis: g.stores.redis, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
+		DB: g.stores.db, Redis: g.stores.shared, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, opts)
-	d.inbox = inbox.New(g.stores.db, g.stores.redis, d.wechat, g.sealer, noted{d}.Handle, g.now, g.log, g.reg, inbox.Options{})
+	d.inbox = inbox.New(g.stores.db, g.stores.shared, d.wechat, g.sealer, noted{d}.Handle, g.now, g.log, g.reg, inbox.Options{})
 	d.background = append(d.background, d.rules.Run)
 	d.drain = append(d.drain, d.inbox.Drain)
 	return nil

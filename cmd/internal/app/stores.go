@@ -21,7 +21,8 @@ import (
 type stores struct {
 	db       *sql.DB
 	redis    redis.UniversalClient
-	embedded bool // the Redis is in this process and has no settings to inspect
+	shared   *redisdb.Sharing // redis, for what each message asks
+	embedded bool             // the Redis is in this process and has no settings to inspect
 	close    []func()
 }
 
@@ -34,6 +35,9 @@ func openStores(ctx context.Context, cfg config.Config) (*stores, error) {
 		s.close = append(s.close, func() { _ = db.Close() })
 	}
 	redisErr := s.openRedis(ctx, cfg.Redis)
+	if redisErr == nil {
+		s.shared = redisdb.Share(s.redis)
+	}
 	if err := errors.Join(dbErr, redisErr); err != nil {
 		s.stop()
 		return nil, err
