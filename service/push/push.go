@@ -75,7 +75,8 @@ var (
 type (
 	people interface {
 		Get(ctx context.Context, id model.MemberID, app model.App) (model.Member, error)
-		Touch(ctx context.Context, app model.App, openID model.OpenID) (model.Member, error)
+		// Recent may be some seconds old.
+		Recent(ctx context.Context, app model.App, openID model.OpenID) (model.Member, error)
 	}
 	consents interface {
 		AgreesToMarketing(ctx context.Context, id model.MemberID) (bool, error)

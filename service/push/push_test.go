@@ -49,7 +49,7 @@ func (w *world) Get(_ context.Context, id model.MemberID, app model.App) (model.
 	return m, nil
 }
 
-func (w *world) Touch(ctx context.Context, app model.App, _ model.OpenID) (model.Member, error) {
+func (w *world) Recent(ctx context.Context, app model.App, _ model.OpenID) (model.Member, error) {
 	return w.Get(ctx, alice, app)
 }
 

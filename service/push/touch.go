@@ -2,9 +2,12 @@ package push
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"kaimenhong/model"
 	"kaimenhong/model/sqldb"
@@ -53,24 +56,51 @@ func windowKey(member model.MemberID, source string) string {
 // Touched notes an action: its window starts anew with its full count. Nothing is
 // written while Redis says that the row stands and nothing was taken from it.
 func (p *Pusher) Touched(ctx context.Context, member model.MemberID, kind Touch, at model.Millis) error {
-	w, ok := windows[kind]
-	if !ok || member <= 0 {
-		return ErrGrant
+	return p.touched(ctx, []action{{member, kind, at}})
+}
+
+// action is what a member did.
+type action struct {
+	member model.MemberID
+	kind   Touch
+	at     model.Millis
+}
+
+// touched is Touched for several actions, of which Redis is asked at once.
+func (p *Pusher) touched(ctx context.Context, actions []action) error {
+	pipe := p.Redis.Pipeline()
+	firsts := make([]*redis.BoolCmd, len(actions))
+	for i, a := range actions {
+		w, ok := windows[a.kind]
+		if !ok || a.member <= 0 {
+			return ErrGrant
+		}
+		step := p.opts.StepMessage
+		if w.lasts <= time.Minute {
+			step = p.opts.StepEvent
+		}
+		firsts[i] = pipe.SetNX(ctx, windowKey(a.member, w.source), int64(a.at), step)
 	}
-	step := p.opts.StepMessage
-	if w.lasts <= time.Minute {
-		step = p.opts.StepEvent
+	_, _ = pipe.Exec(ctx) // each command holds its own error
+	var errs error
+	for i, a := range actions {
+		errs = errors.Join(errs, p.open(ctx, a, firsts[i]))
 	}
-	first, err := p.Redis.SetNX(ctx, windowKey(member, w.source), int64(at), step).Result()
+	return errs
+}
+
+// open writes the window of an action unless it stands already.
+func (p *Pusher) open(ctx context.Context, a action, first *redis.BoolCmd) error {
 	switch {
-	case err != nil: // without Redis every action is written
+	case first.Err() != nil: // without Redis every action is written
 		p.touches.WithLabelValues("redis_away").Inc()
-	case !first:
+	case !first.Val():
 		p.touches.WithLabelValues("standing").Inc()
 		return nil
 	}
-	if err := p.reset(ctx, member, w, at); err != nil {
-		p.forgetWindows(ctx, member)
+	if err := p.reset(ctx, a.member, windows[a.kind], a.at); err != nil {
+		p.touches.WithLabelValues("failed").Inc()
+		p.forgetWindows(ctx, a.member)
 		return err
 	}
 	p.touches.WithLabelValues("written").Inc()
@@ -154,7 +184,7 @@ func (p *Pusher) Run(ctx context.Context) {
 				case <-ctx.Done():
 					return
 				case t := <-p.queue:
-					p.write(ctx, t)
+					p.write(ctx, p.batch(ctx, t))
 				}
 			}
 		})
@@ -162,19 +192,51 @@ func (p *Pusher) Run(ctx context.Context) {
 	writers.Wait()
 }
 
-// writeLimit bounds the writing of one action.
-const writeLimit = 5 * time.Second
+const (
+	// writeLimit bounds the writing of a batch.
+	writeLimit = 5 * time.Second
+	// maxBatch bounds a batch.
+	maxBatch = 64
+	// companyWait is how long the first of a batch waits for others: nobody waits for it.
+	companyWait = 20 * time.Millisecond
+)
 
-func (p *Pusher) write(ctx context.Context, t touch) {
-	defer p.waiting.Add(-1)
+// batch is the first touch and those that come soon after it.
+func (p *Pusher) batch(ctx context.Context, first touch) []touch {
+	timer := time.NewTimer(companyWait)
+	defer timer.Stop()
+	all := []touch{first}
+	for len(all) < maxBatch {
+		select {
+		case t := <-p.queue:
+			all = append(all, t)
+		case <-timer.C:
+			return all
+		case <-ctx.Done():
+			return all
+		}
+	}
+	return all
+}
+
+// write finds out whose the touches are and writes their windows.
+func (p *Pusher) write(ctx context.Context, all []touch) {
+	defer p.waiting.Add(-int64(len(all)))
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
-	m, err := p.People.Touch(ctx, model.OfficialAccount, t.openID)
-	if err == nil {
-		err = p.Touched(ctx, m.ID, t.kind, t.at)
+	actions := make([]action, 0, len(all))
+	var errs error
+	for _, t := range all {
+		m, err := p.People.Recent(ctx, model.OfficialAccount, t.openID)
+		if err != nil {
+			p.touches.WithLabelValues("failed").Inc()
+			errs = errors.Join(errs, err)
+			continue
+		}
+		actions = append(actions, action{m.ID, t.kind, t.at})
 	}
-	if err != nil && ctx.Err() == nil {
-		p.touches.WithLabelValues("failed").Inc()
-		p.Log.WarnContext(ctx, "window not noted", "openid", t.openID, "error", err)
+	errs = errors.Join(errs, p.touched(ctx, actions))
+	if errs != nil && !errors.Is(ctx.Err(), context.Canceled) { // Run ends
+		p.Log.WarnContext(ctx, "windows not noted", "error", errs)
 	}
 }

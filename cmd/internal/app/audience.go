@@ -33,7 +33,10 @@ func (d *domains) crowd(g ground) (err error) {
 	if err != nil {
 		return fmt.Errorf("audience: %w", err)
 	}
-	d.deeds = &deeds{audience: d.audience, members: d.book, now: g.now, log: g.log, queue: make(chan deed, waitingDeeds)}
+	d.deeds = &deeds{audience: d.audience, members: d.book, now: g.now, log: g.log, queue: make(chan deed, waitingDeeds), dropped: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "audience_deeds_dropped_total", Help: "Deeds of members that are not added up, for too many waited.",
+	})}
+	g.reg.MustRegister(d.deeds.dropped)
 	g.reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "audience_deeds_waiting", Help: "Deeds of members that are not yet added up.",
 	}, func() float64 { return float64(d.deeds.waiting.Load()) }))
@@ -65,6 +68,7 @@ type deeds struct {
 	log      *slog.Logger
 	queue    chan deed
 	waiting  atomic.Int64 // queued or being written
+	dropped  prometheus.Counter
 }
 
 // did notes that a member did something, once for a ref.
@@ -78,7 +82,7 @@ func (d *deeds) note(one deed) {
 	case d.queue <- one:
 	default:
 		d.waiting.Add(-1)
-		d.log.Warn("deed left out: too many wait", "kind", one.act.Kind)
+		d.dropped.Inc()
 	}
 }
 
@@ -113,29 +117,29 @@ func (d *deeds) Run(ctx context.Context) {
 	}
 }
 
-// flush writes what waits now, a batch.
+// flush writes what waits now, in batches.
 func (d *deeds) flush(ctx context.Context) {
+	for left := len(d.queue); left > 0; left -= audience.MaxActs {
+		d.flushBatch(ctx, min(left, audience.MaxActs))
+	}
+}
+
+// flushBatch writes count deeds, which wait.
+func (d *deeds) flushBatch(ctx context.Context, count int) {
+	defer d.waiting.Add(-int64(count))
 	ctx, cancel := context.WithTimeout(ctx, deedsLimit)
 	defer cancel()
-	var acts []audience.Act
-	taken := int64(0)
-	defer func() { d.waiting.Add(-taken) }()
-	for len(acts) < audience.MaxActs {
-		select {
-		case one := <-d.queue:
-			taken++
-			act, err := d.known(ctx, one)
-			if err != nil {
-				d.log.WarnContext(ctx, "deed not understood", "kind", one.act.Kind, "error", err)
-				continue
-			}
-			if act.Kind != "" {
-				acts = append(acts, act)
-			}
+	acts := make([]audience.Act, 0, count)
+	for range count {
+		one := <-d.queue // Run is the only one who takes
+		act, err := d.known(ctx, one)
+		if err != nil {
+			d.log.WarnContext(ctx, "deed not understood", "kind", one.act.Kind, "error", err)
 			continue
-		default:
 		}
-		break
+		if act.Kind != "" {
+			acts = append(acts, act)
+		}
 	}
 	if err := d.audience.Did(ctx, acts); err != nil {
 		d.log.WarnContext(ctx, "deeds not written", "count", len(acts), "error", err)
@@ -147,11 +151,16 @@ func (d *deeds) known(ctx context.Context, one deed) (audience.Act, error) {
 	if one.act.Member != 0 {
 		return one.act, nil
 	}
-	m, err := d.members.Touch(ctx, one.inbound.App, one.inbound.OpenID)
+	follows := one.inbound.Kind == model.InSubscribe || one.inbound.Kind == model.InUnsubscribe
+	find := d.members.Recent
+	if follows {
+		find = d.members.Touch // what is observed must be so now
+	}
+	m, err := find(ctx, one.inbound.App, one.inbound.OpenID)
 	if err != nil {
 		return one.act, err
 	}
-	if kind := one.inbound.Kind; kind == model.InSubscribe || kind == model.InUnsubscribe {
+	if follows {
 		if err := d.audience.Observe(ctx, m); err != nil {
 			return one.act, err
 		}
