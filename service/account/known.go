@@ -40,6 +40,17 @@ func (s *Service) Cached(phone model.Phone) (b model.Balance, u model.Usage, p m
 	return b, u, p, true
 }
 
+// FreshCustomer is Customer if it would be answered from memory, now.
+func (s *Service) FreshCustomer(phone model.Phone) (c model.Customer, fresh bool) {
+	if phone.IsZero() {
+		return c, false
+	}
+	if c, fresh = s.customer.fresh(s.index(phone)); fresh {
+		s.customer.hit.Inc()
+	}
+	return c, fresh
+}
+
 func (s *Service) known(ctx context.Context, phone model.Phone, kind string, into any) bool {
 	if phone.IsZero() {
 		return false

@@ -25,22 +25,26 @@ func (c *Chat) readAll(ctx context.Context, t *turn, intents []Intent) (model.Co
 	bounded, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	parts := make([]string, len(intents))
-	group, within := errgroup.WithContext(bounded)
-	for n, i := range intents {
-		group.Go(func() error {
-			var text string
-			err := model.Guarded(func() (err error) {
-				text, err = c.read(within, t, i)
-				return err
-			})
-			if err != nil && errors.Is(bounded.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
-				text, err = "查询用时太久，请过几分钟再发送“"+names[i]+"”。", nil
-			}
-			parts[n] = text
+	read := func(n int) error {
+		i := intents[n]
+		err := model.Guarded(func() (err error) {
+			parts[n], err = c.read(bounded, t, i)
 			return err
 		})
+		if err != nil && errors.Is(bounded.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
+			parts[n], err = "查询用时太久，请过几分钟再发送“"+names[i]+"”。", nil
+		}
+		return err
 	}
-	if err := group.Wait(); err != nil {
+	var group errgroup.Group
+	for n := range intents[1:] {
+		group.Go(func() error { return read(n + 1) })
+	}
+	first := read(0) // here, for most ask for one
+	if first != nil {
+		cancel()
+	}
+	if err := cmp.Or(first, group.Wait()); err != nil {
 		return model.Content{}, err
 	}
 	return model.Text(strings.Join(parts, "\n\n")), nil

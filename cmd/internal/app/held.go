@@ -62,6 +62,9 @@ func (b *heldBook) Bills(ctx context.Context, phone model.Phone) (model.Bills, e
 
 // held reads and asks for the holder at the same time.
 func held[T any](ctx context.Context, b *heldBook, phone model.Phone, read func(context.Context, model.Phone) (T, error)) (T, error) {
+	if customer, fresh := b.account.FreshCustomer(phone); fresh && b.same(phone, customer.HolderID) {
+		return read(ctx, phone)
+	}
 	var none, value T
 	var changed bool
 	var group errgroup.Group
@@ -87,7 +90,7 @@ func (b *heldBook) changed(ctx context.Context, phone model.Phone) (bool, error)
 	if err != nil || customer.HolderID == "" {
 		return false, nil // the reading itself says what is wrong
 	}
-	if before, ok := b.compared.GetIfPresent(phone); ok && before == customer.HolderID {
+	if b.same(phone, customer.HolderID) {
 		return false, nil
 	}
 	unbound, err := b.members.Recycle(ctx, phone, customer.HolderID)
@@ -96,6 +99,12 @@ func (b *heldBook) changed(ctx context.Context, phone model.Phone) (bool, error)
 	}
 	b.compared.Set(phone, customer.HolderID)
 	return unbound, nil
+}
+
+// same tells that the number was last compared with this holder.
+func (b *heldBook) same(phone model.Phone, holder string) bool {
+	before, ok := b.compared.GetIfPresent(phone)
+	return ok && before == holder
 }
 
 // released deletes what the account keeps of a number that has changed hands: the
