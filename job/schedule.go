@@ -41,6 +41,7 @@ type outboxWork interface {
 }
 
 type inboxWork interface {
+	Refresh(ctx context.Context) error
 	DeliverDue(ctx context.Context) error
 	Forget(ctx context.Context) error
 }
@@ -114,6 +115,7 @@ func Schedule(w Work) []Job {
 	return []Job{
 		{Name: "outbox-deliver", Spec: "* * * * * *", Limit: time.Minute, Everywhere: true, Run: counted(w.Outbox.Deliver)},
 		{Name: "outbox-forget", Spec: "0 20 4 * * *", Limit: 10 * time.Minute, Run: untilNone(w.Outbox.Forget)},
+		{Name: "inbox-refresh", Spec: "* * * * * *", Limit: 5 * time.Second, Everywhere: true, Run: w.Inbox.Refresh},
 		{Name: "inbox-deliver", Spec: "* * * * * *", Limit: time.Minute, Everywhere: true, Run: w.Inbox.DeliverDue},
 		{Name: "inbox-forget", Spec: "0 10 4 * * *", Limit: 10 * time.Minute, Run: w.Inbox.Forget},
 		{Name: "mall-fulfil", Spec: "*/2 * * * * *", Limit: 5 * time.Minute, Everywhere: true, Run: counted(w.Mall.FulfilDue)},

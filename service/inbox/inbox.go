@@ -18,11 +18,12 @@
 //     row found sending after its lease is unknown and never sent again.
 //
 // The logic must do what it does under Inbound.Key, at most once: a lease can only
-// make a second run rare. It happens when a process outlives its lease, or when
-// Redis loses its memory between two tries that meet different replicas; then the
-// same key makes the second run change nothing.
+// make a second run rare. It happens when a process outlives its lease, and in what
+// memory.go leaves of the cases in which Redis loses its memory between two tries
+// that meet different replicas; then the same key makes the second run change nothing.
 //
-// Table: inbox_reply. Redis key: inbox:{message key}; all of Redis may be lost.
+// Table: inbox_reply. Redis keys: inbox:{message key}, inbox:memory; all of Redis may
+// be lost.
 package inbox
 
 import (
@@ -78,6 +79,7 @@ type Options struct {
 	Keep       time.Duration // of an answer, for later tries; 90 s
 	MaxRunning int           // messages at a time in this process; 1,024
 	Redis      time.Duration // how long Redis may take before SQL is asked; 300 ms
+	Settle     time.Duration // how long a repeat waits for other replicas after Redis lost its memory; 2.5 s
 }
 
 // Inbox is safe for concurrent use.
@@ -96,6 +98,7 @@ type Inbox struct {
 	running map[model.RequestID]*call
 	recent  recent
 	work    sync.WaitGroup
+	memory  memory
 
 	// awayAt is when Redis last failed, in milliseconds.
 	awayAt atomic.Int64
@@ -111,6 +114,7 @@ func New(db *sql.DB, client redis.UniversalClient, send sender, seal sealer, log
 	opts.Keep = cmp.Or(opts.Keep, 90*time.Second)
 	opts.MaxRunning = cmp.Or(opts.MaxRunning, 1024)
 	opts.Redis = cmp.Or(opts.Redis, 300*time.Millisecond)
+	opts.Settle = cmp.Or(opts.Settle, 2500*time.Millisecond)
 	b := &Inbox{
 		db: db, redis: client, send: send, seal: seal, logic: logic, now: now, log: log, opts: opts,
 		running: map[model.RequestID]*call{},
@@ -130,9 +134,10 @@ type call struct {
 	run   func(context.Context) (model.Content, error)
 	end   time.Time // when the try that began it wants its answer
 
-	sql  bool // a row of ours, state running, stands in SQL
-	owed bool // a committed row owes the answer
-	ours bool // and it is this call that delivers it
+	mine atomic.Bool // claimed
+	sql  bool        // a row of ours, state running, stands in SQL
+	owed bool        // a committed row owes the answer
+	ours bool        // and it is this call that delivers it
 
 	done    chan struct{} // closed when content or err is what every try is told
 	told    bool

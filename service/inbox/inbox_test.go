@@ -1,6 +1,7 @@
 package inbox_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/redisdb"
 	"kaimenhong/model/seal"
 	"kaimenhong/service/inbox"
 )
@@ -90,7 +92,8 @@ func (w *world) replica(opts inbox.Options) *inbox.Inbox {
 		w.runs.Add(1)
 		return model.Text("again: " + in.Text), nil
 	}
-	b := inbox.New(w.db, w.redis, w.phone, w.seal, logic, w.clock.now, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), opts)
+	opts.Settle = cmp.Or(opts.Settle, time.Nanosecond)
+	b := inbox.New(w.db, redisdb.Share(w.redis), w.phone, w.seal, logic, w.clock.now, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), opts)
 	w.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()

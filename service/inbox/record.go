@@ -62,17 +62,21 @@ func (b *Inbox) claim(ctx context.Context, c *call, seen bool) (standing, error)
 		return found, nil
 	}
 	lost := b.redisAway(b.opts.Keep)
-	if !lost && !seen && b.now().Sub(c.in.CreatedAt.Time()) < retryAge {
+	repeat := seen || b.now().Sub(c.in.CreatedAt.Time()) >= retryAge
+	if !lost && !repeat {
 		return found, nil
 	}
 	inSQL, err := b.claimSQL(ctx, c, lost)
 	if err != nil {
 		// Redis gave it to us, and without SQL nothing can be promised twice.
 		b.log.WarnContext(ctx, "inbox record could not be read", "error", err)
-		return found, nil
+		inSQL = found
 	}
-	if inSQL.state == answered {
+	switch {
+	case inSQL.state == answered:
 		b.keep(ctx, c, inSQL.content)
+	case inSQL.state == mine && repeat && b.forgot(ctx):
+		return standing{state: running}, nil // another's, for all that Redis knows
 	}
 	return inSQL, nil
 }
@@ -100,9 +104,12 @@ func (b *Inbox) firstRedis(ctx context.Context, c *call, seen bool) (standing, e
 	return b.claimRedis(ctx, c)
 }
 
-// runningMark comes before the token in the record of a message whose logic runs, as
-// inbox.lua writes it.
-const runningMark = "r"
+// The marks before the token in the record of a message whose logic runs and before
+// an answer, as inbox.lua writes them.
+const (
+	runningMark  = "r"
+	answeredMark = "a"
+)
 
 func (b *Inbox) claimRedis(ctx context.Context, c *call) (standing, error) {
 	record, err := b.script(ctx, c, b.opts.Lease, "")

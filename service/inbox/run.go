@@ -35,6 +35,7 @@ func (b *Inbox) lead(ctx context.Context, c *call) {
 		b.metrics.messages.WithLabelValues("waited").Inc()
 		c.tell(found.content, nil)
 	default:
+		c.mine.Store(true)
 		b.metrics.messages.WithLabelValues("first").Inc()
 		b.labour(ctx, c)
 	}
