@@ -59,6 +59,18 @@ func (w WeChat) check(r *report) {
 	r.need(validURL(w.BaseURL), "wechat.base_url", "must be an http or https URL")
 	r.need(w.Freshness >= time.Second && w.Freshness <= time.Hour, "wechat.freshness", "must lie between 1s and 1h")
 	r.need((w.MiniAppID == "") == (w.MiniAppSecret == ""), "wechat.mini_app_secret", "the mini-program's id and secret are set together or not at all")
+	w.checkMini(r)
+}
+
+// checkMini checks what the mini-program's messages need.
+func (w WeChat) checkMini(r *report) {
+	if w.MiniToken == "" {
+		return
+	}
+	r.need(w.MiniAppID != "", "wechat.mini_token", "needs wechat.mini_app_id")
+	r.need(validToken(w.MiniToken.Reveal()), "wechat.mini_token", "must be empty or 3 to 32 letters and digits, the same as in 开发管理 → 消息推送")
+	r.need(w.Mode == Plain && w.MiniEncodingAESKey == "" || validAESKey(w.MiniEncodingAESKey), "wechat.mini_encoding_aes_key", "must be the 43 characters of EncodingAESKey")
+	r.need(w.MiniPreviousAESKey == "" || validAESKey(w.MiniPreviousAESKey), "wechat.mini_previous_aes_key", "must be empty or 43 characters")
 }
 
 func validToken(s string) bool {

@@ -75,6 +75,11 @@ type WeChat struct {
 	Freshness      time.Duration `koanf:"freshness"` // how old a callback may be
 	MiniAppID      string        `koanf:"mini_app_id"`
 	MiniAppSecret  Secret        `koanf:"mini_app_secret"`
+	// MiniToken and MiniEncodingAESKey are those of the mini-program's 消息推送, in the
+	// same mode; empty: it pushes nothing here.
+	MiniToken          Secret `koanf:"mini_token"`
+	MiniEncodingAESKey Secret `koanf:"mini_encoding_aes_key"`
+	MiniPreviousAESKey Secret `koanf:"mini_previous_aes_key"`
 	// RedpacketTemplate is the mini-program's subscribe template for pots: thing1 the
 	// campaign, thing2 the progress, thing3 a hint.
 	RedpacketTemplate string `koanf:"redpacket_template"`

@@ -20,6 +20,7 @@ import (
 type Handlers struct {
 	Health    Health
 	WeChat    *WeChat
+	Mini      *WeChat // of the mini-program; nil: it pushes nothing
 	Gate      Gate
 	Session   Session
 	Me        Me
@@ -75,6 +76,10 @@ func Routes(h Handlers) (*gin.Engine, error) {
 	// WeChat's server calls these; the codec verifies each call.
 	r.GET("/wechat/callback", h.WeChat.Echo)
 	r.POST("/wechat/callback", h.WeChat.Callback)
+	if h.Mini != nil {
+		r.GET("/wechat/mini/callback", h.Mini.Echo)
+		r.POST("/wechat/mini/callback", h.Mini.Callback)
+	}
 
 	// The mini-program's API, and the page that describes it.
 	api := newAPI(r, h.Gate)

@@ -45,7 +45,7 @@ func (r *run) start(ctx context.Context, _ []string) (err error) {
 	base := "http://" + listener.Addr().String()
 	log := app.NewLog(config.Log{Level: "warn", Format: "text"})
 	world, err := sandbox.New(sandbox.Options{
-		CallbackURL: base + "/wechat/callback", PublicURL: base + "/sandbox", CarrierToken: carrierToken,
+		CallbackURL: base + "/wechat/callback", MiniCallbackURL: base + "/wechat/mini/callback", PublicURL: base + "/sandbox", CarrierToken: carrierToken,
 		Dir: filepath.Join(r.Data, "sandbox"), Log: log,
 	})
 	if err != nil {

@@ -27,6 +27,7 @@ func settings(base, data string) (config.Config, error) {
 	cfg.WeChat.AppID, cfg.WeChat.AppSecret = sandbox.DefaultAppID, sandbox.DefaultAppSecret
 	cfg.WeChat.MiniAppID, cfg.WeChat.MiniAppSecret = sandbox.DefaultMiniAppID, sandbox.DefaultMiniAppSecret
 	cfg.WeChat.Token, cfg.WeChat.EncodingAESKey = sandbox.DefaultToken, sandbox.DefaultAESKey
+	cfg.WeChat.MiniToken, cfg.WeChat.MiniEncodingAESKey = sandbox.DefaultToken, sandbox.DefaultAESKey
 	cfg.WeChat.BaseURL = base + "/sandbox/wechat"
 	cfg.Carrier.BaseURL, cfg.Carrier.Token = base+"/sandbox/carrier", carrierToken
 	cfg.Carrier.Packs = []string{"1024=OF-DATA-1G-1D", "5120=OF-DATA-5G-7D"}

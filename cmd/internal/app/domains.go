@@ -231,7 +231,10 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 	if err != nil {
 		return h, fmt.Errorf("wechat: %w", err)
 	}
-	h.WeChat, err = handler.NewWeChat(codec, d.inbox, noted{d}, g.log, g.reg, handler.WeChatOptions{})
+	if h.WeChat, err = handler.NewWeChat(codec, d.inbox, noted{d}, g.log, g.reg, handler.WeChatOptions{}); err != nil {
+		return h, err
+	}
+	h.Mini, err = d.miniCallback(g)
 	d.api(g, &h)
 	d.pushes(&h)
 	d.ops(g, &h)
