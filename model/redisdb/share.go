@@ -25,11 +25,12 @@ type Sharing struct {
 }
 
 // Bounds of a pipeline. Those who share have deadlines of their own, none above the
-// limit.
+// limit. One pipeline is out at a time: the next one then takes all that comes
+// meanwhile, which a second one beside it would carry off in smaller parts.
 const (
 	shareLimit    = 500 * time.Millisecond
 	shareCommands = 128
-	shareInFlight = 2
+	shareInFlight = 1
 )
 
 // passenger is a command and its caller.

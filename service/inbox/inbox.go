@@ -98,6 +98,7 @@ type Inbox struct {
 	running map[model.RequestID]*call
 	recent  recent
 	work    sync.WaitGroup
+	workers workers
 	memory  memory
 
 	// awayAt is when Redis last failed, in milliseconds.
@@ -117,7 +118,7 @@ func New(db *sql.DB, client redis.UniversalClient, send sender, seal sealer, log
 	opts.Settle = cmp.Or(opts.Settle, 2500*time.Millisecond)
 	b := &Inbox{
 		db: db, redis: client, send: send, seal: seal, logic: logic, now: now, log: log, opts: opts,
-		running: map[model.RequestID]*call{},
+		running: map[model.RequestID]*call{}, workers: newWorkers(),
 	}
 	b.metrics = newMetrics(reg, func() float64 {
 		b.mu.Lock()
@@ -168,7 +169,8 @@ func (b *Inbox) Do(ctx context.Context, in model.Inbound, run func(context.Conte
 	if first {
 		// The work outlives the request: its answer is owed even if WeChat hangs up.
 		b.work.Add(1) // until leave
-		go b.lead(context.WithoutCancel(ctx), c)
+		background := context.WithoutCancel(ctx)
+		b.workers.run(func() { b.lead(background, c) })
 	} else {
 		b.metrics.messages.WithLabelValues("repeat").Inc()
 	}
