@@ -119,6 +119,9 @@ type Chat struct {
 	TopUpPage     string   `koanf:"top_up_page"`    // pages of the mini-program
 	MallPage      string   `koanf:"mall_page"`      //
 	AccountPage   string   `koanf:"account_page"`   //
+	DealsPage     string   `koanf:"deals_page"`     // 特惠
+	NewsPage      string   `koanf:"news_page"`      // 最新业务
+	ServicesPage  string   `koanf:"services_page"`  // 常用业务
 	RedpacketPage string   `koanf:"redpacket_page"` //
 }
 
@@ -143,7 +146,7 @@ func Default() Config {
 		Chat: Chat{
 			Name: "营业厅", AgentHours: "08:00-22:00", AgentDays: "1-7", Hotline: "10086",
 			TopUpPage: "pages/topup/index", MallPage: "pages/mall/index",
-			AccountPage: "pages/home/index", RedpacketPage: "pages/redpacket/index",
+			AccountPage: "pages/home/index", DealsPage: "pages/mall/index", NewsPage: "pages/home/index", ServicesPage: "pages/home/index", RedpacketPage: "pages/redpacket/index",
 		},
 		Log:   Log{Level: "info", Format: "json"},
 		Trace: Trace{Ratio: 0.01},

@@ -105,6 +105,7 @@ type Options struct {
 	Links      map[Intent]Link   // where answers lead on to; none: words only
 	Welcome    map[string]string // by source: how a follower is greeted; "" for any other
 	Hours      Hours             // of people
+	Hotline    string            // to call when they are not there; "": none
 	Fresh      time.Duration     // older numbers say 截至; default 60 s
 	SessionTTL time.Duration     // default 10 min
 	Timeout    time.Duration     // of all reads for one answer; default 15 s

@@ -196,6 +196,7 @@ func TestArrearsComeFirst(t *testing.T) {
 func TestPeopleAnswerInTheirHours(t *testing.T) {
 	w := newWorld(t)
 	opts := plainOptions
+	opts.Hotline = "10086"
 	opts.Hours = chat.Hours{Days: []time.Weekday{time.Monday, time.Tuesday}, Open: 9 * time.Hour, Close: 18*time.Hour + 30*time.Minute}
 	k := newTalk(t, w, dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, opts)
 	for _, tt := range []struct {
@@ -215,8 +216,8 @@ func TestPeopleAnswerInTheirHours(t *testing.T) {
 		if open := got.Kind == model.TransferContent; open != tt.open {
 			t.Errorf("at %s transferred = %v, want %v", tt.at, open, tt.open)
 		}
-		if !tt.open && !strings.Contains(got.Text, "周一、周二 09:00–18:30") {
-			t.Errorf("at %s the answer is %q, want the hours", tt.at, got.Text)
+		if !tt.open && (!strings.Contains(got.Text, "周一、周二 09:00–18:30") || !strings.Contains(got.Text, "拨打 10086")) {
+			t.Errorf("at %s the answer is %q, want the hours and the hotline", tt.at, got.Text)
 		}
 	}
 	w.now = w.now.Add(12 * time.Hour)

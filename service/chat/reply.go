@@ -154,7 +154,11 @@ func (c *Chat) transfer(t *turn) model.Content {
 		return model.Content{Kind: model.TransferContent}
 	}
 	t.after.Topic = awaitFeedback
-	return model.Text("人工客服在" + c.opts.Hours.String() + " 为您服务，现在不在线。\n您可以把问题写在下一条消息里，我会记下来，上班后优先处理；不留言就回复“取消”。")
+	urgent := ""
+	if c.opts.Hotline != "" {
+		urgent = "急事请拨打 " + c.opts.Hotline + "。"
+	}
+	return model.Text("人工客服在" + c.opts.Hours.String() + " 为您服务，现在不在线。" + urgent + "\n您可以把问题写在下一条消息里，我会记下来，上班后优先处理；不留言就回复“取消”。")
 }
 
 // open tells whether people are there.

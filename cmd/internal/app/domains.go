@@ -181,7 +181,7 @@ func (d *domains) people(g ground) (err error) {
 	}, push.Options{})
 	d.background = append(d.background, d.push.Run)
 	d.members, err = member.New(member.Deps{
-		DB: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer, Outbox: d.outbox, SMS: gateway, Carrier: d.account,
+		DB: g.stores.db, Redis: g.stores.shared, Sealer: g.sealer, Outbox: d.outbox, SMS: gateway, Carrier: d.account,
 		IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, member.Options{Released: d.released(g)}, leaving{d.mall}, d.points, d.mall, d.push, d.session, d.notice, d.audience, playing{d})
 	if err != nil {
@@ -260,7 +260,7 @@ func chatOptions(cfg config.Config) (chat.Options, error) {
 	page := func(path string) chat.Link {
 		return chat.Link{AppID: cfg.WeChat.MiniAppID, Page: path, URL: "https://mp.weixin.qq.com"}
 	}
-	opts := chat.Options{Name: cfg.Chat.Name, Carrier: chat.Carrier("china_" + cfg.Carrier.Brand), Hours: hours, Welcome: map[string]string{}}
+	opts := chat.Options{Name: cfg.Chat.Name, Carrier: chat.Carrier("china_" + cfg.Carrier.Brand), Hours: hours, Hotline: cfg.Chat.Hotline, Welcome: map[string]string{}}
 	for _, w := range cfg.Chat.Welcomes {
 		source, text, _ := strings.Cut(w, "=")
 		opts.Welcome[source] = text
@@ -268,7 +268,7 @@ func chatOptions(cfg config.Config) (chat.Options, error) {
 	if cfg.WeChat.MiniAppID != "" {
 		opts.Links = map[chat.Intent]chat.Link{
 			chat.TopUp: page(cfg.Chat.TopUpPage), chat.Redeem: page(cfg.Chat.MallPage), chat.Points: page(cfg.Chat.AccountPage),
-			chat.Deals: page(cfg.Chat.MallPage), chat.News: page(cfg.Chat.AccountPage), chat.Services: page(cfg.Chat.AccountPage),
+			chat.Deals: page(cfg.Chat.DealsPage), chat.News: page(cfg.Chat.NewsPage), chat.Services: page(cfg.Chat.ServicesPage),
 			chat.Redpacket: {AppID: cfg.WeChat.MiniAppID, Page: cfg.Chat.RedpacketPage}, // no web page: WeChat allows the game in the mini-program alone
 		}
 	}
