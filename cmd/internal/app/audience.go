@@ -213,6 +213,16 @@ func (p players) Open(ctx context.Context, in redpacket.OpenRequest) (redpacket.
 	return opened, err
 }
 
+// View shows a pot. Who looks at another's pot came by its card: that it was shared is
+// known by this alone, for WeChat tells nobody that a card was sent.
+func (p players) View(ctx context.Context, id redpacket.PotID, who redpacket.Visitor) (redpacket.PotView, error) {
+	v, err := p.Engine.View(ctx, id, who)
+	if err == nil && !v.IsOwner && v.Mine == nil && who.Member.ID != 0 {
+		p.did(v.Owner, audience.Share, fmt.Sprintf("share:%d:%d", id, who.Member.ID))
+	}
+	return v, err
+}
+
 // helpers help by way of the moments.
 type helpers struct {
 	*moments
