@@ -77,9 +77,10 @@ func (m *Materials) AddPicture(ctx context.Context, by model.ID, content []byte)
 	}
 	sum := sha256.Sum256(content)
 	hash := hex.EncodeToString(sum[:])
+	kept := false
 	row, err := m.q.PictureByHash(ctx, hash)
 	if errors.Is(err, sql.ErrNoRows) {
-		row, err = m.keepPicture(ctx, by, hash, format, cfg, content)
+		row, kept, err = m.keepPicture(ctx, by, hash, format, cfg, content)
 	}
 	if err != nil {
 		return Picture{}, fmt.Errorf("keep a picture: %w", err)
@@ -94,10 +95,15 @@ func (m *Materials) AddPicture(ctx context.Context, by model.ID, content []byte)
 	if mediaID == "" || len(mediaID) > maxLibraryID || len(url) > maxAddress {
 		return picture(row), fmt.Errorf("upload picture %d: %w", row.ID, ErrPicture)
 	}
-	err = m.brought(ctx, by, row.ID, "material.picture_upload", func(q *db.Queries) error {
-		_, err := q.SetPictureMedia(ctx, db.SetPictureMediaParams{MediaID: mediaID, Url: url, ID: row.ID})
-		return err
-	})
+	set := db.SetPictureMediaParams{MediaID: mediaID, Url: url, ID: row.ID}
+	if kept { // by this call, which has its line
+		_, err = m.q.SetPictureMedia(ctx, set)
+	} else {
+		err = m.brought(ctx, by, row.ID, "material.picture_upload", func(q *db.Queries) error {
+			_, err := q.SetPictureMedia(ctx, set)
+			return err
+		})
+	}
 	if err != nil {
 		return picture(row), err
 	}
@@ -123,7 +129,8 @@ func (m *Materials) brought(ctx context.Context, by model.ID, id int64, action s
 	return nil
 }
 
-func (m *Materials) keepPicture(ctx context.Context, by model.ID, hash, format string, cfg image.Config, content []byte) (row db.PictureByHashRow, err error) {
+// keepPicture saves the picture and tells whether it was this call that did.
+func (m *Materials) keepPicture(ctx context.Context, by model.ID, hash, format string, cfg image.Config, content []byte) (row db.PictureByHashRow, kept bool, err error) {
 	id := m.IDs.Next()
 	err = sqldb.InTx(ctx, m.DB, func(tx *sql.Tx) error {
 		err := m.q.WithTx(tx).InsertPicture(ctx, db.InsertPictureParams{
@@ -135,10 +142,12 @@ func (m *Materials) keepPicture(ctx context.Context, by model.ID, hash, format s
 		}
 		return m.record(ctx, tx, by, "material.picture_add", "picture", id, map[string]any{"format": format, "size": len(content)})
 	})
+	kept = err == nil
 	if err != nil && !sqldb.Duplicate(err) {
-		return row, err
+		return row, false, err
 	}
-	return m.q.PictureByHash(ctx, hash)
+	row, err = m.q.PictureByHash(ctx, hash)
+	return row, kept, err
 }
 
 func picture(r db.PictureByHashRow) Picture {
