@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,11 +13,16 @@ import (
 	"kaimenhong/service/operator"
 )
 
-// upload is a form with one file.
-func upload(t *testing.T, name string, content []byte) story.File {
+// upload is a form with one file, after fields: a name, its value, and so on.
+func upload(t *testing.T, name string, content []byte, fields ...string) story.File {
 	t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
+	for pair := range slices.Chunk(fields, 2) {
+		if err := form.WriteField(pair[0], pair[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
 	part, err := form.CreateFormFile("file", name)
 	if err == nil {
 		_, err = part.Write(content)

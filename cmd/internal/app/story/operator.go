@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/pquerna/otp/totp"
@@ -111,9 +112,47 @@ func (o *Operator) Does(method, path string, body any, status int) OpsAnswer {
 	return a
 }
 
-// Asks calls the API: body is an io.Reader of a file as multipart.Writer made it
-// (File), or what becomes JSON. A write gets a key of its own.
+// Asks calls the API: body is a File, or what becomes JSON. A write gets a key of its
+// own, and has to leave exactly one line in the audit when it is done.
 func (o *Operator) Asks(method, path string, body any) OpsAnswer {
+	o.w.t.Helper()
+	if method == http.MethodGet || slices.Contains(questions, path) {
+		return o.calls(method, path, body)
+	}
+	before := o.w.lines()
+	a := o.calls(method, path, body)
+	left := o.w.lines() - before
+	if done := a.Status < http.StatusBadRequest; left > 1 || done && left == 0 {
+		o.w.t.Errorf("%s %s = %d left %d lines in the audit, want one of what is done", method, path, a.Status, left)
+	} else if done {
+		o.w.done(method + " " + path)
+	}
+	return a
+}
+
+// questions are asked by POST, because they are long; they change nothing.
+var questions = []string{"/audience/check", "/audience/count", "/audience/estimate", "/audience/sample", "/audience/why", "/audience/imports/check"}
+
+// lines are those of the audit that persons left.
+func (w *World) lines() int {
+	w.t.Helper()
+	return w.Count("SELECT seq FROM operator_audit WHERE operator_id <> 0")
+}
+
+func (w *World) done(write string) {
+	w.writesMu.Lock()
+	defer w.writesMu.Unlock()
+	w.writes = append(w.writes, write)
+}
+
+// Writes are the writes of operators that were done, as POST /folders.
+func (w *World) Writes() []string {
+	w.writesMu.Lock()
+	defer w.writesMu.Unlock()
+	return slices.Clone(w.writes)
+}
+
+func (o *Operator) calls(method, path string, body any) OpsAnswer {
 	o.w.t.Helper()
 	var content io.Reader
 	kind := "application/json"

@@ -64,6 +64,8 @@ func TestFriendsFillAnEnvelopeAndItsPrizeArrives(t *testing.T) {
 				}
 				mini.Do("POST", "/pots/"+pot+"/claim", "early", nil).Refused(http.StatusConflict, "payout.not_won")
 
+				friends[0].Sees(pot)
+				friends[0].Sees(pot)
 				friends[0].Helps(pot).Is(http.StatusCreated)
 				owner.Gets("第一位好友为您助力")
 				friends[1].Helps(pot).Is(http.StatusCreated)
@@ -86,6 +88,11 @@ func TestFriendsFillAnEnvelopeAndItsPrizeArrives(t *testing.T) {
 				verifies(t, mini.Get("/pots/"+pot+"/proof").Is(http.StatusOK).Raw)
 				lists(t, mini, friends[0], game, pot)
 				proven(t, r)
+				w.Settle()
+				const shared = "SELECT n FROM audience_deed WHERE kind = 6 AND n = 1"
+				if got := w.Count(shared); got != 1 {
+					t.Errorf("%d people have shared once, want the owner, whose card one friend opened before he helped", got)
+				}
 			})
 		})
 	}

@@ -103,6 +103,9 @@ type World struct {
 	wait    sync.WaitGroup
 
 	children children
+
+	writesMu sync.Mutex
+	writes   []string // of operators, done
 }
 
 // Begin makes the outside world and the front before the replicas: an address that
