@@ -34,5 +34,6 @@ func (h Handlers) ops(api huma.API) {
 	h.opsMall(api)
 	h.campaigns(api)
 	h.OpsGame.operations(api)
+	h.OpsDraft.operations(api)
 	h.OpsReport.operations(api)
 }

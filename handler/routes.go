@@ -33,6 +33,7 @@ type Handlers struct {
 	Material  Material
 	Tap       Tap
 	OpsGame   OpsGame
+	OpsDraft  OpsDraft
 
 	OpsGate     OpsGate
 	OpsSession  OpsSession

@@ -33,40 +33,44 @@ const (
 	potsPerSlice = 64
 )
 
-// CreateGame makes a game with its budget. The rules are checked; what is wrong is
-// said in the fault's text.
+// CreateGame makes a game with its budget, for demonstrations and the command line;
+// operators draft one, and another approves it (DraftGame). The rules are checked; what
+// is wrong is said in the fault's text.
 func (e *Engine) CreateGame(ctx context.Context, rules Rules) (Game, error) {
 	if err := rules.Validate(); err != nil {
 		return Game{}, err
 	}
+	game := Game{ID: GameID(e.ids.Next()), Rules: rules, CreatedAt: model.At(e.now())}
+	err := sqldb.InTx(ctx, e.db, func(tx *sql.Tx) error { return insertGame(ctx, e.q.WithTx(tx), game) })
+	return game, err
+}
+
+// insertGame writes a game and its budget.
+func insertGame(ctx context.Context, q *db.Queries, game Game) error {
+	rules := game.Rules
 	text, err := json.Marshal(rules)
 	if err != nil {
-		return Game{}, fmt.Errorf("write the rules: %w", err)
+		return fmt.Errorf("write the rules: %w", err)
 	}
-	game := Game{ID: GameID(e.ids.Next()), Rules: rules, CreatedAt: model.At(e.now())}
-	err = sqldb.InTx(ctx, e.db, func(tx *sql.Tx) error {
-		q := e.q.WithTx(tx)
-		err := q.InsertGame(ctx, db.InsertGameParams{
-			ID: int64(game.ID), Name: rules.Name, StartsAt: int64(rules.StartsAt), EndsAt: int64(rules.EndsAt),
-			Budget: int64(rules.Budget), Rules: string(text), CreatedAt: int64(game.CreatedAt),
-		})
-		if err != nil {
-			return fmt.Errorf("insert the game: %w", err)
-		}
-		slices := sliceCount(rules)
-		for i := range slices {
-			amount := rules.Budget / model.Fen(slices)
-			if i == 0 {
-				amount += rules.Budget % model.Fen(slices)
-			}
-			err := q.InsertSlice(ctx, db.InsertSliceParams{GameID: int64(game.ID), Slice: int32(i), Amount: int64(amount)})
-			if err != nil {
-				return fmt.Errorf("insert a slice: %w", err)
-			}
-		}
-		return nil
+	err = q.InsertGame(ctx, db.InsertGameParams{
+		ID: int64(game.ID), Name: rules.Name, StartsAt: int64(rules.StartsAt), EndsAt: int64(rules.EndsAt),
+		Budget: int64(rules.Budget), Rules: string(text), CreatedAt: int64(game.CreatedAt),
 	})
-	return game, err
+	if err != nil {
+		return fmt.Errorf("insert the game: %w", err)
+	}
+	slices := sliceCount(rules)
+	for i := range slices {
+		amount := rules.Budget / model.Fen(slices)
+		if i == 0 {
+			amount += rules.Budget % model.Fen(slices)
+		}
+		err := q.InsertSlice(ctx, db.InsertSliceParams{GameID: int64(game.ID), Slice: int32(i), Amount: int64(amount)})
+		if err != nil {
+			return fmt.Errorf("insert a slice: %w", err)
+		}
+	}
+	return nil
 }
 
 func sliceCount(r Rules) int {
@@ -105,6 +109,19 @@ func gameOf(row db.GameRow) (Game, error) {
 	return game, nil
 }
 
+// collect makes a list of rows, or says which cannot be read.
+func collect[R, T any](rows []R, one func(R) (T, error)) ([]T, error) {
+	list := make([]T, 0, len(rows))
+	for _, row := range rows {
+		made, err := one(row)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, made)
+	}
+	return list, nil
+}
+
 // maxRunning bounds the list of games.
 const maxRunning = 50
 
@@ -114,15 +131,7 @@ func (e *Engine) Running(ctx context.Context) ([]Game, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the running games: %w", err)
 	}
-	games := make([]Game, 0, len(rows))
-	for _, row := range rows {
-		game, err := gameOf(db.GameRow(row))
-		if err != nil {
-			return nil, err
-		}
-		games = append(games, game)
-	}
-	return games, nil
+	return collect(rows, func(row db.RunningGamesRow) (Game, error) { return gameOf(db.GameRow(row)) })
 }
 
 // maxAll bounds All.
@@ -135,15 +144,7 @@ func (e *Engine) All(ctx context.Context) ([]Game, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the games: %w", err)
 	}
-	games := make([]Game, 0, len(rows))
-	for _, row := range rows {
-		game, err := gameOf(db.GameRow(row))
-		if err != nil {
-			return nil, err
-		}
-		games = append(games, game)
-	}
-	return games, nil
+	return collect(rows, func(row db.GamesAfterRow) (Game, error) { return gameOf(db.GameRow(row)) })
 }
 
 // Stop is the kill switch: no pot is opened and no help is taken from now on, here

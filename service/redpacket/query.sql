@@ -177,3 +177,26 @@ SELECT former_id, member_id FROM redpacket_join WHERE game_id = ? ORDER BY joine
 
 -- name: FormersOf :many
 SELECT DISTINCT former_id FROM redpacket_join WHERE member_id = ? ORDER BY former_id LIMIT ?;
+-- name: InsertDraft :exec
+INSERT INTO redpacket_draft (id, rules, revision, made_by, created_at, updated_at) VALUES (?, ?, 1, ?, ?, ?);
+
+-- name: CountDrafts :one
+SELECT COUNT(*) FROM redpacket_draft;
+
+-- name: Drafts :many
+SELECT id, rules, revision, made_by, created_at, updated_at FROM redpacket_draft ORDER BY id LIMIT ?;
+
+-- name: Draft :one
+SELECT id, rules, revision, made_by, created_at, updated_at FROM redpacket_draft WHERE id = ?;
+
+-- name: EditDraft :execrows
+UPDATE redpacket_draft SET rules = sqlc.arg(rules), revision = revision + 1, updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND revision = sqlc.arg(revision) AND made_by = sqlc.arg(made_by);
+
+-- name: DropDraft :execrows
+DELETE FROM redpacket_draft WHERE id = sqlc.arg(id) AND made_by = sqlc.arg(made_by);
+
+-- Takes a draft that somebody else made, as it was read.
+-- name: TakeDraft :execrows
+DELETE FROM redpacket_draft
+WHERE id = sqlc.arg(id) AND revision = sqlc.arg(revision) AND made_by <> sqlc.arg(checked_by);

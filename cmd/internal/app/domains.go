@@ -239,6 +239,7 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 	d.pushes(&h)
 	d.ops(g, &h)
 	h.Redpacket, h.Complaint = d.redpackets(g), handler.Complaint{Notes: d.chat}
+	h.OpsDraft = handler.OpsDraft{Drafts: d.redpacket, Writer: d.redpacket, Approver: d.redpacket}
 	h.OpsGame = handler.OpsGame{Desk: d.redpacket, Switch: d.redpacket, Prizes: d.payer}
 	return h, err
 }

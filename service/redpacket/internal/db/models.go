@@ -24,3 +24,12 @@ type Pot struct {
 	Won        int64
 	Took       int64
 }
+
+type RedpacketDraft struct {
+	ID        int64
+	Rules     string
+	Revision  int64
+	MadeBy    int64
+	CreatedAt int64
+	UpdatedAt int64
+}

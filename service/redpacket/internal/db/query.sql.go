@@ -11,6 +11,17 @@ import (
 	"strings"
 )
 
+const countDrafts = `-- name: CountDrafts :one
+SELECT COUNT(*) FROM redpacket_draft
+`
+
+func (q *Queries) CountDrafts(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countDrafts)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countPotsOfOwner = `-- name: CountPotsOfOwner :one
 SELECT COUNT(*) FROM pot WHERE owner_id IN (/*SLICE:owners*/?) AND game_id = ?
 `
@@ -76,6 +87,75 @@ func (q *Queries) DayOfHelper(ctx context.Context, arg DayOfHelperParams) ([]Day
 	return items, nil
 }
 
+const draft = `-- name: Draft :one
+SELECT id, rules, revision, made_by, created_at, updated_at FROM redpacket_draft WHERE id = ?
+`
+
+func (q *Queries) Draft(ctx context.Context, id int64) (RedpacketDraft, error) {
+	row := q.db.QueryRowContext(ctx, draft, id)
+	var i RedpacketDraft
+	err := row.Scan(
+		&i.ID,
+		&i.Rules,
+		&i.Revision,
+		&i.MadeBy,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const drafts = `-- name: Drafts :many
+SELECT id, rules, revision, made_by, created_at, updated_at FROM redpacket_draft ORDER BY id LIMIT ?
+`
+
+func (q *Queries) Drafts(ctx context.Context, limit int32) ([]RedpacketDraft, error) {
+	rows, err := q.db.QueryContext(ctx, drafts, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RedpacketDraft
+	for rows.Next() {
+		var i RedpacketDraft
+		if err := rows.Scan(
+			&i.ID,
+			&i.Rules,
+			&i.Revision,
+			&i.MadeBy,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const dropDraft = `-- name: DropDraft :execrows
+DELETE FROM redpacket_draft WHERE id = ? AND made_by = ?
+`
+
+type DropDraftParams struct {
+	ID     int64
+	MadeBy int64
+}
+
+func (q *Queries) DropDraft(ctx context.Context, arg DropDraftParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dropDraft, arg.ID, arg.MadeBy)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const duePots = `-- name: DuePots :many
 SELECT id, n FROM pot WHERE state = 'open' AND ends_at <= ? ORDER BY ends_at, id LIMIT ?
 `
@@ -112,6 +192,33 @@ func (q *Queries) DuePots(ctx context.Context, arg DuePotsParams) ([]DuePotsRow,
 		return nil, err
 	}
 	return items, nil
+}
+
+const editDraft = `-- name: EditDraft :execrows
+UPDATE redpacket_draft SET rules = ?, revision = revision + 1, updated_at = ?
+WHERE id = ? AND revision = ? AND made_by = ?
+`
+
+type EditDraftParams struct {
+	Rules    string
+	Now      int64
+	ID       int64
+	Revision int64
+	MadeBy   int64
+}
+
+func (q *Queries) EditDraft(ctx context.Context, arg EditDraftParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, editDraft,
+		arg.Rules,
+		arg.Now,
+		arg.ID,
+		arg.Revision,
+		arg.MadeBy,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const fastest = `-- name: Fastest :many
@@ -696,6 +803,29 @@ func (q *Queries) HelpsOfPots(ctx context.Context, pots []int64) ([]HelpsOfPotsR
 		return nil, err
 	}
 	return items, nil
+}
+
+const insertDraft = `-- name: InsertDraft :exec
+INSERT INTO redpacket_draft (id, rules, revision, made_by, created_at, updated_at) VALUES (?, ?, 1, ?, ?, ?)
+`
+
+type InsertDraftParams struct {
+	ID        int64
+	Rules     string
+	MadeBy    int64
+	CreatedAt int64
+	UpdatedAt int64
+}
+
+func (q *Queries) InsertDraft(ctx context.Context, arg InsertDraftParams) error {
+	_, err := q.db.ExecContext(ctx, insertDraft,
+		arg.ID,
+		arg.Rules,
+		arg.MadeBy,
+		arg.CreatedAt,
+		arg.UpdatedAt,
+	)
+	return err
 }
 
 const insertGame = `-- name: InsertGame :exec
@@ -1627,6 +1757,26 @@ type StopGameParams struct {
 // The kill switch; stopped_at 0 lets the game run again.
 func (q *Queries) StopGame(ctx context.Context, arg StopGameParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, stopGame, arg.StoppedAt, arg.StoppedWhy, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const takeDraft = `-- name: TakeDraft :execrows
+DELETE FROM redpacket_draft
+WHERE id = ? AND revision = ? AND made_by <> ?
+`
+
+type TakeDraftParams struct {
+	ID        int64
+	Revision  int64
+	CheckedBy int64
+}
+
+// Takes a draft that somebody else made, as it was read.
+func (q *Queries) TakeDraft(ctx context.Context, arg TakeDraftParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, takeDraft, arg.ID, arg.Revision, arg.CheckedBy)
 	if err != nil {
 		return 0, err
 	}
