@@ -35,5 +35,6 @@ func (h Handlers) ops(api huma.API) {
 	h.campaigns(api)
 	h.OpsGame.operations(api)
 	h.OpsDraft.operations(api)
+	h.OpsChat.operations(api)
 	h.OpsReport.operations(api)
 }

@@ -34,6 +34,7 @@ type Handlers struct {
 	Tap       Tap
 	OpsGame   OpsGame
 	OpsDraft  OpsDraft
+	OpsChat   OpsChat
 
 	OpsGate     OpsGate
 	OpsSession  OpsSession

@@ -9,8 +9,8 @@
 // the conversation is waiting for (a code, a confirmation, feedback) comes before
 // both. A text is at most model.MaxText bytes.
 //
-// Tables: chat_rule, chat_rule_version, chat_feedback. No other package touches
-// them.
+// Tables: chat_rule, chat_rule_version, chat_feedback, chat_feedback_done. No other
+// package touches them.
 //
 // Keys: chat:{openid}:session HASH, gone after Options.SessionTTL. It holds only
 // the thread of the conversation: without it people say a sentence again, and
@@ -28,7 +28,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"kaimenhong/model"
-	"kaimenhong/service/chat/internal/db"
 )
 
 // memberBook knows who writes.
@@ -83,6 +82,11 @@ type sealer interface {
 	OpenText(sealed string, context []byte) ([]byte, error)
 }
 
+// auditor keeps what operators did, within the transaction that does it.
+type auditor interface {
+	RecordTx(ctx context.Context, tx *sql.Tx, e model.AuditEntry) error
+}
+
 // Link is where an answer leads on to. With AppID it opens a page of the
 // mini-program, and URL is for clients that cannot; without, it is a web page.
 type Link struct {
@@ -133,10 +137,8 @@ type Needs struct {
 	Gifts   giftShop     // nil: gifts are redeemed in the mini-program only
 	Pots    potBook      // nil: there is no game
 	Rules   *Rules       // nil: no keyword rules
-	DB      *sql.DB
+	Notes   *Notes
 	Redis   redis.UniversalClient
-	Seal    sealer
-	IDs     *model.IDs
 	Now     model.Clock
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
@@ -146,7 +148,6 @@ type Needs struct {
 type Chat struct {
 	Needs
 	opts     Options
-	queries  *db.Queries
 	sessions sessions
 	intents  *prometheus.CounterVec
 }
@@ -160,7 +161,7 @@ func New(needs Needs, opts Options) *Chat {
 	}, []string{"intent", "outcome"})
 	needs.Metrics.MustRegister(intents)
 	return &Chat{
-		Needs: needs, opts: opts, queries: db.New(needs.DB), intents: intents,
+		Needs: needs, opts: opts, intents: intents,
 		sessions: sessions{client: needs.Redis, ttl: opts.SessionTTL},
 	}
 }

@@ -178,9 +178,13 @@ func newWorld(t testing.TB) *world {
 type talk struct {
 	*world
 	chat     *chat.Chat
+	notes    *chat.Notes
 	registry *prometheus.Registry
 	n        int
 }
+
+// RecordTx is an audit that is not looked at.
+func (w *world) RecordTx(context.Context, *sql.Tx, model.AuditEntry) error { return nil }
 
 func newTalk(t testing.TB, w *world, pool *sql.DB, client redis.UniversalClient, rules *chat.Rules, opts chat.Options) *talk {
 	t.Helper()
@@ -192,10 +196,11 @@ func newTalk(t testing.TB, w *world, pool *sql.DB, client redis.UniversalClient,
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry := prometheus.NewRegistry()
-	return &talk{world: w, registry: registry, chat: chat.New(chat.Needs{
-		Members: w, Binding: w, Account: w, Bills: w, Points: w, Gifts: w, Rules: rules, DB: pool, Redis: client, IDs: ids, Seal: sealer,
-		Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler), Metrics: registry,
+	registry, now := prometheus.NewRegistry(), func() time.Time { return w.now }
+	notes := chat.NewNotes(pool, sealer, ids, now, w)
+	return &talk{world: w, registry: registry, notes: notes, chat: chat.New(chat.Needs{
+		Members: w, Binding: w, Account: w, Bills: w, Points: w, Gifts: w, Rules: rules, Notes: notes, Redis: client,
+		Now: now, Log: slog.New(slog.DiscardHandler), Metrics: registry,
 	}, opts)}
 }
 

@@ -1,23 +1,55 @@
 package chat
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"math"
 	"strings"
 
 	"kaimenhong/model"
+	"kaimenhong/model/fault"
 	"kaimenhong/model/seal"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/chat/internal/db"
 )
 
-// Note is what a member told us.
+// Note is what a member told us, and what became of it.
 type Note struct {
 	ID        model.ID
 	Member    model.MemberID
 	Message   string
 	CreatedAt model.Millis
+	DoneAt    model.Millis // 0: nobody took care of it yet
+	DoneBy    model.ID     // the operator who did
+	Remark    string       // his
+}
+
+// The faults of feedback.
+var (
+	ErrNoteMissing = fault.New(fault.NotFound, "chat.note_missing", "没有这条意见")
+	ErrNoteDone    = fault.New(fault.Conflict, "chat.note_done", "这条意见已经有人处理了，请刷新")
+	ErrRemark      = fault.New(fault.Invalid, "chat.remark", "处理说明应为 1 到 500个字")
+)
+
+// maxRemark is the length of an operator's remark, in characters.
+const maxRemark = 500
+
+// Notes are what members tell us, and what becomes of it. It is a part of the chat of
+// its own, because members who become one or leave have it too.
+type Notes struct {
+	pool    *sql.DB
+	queries *db.Queries
+	seal    sealer
+	ids     *model.IDs
+	now     model.Clock
+	audit   auditor
+}
+
+// NewNotes makes them; audit keeps who took care of what.
+func NewNotes(pool *sql.DB, seal sealer, ids *model.IDs, now model.Clock, audit auditor) *Notes {
+	return &Notes{pool, db.New(pool), seal, ids, now, audit}
 }
 
 // askFeedback waits for the next message.
@@ -39,29 +71,24 @@ func (c *Chat) feedback(ctx context.Context, t *turn) (model.Content, bool, erro
 	if m := understand(t.said, c.opts.Carrier); m.Sure && len(t.said.runes) <= shortCommand {
 		return model.Content{}, false, nil
 	}
-	id, err := c.keepFeedback(ctx, t)
+	id, err := c.Notes.Keep(ctx, t.member.ID, t.in.Text, t.in.Key)
 	if err != nil {
 		return model.Content{}, true, err
 	}
 	return model.Text(fmt.Sprintf("已经记下，编号 %s。我们会尽快处理，谢谢您的意见。\n还需要帮忙就发送“菜单”，急事可以发送“人工”。", id)), true, nil
 }
 
-// keepFeedback writes the message once; a repeat gets the first number.
-func (c *Chat) keepFeedback(ctx context.Context, t *turn) (model.ID, error) {
-	return c.Keep(ctx, t.member.ID, t.in.Text, t.in.Key)
-}
-
 // Keep writes down what a member tells us, in the chat or elsewhere; what is longer
 // than model.MaxText is cut. A repeat of the request gets the first number.
-func (c *Chat) Keep(ctx context.Context, member model.MemberID, message string, request model.RequestID) (model.ID, error) {
-	id := c.IDs.Next()
+func (b *Notes) Keep(ctx context.Context, member model.MemberID, message string, request model.RequestID) (model.ID, error) {
+	id := b.ids.Next()
 	message = model.CutText(strings.ToValidUTF8(message, ""))
-	err := c.queries.AddFeedback(ctx, db.AddFeedbackParams{
-		ID: int64(id), MemberID: int64(member), Message: c.Seal.SealText([]byte(message), noteContext(id)),
-		RequestID: string(request), CreatedAt: int64(model.At(c.Now())),
+	err := b.queries.AddFeedback(ctx, db.AddFeedbackParams{
+		ID: int64(id), MemberID: int64(member), Message: b.seal.SealText([]byte(message), noteContext(id)),
+		RequestID: string(request), CreatedAt: int64(model.At(b.now())),
 	})
 	if sqldb.Duplicate(err) {
-		kept, err := c.queries.FeedbackByRequest(ctx, string(request))
+		kept, err := b.queries.FeedbackByRequest(ctx, string(request))
 		if err != nil {
 			return 0, fmt.Errorf("read the feedback: %w", err)
 		}
@@ -79,23 +106,130 @@ func noteContext(id model.ID) []byte { return seal.Bind("chat_feedback.message",
 // maxPage bounds a page of feedback or rules.
 const maxPage = 200
 
-// Notes returns at most limit (up to 200) notes older than before, newest first;
-// before 0 begins with the newest.
-func (c *Chat) Notes(ctx context.Context, before model.ID, limit int) ([]Note, error) {
+// remarkContext binds a sealed remark to its row.
+func remarkContext(id model.ID) []byte { return seal.Bind("chat_feedback_done.note", int64(id)) }
+
+// List returns at most limit (up to 200) notes older than before, newest first;
+// before 0 begins with the newest. open leaves out what was taken care of.
+func (b *Notes) List(ctx context.Context, open bool, before model.ID, limit int) ([]Note, error) {
 	if before == 0 {
 		before = math.MaxInt64
 	}
-	rows, err := c.queries.FeedbackBefore(ctx, db.FeedbackBeforeParams{ID: int64(before), Limit: int32(min(max(limit, 1), maxPage))})
+	limit = min(max(limit, 1), maxPage)
+	var rows []db.FeedbackBeforeRow
+	var err error
+	if open {
+		var waiting []db.OpenFeedbackBeforeRow
+		waiting, err = b.queries.OpenFeedbackBefore(ctx, db.OpenFeedbackBeforeParams{ID: int64(before), Limit: int32(limit)})
+		for _, r := range waiting {
+			rows = append(rows, db.FeedbackBeforeRow{ID: r.ID, MemberID: r.MemberID, Message: r.Message, CreatedAt: r.CreatedAt})
+		}
+	} else {
+		rows, err = b.queries.FeedbackBefore(ctx, db.FeedbackBeforeParams{ID: int64(before), Limit: int32(limit)})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list the feedback: %w", err)
 	}
 	notes := make([]Note, 0, len(rows))
 	for _, r := range rows {
-		message, err := c.Seal.OpenText(r.Message, noteContext(model.ID(r.ID)))
+		n, err := b.note(r)
 		if err != nil {
-			return nil, fmt.Errorf("open feedback %d: %w", r.ID, err)
+			return nil, err
 		}
-		notes = append(notes, Note{model.ID(r.ID), model.MemberID(r.MemberID), string(message), model.Millis(r.CreatedAt)})
+		notes = append(notes, n)
 	}
 	return notes, nil
+}
+
+func (b *Notes) note(r db.FeedbackBeforeRow) (Note, error) {
+	n := Note{ID: model.ID(r.ID), Member: model.MemberID(r.MemberID), CreatedAt: model.Millis(r.CreatedAt), DoneAt: model.Millis(r.DoneAt.Int64), DoneBy: model.ID(r.OperatorID.Int64)}
+	message, err := b.seal.OpenText(r.Message, noteContext(n.ID))
+	if err != nil {
+		return n, fmt.Errorf("open feedback %d: %w", r.ID, err)
+	}
+	n.Message = string(message)
+	if r.Note.Valid {
+		remark, err := b.seal.OpenText(r.Note.String, remarkContext(n.ID))
+		if err != nil {
+			return n, fmt.Errorf("open the remark on feedback %d: %w", r.ID, err)
+		}
+		n.Remark = string(remark)
+	}
+	return n, nil
+}
+
+// Finish says what became of a note; by is the operator who took care of it. Errors:
+// ErrRemark, ErrNoteMissing, ErrNoteDone.
+func (b *Notes) Finish(ctx context.Context, by, id model.ID, remark string) error {
+	if strings.TrimSpace(remark) == "" || !short(remark, maxRemark) {
+		return ErrRemark
+	}
+	err := sqldb.InTx(ctx, b.pool, func(tx *sql.Tx) error {
+		q := b.queries.WithTx(tx)
+		if n, err := q.FeedbackIsThere(ctx, int64(id)); err != nil || n == 0 {
+			return cmp.Or(err, error(ErrNoteMissing))
+		}
+		err := q.FinishFeedback(ctx, db.FinishFeedbackParams{
+			FeedbackID: int64(id), OperatorID: int64(by), Note: b.seal.SealText([]byte(remark), remarkContext(id)), DoneAt: int64(model.At(b.now())),
+		})
+		if sqldb.Duplicate(err) {
+			return ErrNoteDone
+		}
+		if err != nil {
+			return err
+		}
+		return b.audit.RecordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "chat.feedback", Target: model.Ref{Type: "feedback", ID: id.String()}})
+	})
+	if err != nil {
+		return fmt.Errorf("finish feedback %d: %w", id, err)
+	}
+	return nil
+}
+
+// JoinTx gives what one member told us to the one whom he became.
+func (b *Notes) JoinTx(ctx context.Context, tx *sql.Tx, from, into model.MemberID) error {
+	err := b.queries.WithTx(tx).MoveFeedback(ctx, db.MoveFeedbackParams{Survivor: int64(into), Absorbed: int64(from)})
+	if err != nil {
+		return fmt.Errorf("move the feedback: %w", err)
+	}
+	return nil
+}
+
+// CloseTx forgets what a member told us, who leaves, and what was remarked on it.
+func (b *Notes) CloseTx(ctx context.Context, tx *sql.Tx, member model.MemberID) error {
+	q := b.queries.WithTx(tx)
+	if err := q.ForgetRemarks(ctx, int64(member)); err != nil {
+		return fmt.Errorf("forget the remarks: %w", err)
+	}
+	if err := q.ForgetFeedback(ctx, int64(member)); err != nil {
+		return fmt.Errorf("forget the feedback: %w", err)
+	}
+	return nil
+}
+
+// Told is one thing that a member told us, as his export shows it.
+type Told struct {
+	Message string       `json:"message"`
+	At      model.Millis `json:"at"`
+	DoneAt  model.Millis `json:"doneAt,omitempty"`
+}
+
+// maxTold bounds an export.
+const maxTold = 1000
+
+// Export is what a member told us, newest first; the latest 1,000.
+func (b *Notes) Export(ctx context.Context, member model.MemberID) ([]Told, error) {
+	rows, err := b.queries.FeedbackOf(ctx, db.FeedbackOfParams{MemberID: int64(member), Limit: maxTold})
+	if err != nil {
+		return nil, fmt.Errorf("read the feedback of a member: %w", err)
+	}
+	told := make([]Told, 0, len(rows))
+	for _, r := range rows {
+		n, err := b.note(db.FeedbackBeforeRow(r))
+		if err != nil {
+			return nil, err
+		}
+		told = append(told, Told{n.Message, n.CreatedAt, n.DoneAt})
+	}
+	return told, nil
 }

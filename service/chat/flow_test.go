@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/chat"
 )
 
@@ -106,7 +108,7 @@ func TestARepeatChangesNothingAndSaysTheSame(t *testing.T) {
 				t.Errorf("the repeat of %q says\n%s\nwant\n%s", says, second.Text, first.Text)
 			}
 		}
-		notes, err := k.chat.Notes(t.Context(), 0, 10)
+		notes, err := k.notes.List(t.Context(), false, 0, 10)
 		if err != nil || len(notes) != 1 || notes[0].Message != "排队太久了，请多开窗口" || notes[0].Member != 7 {
 			t.Errorf("Notes = %+v, %v, want the one message", notes, err)
 		}
@@ -114,8 +116,29 @@ func TestARepeatChangesNothingAndSaysTheSame(t *testing.T) {
 		if err := pool.QueryRowContext(t.Context(), "SELECT message FROM chat_feedback").Scan(&stored); err != nil || strings.Contains(stored, "排队") {
 			t.Errorf("the table holds %q, %v, want it sealed", stored, err)
 		}
-		if older, err := k.chat.Notes(t.Context(), notes[0].ID, 10); err != nil || len(older) != 0 {
+		if older, err := k.notes.List(t.Context(), false, notes[0].ID, 10); err != nil || len(older) != 0 {
 			t.Errorf("older Notes = %+v, %v, want none", older, err)
+		}
+		for _, tt := range []struct {
+			what   string
+			id     model.ID
+			remark string
+			want   error
+		}{
+			{"without a word", notes[0].ID, " ", chat.ErrRemark},
+			{"of none", 404, "已增开窗口", chat.ErrNoteMissing},
+			{"of the one", notes[0].ID, "已增开窗口", nil},
+			{"of one that is done", notes[0].ID, "再处理", chat.ErrNoteDone},
+		} {
+			if err := k.notes.Finish(t.Context(), 3, tt.id, tt.remark); !errors.Is(err, tt.want) {
+				t.Errorf("Finish %s = %v, want %v", tt.what, err, tt.want)
+			}
+		}
+		if open, err := k.notes.List(t.Context(), true, 0, 10); err != nil || len(open) != 0 {
+			t.Errorf("open Notes = %+v, %v, want none", open, err)
+		}
+		if done, err := k.notes.List(t.Context(), false, 0, 10); err != nil || len(done) != 1 || done[0].DoneBy != 3 || done[0].Remark != "已增开窗口" {
+			t.Errorf("Notes = %+v, %v, want the one as done", done, err)
 		}
 	})
 }
@@ -473,7 +496,7 @@ func FuzzUnderstand(f *testing.F) {
 func TestIntentsAreCounted(t *testing.T) {
 	pool, w := dbtest.SQLite(t), newWorld(t)
 	rules := newRules(t, pool)
-	if _, err := rules.Add(t.Context(), rule(chat.Exact, "开门红", "红包来了"), "r1"); err != nil {
+	if _, err := rules.Add(t.Context(), 1, rule(chat.Exact, "开门红", "红包来了"), "r1"); err != nil {
 		t.Fatal(err)
 	}
 	k := newTalk(t, w, pool, dbtest.EmbeddedRedis(t), rules, plainOptions)
@@ -491,4 +514,46 @@ chat_intents_total{intent="none",outcome="unknown"} 1
 	if err := testutil.GatherAndCompare(k.registry, strings.NewReader(want), "chat_intents_total"); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestFeedbackGoesWhereTheMemberGoes(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		k := newTalk(t, newWorld(t), pool, dbtest.EmbeddedRedis(t), nil, plainOptions)
+		inTx := func(what string, do func(tx *sql.Tx) error) {
+			t.Helper()
+			if err := sqldb.InTx(t.Context(), pool, do); err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+		}
+		told := func(member model.MemberID, want ...string) {
+			t.Helper()
+			got, err := k.notes.Export(t.Context(), member)
+			var messages []string
+			for _, one := range got {
+				messages = append(messages, one.Message)
+			}
+			if err != nil || !slices.Equal(messages, want) {
+				t.Errorf("member %d told us %v, %v, want %v", member, messages, err, want)
+			}
+		}
+		for member, message := range map[model.MemberID]string{1: "排队太久", 3: "很好"} {
+			id, err := k.notes.Keep(t.Context(), member, message, model.RequestID("r"+member.String()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := k.notes.Finish(t.Context(), 9, id, "已回访"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		inTx("join", func(tx *sql.Tx) error { return k.notes.JoinTx(t.Context(), tx, 1, 2) })
+		told(1)
+		told(2, "排队太久")
+		inTx("close", func(tx *sql.Tx) error { return k.notes.CloseTx(t.Context(), tx, 2) })
+		told(2)
+		told(3, "很好")
+		var left int
+		if err := pool.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM chat_feedback_done").Scan(&left); err != nil || left != 1 {
+			t.Errorf("%d remarks are left, %v, want the one of who stays", left, err)
+		}
+	})
 }

@@ -42,4 +42,32 @@ SELECT * FROM chat_feedback WHERE request_id = ?;
 
 -- Newest first; the caller passes the last id that it has, the largest number at first.
 -- name: FeedbackBefore :many
-SELECT * FROM chat_feedback WHERE id < ? ORDER BY id DESC LIMIT ?;
+SELECT f.id, f.member_id, f.message, f.created_at, d.operator_id, d.note, d.done_at
+FROM chat_feedback f LEFT JOIN chat_feedback_done d ON d.feedback_id = f.id
+WHERE f.id < ? ORDER BY f.id DESC LIMIT ?;
+
+-- The same without what somebody took care of.
+-- name: OpenFeedbackBefore :many
+SELECT f.id, f.member_id, f.message, f.created_at FROM chat_feedback f
+WHERE f.id < ? AND NOT EXISTS (SELECT 1 FROM chat_feedback_done d WHERE d.feedback_id = f.id) ORDER BY f.id DESC LIMIT ?;
+
+-- name: FeedbackIsThere :one
+SELECT COUNT(*) FROM chat_feedback WHERE id = ?;
+
+-- Who comes second meets the primary key.
+-- name: FinishFeedback :exec
+INSERT INTO chat_feedback_done (feedback_id, operator_id, note, done_at) VALUES (?, ?, ?, ?);
+
+-- name: FeedbackOf :many
+SELECT f.id, f.member_id, f.message, f.created_at, d.operator_id, d.note, d.done_at
+FROM chat_feedback f LEFT JOIN chat_feedback_done d ON d.feedback_id = f.id
+WHERE f.member_id = ? ORDER BY f.id DESC LIMIT ?;
+
+-- name: MoveFeedback :exec
+UPDATE chat_feedback SET member_id = sqlc.arg(survivor) WHERE member_id = sqlc.arg(absorbed);
+
+-- name: ForgetRemarks :exec
+DELETE FROM chat_feedback_done WHERE feedback_id IN (SELECT id FROM chat_feedback WHERE member_id = ?);
+
+-- name: ForgetFeedback :exec
+DELETE FROM chat_feedback WHERE member_id = ?;

@@ -59,7 +59,8 @@ const maxRules = 20000
 
 // RulesOptions have good defaults.
 type RulesOptions struct {
-	Poll time.Duration // how often a replica asks whether rules changed; default 5 s
+	Poll  time.Duration // how often a replica asks whether rules changed; default 5 s
+	Audit auditor       // keeps who changed which rule; nobody when nil
 }
 
 // Rules keep the operators' keyword rules: the table in SQL, and a matcher in
@@ -144,10 +145,10 @@ func (r *Rules) matchKey(key string, now model.Millis) (model.Content, bool) {
 	return r.current.Load().match(fold(key).runes, now, true)
 }
 
-// Add writes a rule and returns it with its id. A repeat with the same request
+// Add writes a rule for an operator and returns it with its id. A repeat with the same request
 // returns the first one; with another rule it is ErrRuleRequest. Errors: ErrRule
 // with what is wrong, ErrRuleFull.
-func (r *Rules) Add(ctx context.Context, rule Rule, request model.RequestID) (Rule, error) {
+func (r *Rules) Add(ctx context.Context, by model.ID, rule Rule, request model.RequestID) (Rule, error) {
 	if !request.Valid() {
 		return Rule{}, ErrRule.Saying("请求号应为 1 到 %d个可见字符", model.MaxRequestID)
 	}
@@ -160,7 +161,7 @@ func (r *Rules) Add(ctx context.Context, rule Rule, request model.RequestID) (Ru
 	if err != nil {
 		return Rule{}, fmt.Errorf("write the content: %w", err)
 	}
-	err = r.change(ctx, func(q *db.Queries) error {
+	err = r.change(ctx, by, rule.ID, "chat.add_rule", func(q *db.Queries) error {
 		n, err := q.CountRules(ctx)
 		if err != nil {
 			return err
@@ -202,7 +203,7 @@ func (r *Rules) added(ctx context.Context, rule Rule, request model.RequestID) (
 
 // Change replaces everything of the rule but its id and the instant it was added.
 // Errors: ErrRule, ErrRuleMissing.
-func (r *Rules) Change(ctx context.Context, rule Rule) error {
+func (r *Rules) Change(ctx context.Context, by model.ID, rule Rule) error {
 	if err := rule.check(); err != nil {
 		return err
 	}
@@ -210,7 +211,7 @@ func (r *Rules) Change(ctx context.Context, rule Rule) error {
 	if err != nil {
 		return fmt.Errorf("write the content: %w", err)
 	}
-	err = r.change(ctx, func(q *db.Queries) error {
+	err = r.change(ctx, by, rule.ID, "chat.change_rule", func(q *db.Queries) error {
 		return one(q.ChangeRule(ctx, db.ChangeRuleParams{
 			How: string(rule.How), Pattern: rule.Pattern, Priority: int32(rule.Priority), StartsAt: int64(rule.StartsAt),
 			EndsAt: int64(rule.EndsAt), Enabled: rule.Enabled, Content: string(content), UpdatedAt: int64(model.At(r.now())), ID: int64(rule.ID),
@@ -223,8 +224,8 @@ func (r *Rules) Change(ctx context.Context, rule Rule) error {
 }
 
 // Drop removes the rule. Errors: ErrRuleMissing, also at a repeat.
-func (r *Rules) Drop(ctx context.Context, id model.ID) error {
-	err := r.change(ctx, func(q *db.Queries) error { return one(q.DropRule(ctx, int64(id))) })
+func (r *Rules) Drop(ctx context.Context, by, id model.ID) error {
+	err := r.change(ctx, by, id, "chat.drop_rule", func(q *db.Queries) error { return one(q.DropRule(ctx, int64(id))) })
 	if err != nil {
 		return fmt.Errorf("drop rule %d: %w", id, err)
 	}
@@ -238,15 +239,18 @@ func one(rows int64, err error) error {
 	return err
 }
 
-// change runs fn in a transaction that raises the version, and refreshes this
-// replica at once; the others follow at their next poll.
-func (r *Rules) change(ctx context.Context, fn func(q *db.Queries) error) error {
+// change runs fn in a transaction that raises the version and keeps who did it, and
+// refreshes this replica at once; the others follow at their next poll.
+func (r *Rules) change(ctx context.Context, by, id model.ID, action string, fn func(q *db.Queries) error) error {
 	err := sqldb.InTx(ctx, r.pool, func(tx *sql.Tx) error {
 		q := r.queries.WithTx(tx)
 		if err := q.RaiseVersion(ctx); err != nil {
 			return err
 		}
-		return fn(q)
+		if err := fn(q); err != nil || r.opts.Audit == nil {
+			return err
+		}
+		return r.opts.Audit.RecordTx(ctx, tx, model.AuditEntry{Operator: by, Action: action, Target: model.Ref{Type: "rule", ID: id.String()}})
 	})
 	if err != nil {
 		return err

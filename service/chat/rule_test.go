@@ -42,7 +42,7 @@ func TestOperatorsRulesComeBeforeTheBuiltInAnswers(t *testing.T) {
 		at := model.At(w.now)
 		add := func(request string, r chat.Rule) chat.Rule {
 			t.Helper()
-			added, err := rules.Add(t.Context(), r, model.RequestID(request))
+			added, err := rules.Add(t.Context(), 1, r, model.RequestID(request))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,7 +79,7 @@ func TestOperatorsRulesComeBeforeTheBuiltInAnswers(t *testing.T) {
 			t.Errorf("the tap is answered %q, want the rule's answer", got)
 		}
 		festival.Content = model.Text("新的春节活动")
-		if err := rules.Change(t.Context(), festival); err != nil {
+		if err := rules.Change(t.Context(), 1, festival); err != nil {
 			t.Fatal(err)
 		}
 		if got := k.says(t, "春节"); got != "春节活动" {
@@ -97,15 +97,15 @@ func TestOperatorsRulesComeBeforeTheBuiltInAnswers(t *testing.T) {
 func TestRulesAreKeptOnce(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
 		rules := newRules(t, pool)
-		first, err := rules.Add(t.Context(), rule(chat.Exact, "a", "甲"), "r1")
+		first, err := rules.Add(t.Context(), 1, rule(chat.Exact, "a", "甲"), "r1")
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := rules.Add(t.Context(), rule(chat.Exact, "a", "甲"), "r1")
+		again, err := rules.Add(t.Context(), 1, rule(chat.Exact, "a", "甲"), "r1")
 		if err != nil || !reflect.DeepEqual(again, first) {
 			t.Errorf("repeat = %+v, %v, want %+v", again, err, first)
 		}
-		if _, err := rules.Add(t.Context(), rule(chat.Exact, "a", "乙"), "r1"); !errors.Is(err, chat.ErrRuleRequest) {
+		if _, err := rules.Add(t.Context(), 1, rule(chat.Exact, "a", "乙"), "r1"); !errors.Is(err, chat.ErrRuleRequest) {
 			t.Errorf("another rule with the same request = %v, want %v", err, chat.ErrRuleRequest)
 		}
 		if got, err := rules.Get(t.Context(), first.ID); err != nil || !reflect.DeepEqual(got, first) {
@@ -117,11 +117,11 @@ func TestRulesAreKeptOnce(t *testing.T) {
 		if list, err := rules.List(t.Context(), first.ID, 10); err != nil || len(list) != 0 {
 			t.Errorf("List after the last = %d rules, %v, want 0", len(list), err)
 		}
-		if err := rules.Drop(t.Context(), first.ID); err != nil {
+		if err := rules.Drop(t.Context(), 1, first.ID); err != nil {
 			t.Errorf("Drop = %v, want nil", err)
 		}
 		_, missing := rules.Get(t.Context(), first.ID)
-		for name, err := range map[string]error{"Get": missing, "Change": rules.Change(t.Context(), first), "Drop": rules.Drop(t.Context(), first.ID)} {
+		for name, err := range map[string]error{"Get": missing, "Change": rules.Change(t.Context(), 1, first), "Drop": rules.Drop(t.Context(), 1, first.ID)} {
 			if !errors.Is(err, chat.ErrRuleMissing) {
 				t.Errorf("%s of a dropped rule = %v, want %v", name, err, chat.ErrRuleMissing)
 			}
@@ -164,7 +164,7 @@ func TestABadRuleIsRefusedWithTheReason(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := rule(chat.Exact, "a", "甲", tt.change)
-			_, err := rules.Add(t.Context(), r, model.RequestID("r"+strings.ReplaceAll(tt.name, " ", "-")))
+			_, err := rules.Add(t.Context(), 1, r, model.RequestID("r"+strings.ReplaceAll(tt.name, " ", "-")))
 			if tt.want == "" {
 				if err != nil {
 					t.Fatalf("Add = %v, want nil", err)
@@ -176,7 +176,7 @@ func TestABadRuleIsRefusedWithTheReason(t *testing.T) {
 			}
 		})
 	}
-	if _, err := rules.Add(t.Context(), rule(chat.Exact, "a", "甲"), "a b"); !errors.Is(err, chat.ErrRule) {
+	if _, err := rules.Add(t.Context(), 1, rule(chat.Exact, "a", "甲"), "a b"); !errors.Is(err, chat.ErrRule) {
 		t.Errorf("Add with a bad request id = %v, want %v", err, chat.ErrRule)
 	}
 }
@@ -195,7 +195,7 @@ func TestAReplicaFollowsByPolling(t *testing.T) {
 			replica.Run(ctx)
 		}()
 		k := newTalk(t, newWorld(t), pool, dbtest.EmbeddedRedis(t), replica, plainOptions)
-		if _, err := newRules(t, pool).Add(t.Context(), rule(chat.Exact, "开门红", "红包来了"), "r1"); err != nil {
+		if _, err := newRules(t, pool).Add(t.Context(), 1, rule(chat.Exact, "开门红", "红包来了"), "r1"); err != nil {
 			t.Fatal(err)
 		}
 		for k.says(t, "开门红") != "红包来了" {

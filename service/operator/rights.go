@@ -23,6 +23,11 @@ const (
 	EditMaterials   Right = "materials.write"
 	ReviewMaterials Right = "materials.review"
 
+	ReadRules      Right = "rules.read" // the chat's own answers to words
+	EditRules      Right = "rules.write"
+	ReadFeedback   Right = "feedback.read" // what members told us
+	FinishFeedback Right = "feedback.finish"
+
 	ReadCampaigns   Right = "campaigns.read"
 	EditCampaigns   Right = "campaigns.write"  // draft, rehearse, hand in for review
 	ReviewCampaigns Right = "campaigns.review" // approve or send back
@@ -67,6 +72,11 @@ var Table = []RightInfo{
 	{ReadMaterials, "查看素材", everybody},
 	{EditMaterials, "编辑素材", []Role{Planner, Editor}},
 	{ReviewMaterials, "审核素材", []Role{Reviewer}},
+
+	{ReadRules, "查看关键词规则", everybody},
+	{EditRules, "编辑关键词规则", []Role{Planner, Editor}},
+	{ReadFeedback, "查看用户意见", []Role{Admin, Support, Auditor}},
+	{FinishFeedback, "处理用户意见", []Role{Admin, Support}},
 
 	{ReadCampaigns, "查看活动", everybody},
 	{EditCampaigns, "策划活动", []Role{Planner}},

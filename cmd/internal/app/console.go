@@ -10,5 +10,6 @@ func (d *domains) ops(g ground, h *handler.Handlers) {
 	h.OpsAudience = handler.OpsAudience{Crowd: d.audience, Desk: d.operators}
 	h.Material = handler.Material{Library: d.material}
 	h.OpsCampaign = d.opsCampaign()
+	h.OpsChat = handler.OpsChat{Rules: d.rules, Writer: d.rules, Notes: d.notes}
 	h.OpsReport = handler.OpsReport{Reports: d.report}
 }

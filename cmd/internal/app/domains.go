@@ -66,6 +66,7 @@ type domains struct {
 	payer     *payout.Payer
 	moments   *moments
 	rules     *chat.Rules
+	notes     *chat.Notes
 	chat      *chat.Chat
 	inbox     *inbox.Inbox
 	session   *session.Sessions
@@ -180,10 +181,11 @@ func (d *domains) people(g ground) (err error) {
 		IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, push.Options{})
 	d.background = append(d.background, d.push.Run)
+	d.notes = chat.NewNotes(g.stores.db, g.sealer, g.ids, g.now, d.operators)
 	d.members, err = member.New(member.Deps{
 		DB: g.stores.db, Redis: g.stores.shared, Sealer: g.sealer, Outbox: d.outbox, SMS: gateway, Carrier: d.account,
 		IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
-	}, member.Options{Released: d.released(g)}, leaving{d.mall}, d.points, d.mall, d.push, d.session, d.notice, d.audience, playing{d})
+	}, member.Options{Released: d.released(g)}, leaving{d.mall}, d.points, d.mall, d.push, d.session, d.notice, d.audience, d.notes, playing{d})
 	if err != nil {
 		return fmt.Errorf("member: %w", err)
 	}
@@ -202,7 +204,7 @@ func (b *memberBook) AgreesToMarketing(ctx context.Context, id model.MemberID) (
 
 // conversation builds the chat and the inbox in front of it.
 func (d *domains) conversation(g ground) error {
-	d.rules = chat.NewRules(g.stores.db, g.ids, g.now, g.log, chat.RulesOptions{})
+	d.rules = chat.NewRules(g.stores.db, g.ids, g.now, g.log, chat.RulesOptions{Audit: d.operators})
 	opts, err := chatOptions(g.cfg)
 	if err != nil {
 		return err
@@ -212,8 +214,8 @@ func (d *domains) conversation(g ground) error {
 		return err
 	}
 	d.chat = chat.New(chat.Needs{
-		Members: d.members, Binding: d.members, Account: held, Bills: held, Points: d.points, Gifts: chatCounter{d.mall, d.deeds}, Pots: potBook{d.moments}, Rules: d.rules, Seal: g.sealer,
-		DB: g.stores.db, Redis: g.stores.shared, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
+		Members: d.members, Binding: d.members, Account: held, Bills: held, Points: d.points, Gifts: chatCounter{d.mall, d.deeds}, Pots: potBook{d.moments}, Rules: d.rules,
+		Notes: d.notes, Redis: g.stores.shared, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, opts)
 	d.inbox = inbox.New(g.stores.db, g.stores.shared, d.wechat, g.sealer, noted{d}.Handle, g.now, g.log, g.reg, inbox.Options{})
 	d.background = append(d.background, d.rules.Run)
@@ -238,7 +240,7 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 	d.api(g, &h)
 	d.pushes(&h)
 	d.ops(g, &h)
-	h.Redpacket, h.Complaint = d.redpackets(g), handler.Complaint{Notes: d.chat}
+	h.Redpacket, h.Complaint = d.redpackets(g), handler.Complaint{Notes: d.notes}
 	h.OpsDraft = handler.OpsDraft{Drafts: d.redpacket, Writer: d.redpacket, Approver: d.redpacket}
 	h.OpsGame = handler.OpsGame{Desk: d.redpacket, Switch: d.redpacket, Prizes: d.payer}
 	return h, err

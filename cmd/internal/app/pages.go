@@ -80,6 +80,7 @@ func (d *domains) sections() []home.Section {
 			return handler.ExportPoints(e), err
 		}},
 		{Name: "redemptions", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.mall.Export(ctx, id) }},
+		{Name: "feedback", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.notes.Export(ctx, id) }},
 		{Name: "messageRights", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.push.Rights(ctx, id) }},
 	}
 }

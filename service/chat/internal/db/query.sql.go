@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 )
 
 const addFeedback = `-- name: AddFeedback :exec
@@ -131,7 +132,9 @@ func (q *Queries) DropRule(ctx context.Context, id int64) (int64, error) {
 }
 
 const feedbackBefore = `-- name: FeedbackBefore :many
-SELECT id, member_id, message, request_id, created_at FROM chat_feedback WHERE id < ? ORDER BY id DESC LIMIT ?
+SELECT f.id, f.member_id, f.message, f.created_at, d.operator_id, d.note, d.done_at
+FROM chat_feedback f LEFT JOIN chat_feedback_done d ON d.feedback_id = f.id
+WHERE f.id < ? ORDER BY f.id DESC LIMIT ?
 `
 
 type FeedbackBeforeParams struct {
@@ -139,22 +142,34 @@ type FeedbackBeforeParams struct {
 	Limit int32
 }
 
+type FeedbackBeforeRow struct {
+	ID         int64
+	MemberID   int64
+	Message    string
+	CreatedAt  int64
+	OperatorID sql.NullInt64
+	Note       sql.NullString
+	DoneAt     sql.NullInt64
+}
+
 // Newest first; the caller passes the last id that it has, the largest number at first.
-func (q *Queries) FeedbackBefore(ctx context.Context, arg FeedbackBeforeParams) ([]ChatFeedback, error) {
+func (q *Queries) FeedbackBefore(ctx context.Context, arg FeedbackBeforeParams) ([]FeedbackBeforeRow, error) {
 	rows, err := q.db.QueryContext(ctx, feedbackBefore, arg.ID, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ChatFeedback
+	var items []FeedbackBeforeRow
 	for rows.Next() {
-		var i ChatFeedback
+		var i FeedbackBeforeRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.MemberID,
 			&i.Message,
-			&i.RequestID,
 			&i.CreatedAt,
+			&i.OperatorID,
+			&i.Note,
+			&i.DoneAt,
 		); err != nil {
 			return nil, err
 		}
@@ -184,6 +199,169 @@ func (q *Queries) FeedbackByRequest(ctx context.Context, requestID string) (Chat
 		&i.CreatedAt,
 	)
 	return i, err
+}
+
+const feedbackIsThere = `-- name: FeedbackIsThere :one
+SELECT COUNT(*) FROM chat_feedback WHERE id = ?
+`
+
+func (q *Queries) FeedbackIsThere(ctx context.Context, id int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, feedbackIsThere, id)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const feedbackOf = `-- name: FeedbackOf :many
+SELECT f.id, f.member_id, f.message, f.created_at, d.operator_id, d.note, d.done_at
+FROM chat_feedback f LEFT JOIN chat_feedback_done d ON d.feedback_id = f.id
+WHERE f.member_id = ? ORDER BY f.id DESC LIMIT ?
+`
+
+type FeedbackOfParams struct {
+	MemberID int64
+	Limit    int32
+}
+
+type FeedbackOfRow struct {
+	ID         int64
+	MemberID   int64
+	Message    string
+	CreatedAt  int64
+	OperatorID sql.NullInt64
+	Note       sql.NullString
+	DoneAt     sql.NullInt64
+}
+
+func (q *Queries) FeedbackOf(ctx context.Context, arg FeedbackOfParams) ([]FeedbackOfRow, error) {
+	rows, err := q.db.QueryContext(ctx, feedbackOf, arg.MemberID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FeedbackOfRow
+	for rows.Next() {
+		var i FeedbackOfRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.MemberID,
+			&i.Message,
+			&i.CreatedAt,
+			&i.OperatorID,
+			&i.Note,
+			&i.DoneAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const finishFeedback = `-- name: FinishFeedback :exec
+INSERT INTO chat_feedback_done (feedback_id, operator_id, note, done_at) VALUES (?, ?, ?, ?)
+`
+
+type FinishFeedbackParams struct {
+	FeedbackID int64
+	OperatorID int64
+	Note       string
+	DoneAt     int64
+}
+
+// Who comes second meets the primary key.
+func (q *Queries) FinishFeedback(ctx context.Context, arg FinishFeedbackParams) error {
+	_, err := q.db.ExecContext(ctx, finishFeedback,
+		arg.FeedbackID,
+		arg.OperatorID,
+		arg.Note,
+		arg.DoneAt,
+	)
+	return err
+}
+
+const forgetFeedback = `-- name: ForgetFeedback :exec
+DELETE FROM chat_feedback WHERE member_id = ?
+`
+
+func (q *Queries) ForgetFeedback(ctx context.Context, memberID int64) error {
+	_, err := q.db.ExecContext(ctx, forgetFeedback, memberID)
+	return err
+}
+
+const forgetRemarks = `-- name: ForgetRemarks :exec
+DELETE FROM chat_feedback_done WHERE feedback_id IN (SELECT id FROM chat_feedback WHERE member_id = ?)
+`
+
+func (q *Queries) ForgetRemarks(ctx context.Context, memberID int64) error {
+	_, err := q.db.ExecContext(ctx, forgetRemarks, memberID)
+	return err
+}
+
+const moveFeedback = `-- name: MoveFeedback :exec
+UPDATE chat_feedback SET member_id = ? WHERE member_id = ?
+`
+
+type MoveFeedbackParams struct {
+	Survivor int64
+	Absorbed int64
+}
+
+func (q *Queries) MoveFeedback(ctx context.Context, arg MoveFeedbackParams) error {
+	_, err := q.db.ExecContext(ctx, moveFeedback, arg.Survivor, arg.Absorbed)
+	return err
+}
+
+const openFeedbackBefore = `-- name: OpenFeedbackBefore :many
+SELECT f.id, f.member_id, f.message, f.created_at FROM chat_feedback f
+WHERE f.id < ? AND NOT EXISTS (SELECT 1 FROM chat_feedback_done d WHERE d.feedback_id = f.id) ORDER BY f.id DESC LIMIT ?
+`
+
+type OpenFeedbackBeforeParams struct {
+	ID    int64
+	Limit int32
+}
+
+type OpenFeedbackBeforeRow struct {
+	ID        int64
+	MemberID  int64
+	Message   string
+	CreatedAt int64
+}
+
+// The same without what somebody took care of.
+func (q *Queries) OpenFeedbackBefore(ctx context.Context, arg OpenFeedbackBeforeParams) ([]OpenFeedbackBeforeRow, error) {
+	rows, err := q.db.QueryContext(ctx, openFeedbackBefore, arg.ID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenFeedbackBeforeRow
+	for rows.Next() {
+		var i OpenFeedbackBeforeRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.MemberID,
+			&i.Message,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const raiseVersion = `-- name: RaiseVersion :exec
