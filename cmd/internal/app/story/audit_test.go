@@ -24,8 +24,6 @@ import (
 // elsewhere are the writes that this story has no occasion for.
 var elsewhere = map[string]string{
 	"POST /campaigns/{id}/release": "needs a part of a push to be sent",
-	"POST /games/{id}/stop":        "needs a game",
-	"POST /games/{id}/resume":      "needs a game",
 	"POST /prizes/{id}/review":     "needs a prize that nobody knows of whether it came",
 }
 
@@ -179,6 +177,30 @@ func (o office) campaigns() {
 	o.one(o.wang, "POST", one+"/copy", map[string]any{"name": "明年再办"})
 }
 
+func (o office) games() {
+	draft := o.one(o.wang, "POST", "/game-drafts", homeGame(o.w))
+	one := "/game-drafts/" + named(draft, "id")
+	o.one(o.wang, "PUT", one, map[string]any{"revision": 1, "rules": homeGame(o.w)})
+	o.one(o.li, "POST", one+"/approve", map[string]any{"revision": 2})
+	o.one(o.li, "POST", "/games/"+named(draft, "id")+"/stop", map[string]any{"why": "看一看"})
+	o.one(o.wang, "POST", "/games/"+named(draft, "id")+"/resume", nil)
+	o.one(o.wang, "DELETE", "/game-drafts/"+named(o.one(o.wang, "POST", "/game-drafts", homeGame(o.w)), "id"), nil)
+}
+
+func (o office) answers() {
+	rule := map[string]any{"how": "exact", "pattern": "开门红", "enabled": true, "content": map[string]any{"kind": "text", "text": "初一见"}}
+	one := "/rules/" + named(o.one(o.wang, "POST", "/rules", rule), "id")
+	o.one(o.wang, "PUT", one, rule)
+	o.one(o.wang, "DELETE", one, nil)
+	o.w.Person("ordinary").Follows().Says("意见反馈").Hears("意见").Says("排队太久了").Hears("记下")
+	var notes struct{ Items []struct{ ID string } }
+	o.wang.Does("GET", "/feedback", nil, http.StatusOK).Into(o.w, &notes)
+	if len(notes.Items) != 1 {
+		o.t.Fatalf("%d notes are there", len(notes.Items))
+	}
+	o.one(o.wang, "POST", "/feedback/"+notes.Items[0].ID+"/finish", map[string]any{"remark": "已回访"})
+}
+
 func TestEveryWriteOfAnOperatorLeavesOneLine(t *testing.T) {
 	story.Everywhere(t, func(t *testing.T, s story.Stores) {
 		w := story.Begin(t, s)
@@ -192,6 +214,8 @@ func TestEveryWriteOfAnOperatorLeavesOneLine(t *testing.T) {
 		o.people()
 		o.materials()
 		o.campaigns()
+		o.games()
+		o.answers()
 		o.one(o.wang, "DELETE", "/session", nil)
 
 		described, done := writesOf(t), w.Writes()

@@ -95,7 +95,9 @@ func TestOperatorsAnswerWordsAndFeedback(t *testing.T) {
 		editor.Does("GET", "/rules/"+added.ID, nil, http.StatusNotFound)
 
 		zhang.Says("意见反馈").Hears("意见").Says("排队太久了").Hears("记下")
-		var notes struct{ Items []struct{ ID, Message, Remark string } }
+		var notes struct {
+			Items []struct{ ID, Message, Remark string }
+		}
 		editor.Does("GET", "/feedback", nil, http.StatusForbidden)
 		support.Does("GET", "/feedback", nil, http.StatusOK).Into(w, &notes)
 		if len(notes.Items) != 1 || notes.Items[0].Message != "排队太久了" {
