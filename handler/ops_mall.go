@@ -10,9 +10,11 @@ import (
 	"kaimenhong/service/operator"
 )
 
-// opsMall are the operations of the mall.
-func (h Handlers) opsMall(api huma.API) {
-	registerOps(api, opsOperation{method: "GET", path: "/redemptions/stuck", id: "listStuckRedemptions", summary: "一天以上仍不知道是否办成的兑换", right: operator.ReadReports}, h.OpsMall.Stuck)
+// operations are the mall's part of the operators' API.
+func (h OpsMall) operations(api huma.API) {
+	registerOps(api, opsOperation{method: "GET", path: "/redemptions/stuck", id: "listStuckRedemptions", summary: "一天以上仍不知道是否办成的兑换", right: operator.ReadReports}, h.Stuck)
+	h.giftOperations(api)
+	h.parcelOperations(api)
 }
 
 // stuckDesk knows what went on for too long.
@@ -20,8 +22,17 @@ type stuckDesk interface {
 	StuckNow(ctx context.Context, limit int) ([]mall.Stuck, error)
 }
 
-// OpsMall tells operators of the mall.
-type OpsMall struct{ Desk stuckDesk }
+// OpsMall is the mall as operators work with it.
+type OpsMall struct {
+	Desk    stuckDesk
+	Shelf   giftKeeper
+	Gifts   giftReader
+	Pool    couponImporter
+	Parcels parcelDesk
+	One     parcelReader
+	Reveals parcelRevealer
+	Places  placer
+}
 
 type stuckInput struct {
 	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`

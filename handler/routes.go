@@ -42,6 +42,7 @@ type Handlers struct {
 	OpsAudience OpsAudience
 	OpsPush     OpsPush
 	OpsMall     OpsMall
+	OpsPoints   OpsPoints
 	OpsCampaign OpsCampaign
 	OpsReport   OpsReport
 

@@ -127,10 +127,11 @@ func multipartBody() *huma.RequestBody {
 	text := func(doc string) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Description: doc} }
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: &huma.Schema{
 		Type: huma.TypeObject, Required: []string{"file"}, Properties: map[string]*huma.Schema{
-			"name":    text("名称，没有则为文件名"),
-			"mapping": text(`列对应关系，JSON：{"表头": "字段"}；没有则按表头识别`),
-			"asOf":    text("数据日期，RFC 3339；没有则为现在"),
-			"file":    {Type: huma.TypeString, Format: "binary", Description: "CSV（UTF-8 或 GB18030）或 XLSX，放在最后一项"},
+			"name":     text("名称，没有则为文件名"),
+			"mapping":  text(`列对应关系，JSON：{"表头": "字段"}；没有则按表头识别`),
+			"checksum": text("文件内容的 SHA-256（十六进制）；导入积分时必填"),
+			"asOf":     text("数据日期，RFC 3339；没有则为现在"),
+			"file":     {Type: huma.TypeString, Format: "binary", Description: "CSV（UTF-8 或 GB18030）或 XLSX，放在最后一项"},
 		},
 	}}}}
 }

@@ -30,12 +30,30 @@ const (
 // Errors: ErrReason, ErrReveals.
 func (o *Operators) Reveal(ctx context.Context, by model.ID, of model.MemberID, reason string) error {
 	reason = strings.TrimSpace(reason)
-	if n := len([]rune(reason)); n < minReason || n > maxReason || strings.ContainsFunc(reason, func(r rune) bool { return r < ' ' }) {
+	if !isReason(reason) {
 		return ErrReason
 	}
 	return o.sees(ctx, by, model.AuditEntry{
 		Operator: by, Action: "member.reveal", Target: model.Ref{Type: "member", ID: of.String()}, Detail: map[string]string{"reason": reason},
 	})
+}
+
+// RevealParcel is Reveal of where one of his parcels goes; it counts as one. Errors:
+// ErrReason, ErrReveals.
+func (o *Operators) RevealParcel(ctx context.Context, by model.ID, of model.MemberID, redemption model.ID, reason string) error {
+	reason = strings.TrimSpace(reason)
+	if !isReason(reason) {
+		return ErrReason
+	}
+	return o.sees(ctx, by, model.AuditEntry{
+		Operator: by, Action: "redemption.reveal", Target: model.Ref{Type: "redemption", ID: redemption.String()},
+		Detail: map[string]string{"member": of.String(), "reason": reason},
+	})
+}
+
+func isReason(s string) bool {
+	n := len([]rune(s))
+	return n >= minReason && n <= maxReason && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' })
 }
 
 // Sought counts and audits that an operator looked for a person by number. Each try

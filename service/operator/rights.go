@@ -36,6 +36,14 @@ const (
 
 	ReviewPrizes Right = "prizes.review" // let a held prize go, or give it up
 
+	ReadGoods    Right = "goods.read"
+	EditGoods    Right = "goods.write"   // gifts, their stock and codes
+	ShipGoods    Right = "goods.ship"    // parcels, masked
+	ReadPoints   Right = "points.read"   // adjustments and files
+	AdjustPoints Right = "points.adjust" // by hand, within a limit
+	ReviewPoints Right = "points.review" // adjustments beyond it, of another
+	ImportPoints Right = "points.import" // the carrier's files
+
 	ReadReports   Right = "reports.read"
 	ExportReports Right = "reports.export"
 	ReadPushes    Right = "pushes.read" // what was sent to whom, and why not
@@ -85,6 +93,14 @@ var Table = []RightInfo{
 	{StopCampaigns, "暂停与终止活动", []Role{Admin, Planner, Reviewer}},
 
 	{ReviewPrizes, "处理待审的奖品", []Role{Admin, Reviewer}},
+
+	{ReadGoods, "查看礼品", everybody},
+	{EditGoods, "管理礼品与券码", []Role{Admin, Planner}},
+	{ShipGoods, "发货", []Role{Admin, Support}},
+	{ReadPoints, "查看积分调整与积分文件", []Role{Admin, Planner, Reviewer, Support, Analyst, Auditor}},
+	{AdjustPoints, "人工调整积分", []Role{Admin, Support}},
+	{ReviewPoints, "审批积分调整", []Role{Admin, Reviewer}},
+	{ImportPoints, "导入积分文件", []Role{Admin, Planner}},
 
 	{ReadReports, "查看效果报告", []Role{Admin, Planner, Editor, Reviewer, Analyst, Auditor}},
 	{ExportReports, "导出效果报告", []Role{Admin, Planner, Analyst}},

@@ -11,5 +11,9 @@ func (d *domains) ops(g ground, h *handler.Handlers) {
 	h.Material = handler.Material{Library: d.material}
 	h.OpsCampaign = d.opsCampaign()
 	h.OpsChat = handler.OpsChat{Rules: d.rules, Writer: d.rules, Notes: d.notes}
+	h.OpsMall = handler.OpsMall{
+		Desk: d.mall, Shelf: d.mall, Gifts: d.mall, Pool: d.mall, Parcels: d.mall, One: d.mall, Reveals: d.operators, Places: d.audience,
+	}
+	h.OpsPoints = handler.OpsPoints{Hand: d.points, Book: d.points, Files: d.points, Places: d.audience}
 	h.OpsReport = handler.OpsReport{Reports: d.report}
 }

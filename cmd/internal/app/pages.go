@@ -51,7 +51,6 @@ func (d *domains) api(g ground, h *handler.Handlers) {
 	h.Account = handler.Account{Book: d.home}
 	h.Points = handler.Points{Ledger: d.points, Signer: visitors{d.points, d.deeds}}
 	h.Mall = handler.Mall{Shelf: d.mall, Redemptions: d.mall, Counter: counter{d.members, shoppers{d.mall, d.deeds}}}
-	h.OpsMall = handler.OpsMall{Desk: d.mall}
 	h.Rights = handler.Rights{Consents: d.members, Granter: d.push, Self: d.home, Notices: d.notice}
 }
 
