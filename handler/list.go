@@ -28,15 +28,12 @@ func listed[F, T any](in []F, next string, err error, word func(F) T) (*listAnsw
 	return out, nil
 }
 
-// answer is one thing.
-type answer[T any] struct{ Body T }
-
 // worded words one thing, unless it could not be had.
-func worded[F, T any](in F, err error, word func(F) T) (*answer[T], error) {
+func worded[F, T any](in F, err error, word func(F) T) (*oneAnswer[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer[T]{word(in)}, nil
+	return &oneAnswer[T]{word(in)}, nil
 }
 
 // ByID is part of the input of what is about one thing. The id is read as a string,

@@ -137,7 +137,7 @@ func (h OpsChat) List(ctx context.Context, in *Page) (*listAnswer[ruleRow], erro
 }
 
 // Get is one rule.
-func (h OpsChat) Get(ctx context.Context, in *ByID) (*answer[ruleRow], error) {
+func (h OpsChat) Get(ctx context.Context, in *ByID) (*oneAnswer[ruleRow], error) {
 	r, err := h.Rules.Get(ctx, in.id())
 	return worded(r, err, ruleRowOf)
 }
@@ -148,7 +148,7 @@ type addRuleInput struct {
 }
 
 // Add adds a rule.
-func (h OpsChat) Add(ctx context.Context, in *addRuleInput) (*answer[ruleRow], error) {
+func (h OpsChat) Add(ctx context.Context, in *addRuleInput) (*oneAnswer[ruleRow], error) {
 	by := operatorOf(ctx).ID
 	sum := sha256.Sum256([]byte(by.String() + " " + in.Key)) // a key is one operator's own
 	r, err := h.Writer.Add(ctx, by, in.Body.rule(), model.RequestID("rule-"+hex.EncodeToString(sum[:16])))

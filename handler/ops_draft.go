@@ -134,7 +134,7 @@ func (h OpsDraft) List(ctx context.Context, _ *none) (*listAnswer[gameDraft], er
 }
 
 // Get is one draft.
-func (h OpsDraft) Get(ctx context.Context, in *ByID) (*answer[gameDraft], error) {
+func (h OpsDraft) Get(ctx context.Context, in *ByID) (*oneAnswer[gameDraft], error) {
 	d, err := h.Drafts.Draft(ctx, redpacket.GameID(in.id()))
 	return worded(d, err, gameDraftOf)
 }
@@ -145,7 +145,7 @@ type draftGameInput struct {
 }
 
 // Create drafts a game.
-func (h OpsDraft) Create(ctx context.Context, in *draftGameInput) (*answer[gameDraft], error) {
+func (h OpsDraft) Create(ctx context.Context, in *draftGameInput) (*oneAnswer[gameDraft], error) {
 	d, err := h.Writer.DraftGame(ctx, operatorOf(ctx).ID, in.Body.rules())
 	return worded(d, err, gameDraftOf)
 }
@@ -160,7 +160,7 @@ type editGameInput struct {
 }
 
 // Edit replaces a draft's rules.
-func (h OpsDraft) Edit(ctx context.Context, in *editGameInput) (*answer[gameDraft], error) {
+func (h OpsDraft) Edit(ctx context.Context, in *editGameInput) (*oneAnswer[gameDraft], error) {
 	d, err := h.Writer.EditDraft(ctx, operatorOf(ctx).ID, redpacket.GameID(in.id()), in.Body.Revision, in.Body.Rules.rules())
 	return worded(d, err, gameDraftOf)
 }
@@ -197,13 +197,13 @@ func fullGameOf(g redpacket.Game) fullGame {
 }
 
 // Approve makes a draft a game.
-func (h OpsDraft) Approve(ctx context.Context, in *approveGameInput) (*answer[fullGame], error) {
+func (h OpsDraft) Approve(ctx context.Context, in *approveGameInput) (*oneAnswer[fullGame], error) {
 	g, err := h.Approver.ApproveDraft(ctx, operatorOf(ctx).ID, redpacket.GameID(in.id()), in.Body.Revision)
 	return worded(g, err, fullGameOf)
 }
 
 // Game is one game with its rules.
-func (h OpsDraft) Game(ctx context.Context, in *ByID) (*answer[fullGame], error) {
+func (h OpsDraft) Game(ctx context.Context, in *ByID) (*oneAnswer[fullGame], error) {
 	g, err := h.Approver.Game(ctx, redpacket.GameID(in.id()))
 	return worded(g, err, fullGameOf)
 }

@@ -86,11 +86,7 @@ func newOpsGift(g mall.Gift) opsGift {
 	}, max(0, g.Left), g.OnSale, g.Version}
 }
 
-type opsGiftAnswer struct{ Body opsGift }
-
-func oneGift(g mall.Gift, err error) (*opsGiftAnswer, error) {
-	return &opsGiftAnswer{newOpsGift(g)}, err
-}
+func oneGift(g mall.Gift, err error) (*oneAnswer[opsGift], error) { return worded(g, err, newOpsGift) }
 
 // AllGifts lists every gift, on sale or not.
 func (h OpsMall) AllGifts(ctx context.Context, in *Page) (*listAnswer[opsGift], error) {
@@ -99,7 +95,7 @@ func (h OpsMall) AllGifts(ctx context.Context, in *Page) (*listAnswer[opsGift], 
 }
 
 // OneGift is one of them.
-func (h OpsMall) OneGift(ctx context.Context, in *ByID) (*opsGiftAnswer, error) {
+func (h OpsMall) OneGift(ctx context.Context, in *ByID) (*oneAnswer[opsGift], error) {
 	return oneGift(h.Gifts.Gift(ctx, in.id()))
 }
 
@@ -109,7 +105,7 @@ type addGiftInput struct {
 }
 
 // AddGift keeps a new one.
-func (h OpsMall) AddGift(ctx context.Context, in *addGiftInput) (*opsGiftAnswer, error) {
+func (h OpsMall) AddGift(ctx context.Context, in *addGiftInput) (*oneAnswer[opsGift], error) {
 	return oneGift(h.Shelf.AddGift(ctx, operatorOf(ctx).ID, in.Body.gift()))
 }
 
@@ -124,7 +120,7 @@ type editGiftInput struct {
 }
 
 // EditGift replaces one, and puts it on sale or takes it off.
-func (h OpsMall) EditGift(ctx context.Context, in *editGiftInput) (*opsGiftAnswer, error) {
+func (h OpsMall) EditGift(ctx context.Context, in *editGiftInput) (*oneAnswer[opsGift], error) {
 	g := in.Body.gift()
 	g.ID, g.OnSale, g.Version = in.id(), in.Body.OnSale, in.Body.Version
 	return oneGift(h.Shelf.EditGift(ctx, operatorOf(ctx).ID, g))

@@ -72,10 +72,8 @@ func newAdjustment(a points.Adjustment) adjustment {
 	return out
 }
 
-type adjustmentAnswer struct{ Body adjustment }
-
-func oneAdjustment(a points.Adjustment, err error) (*adjustmentAnswer, error) {
-	return &adjustmentAnswer{newAdjustment(a)}, err
+func oneAdjustment(a points.Adjustment, err error) (*oneAnswer[adjustment], error) {
+	return worded(a, err, newAdjustment)
 }
 
 type adjustmentsInput struct {
@@ -103,7 +101,7 @@ type adjustInput struct {
 }
 
 // Adjust corrects a member's points, or asks a second person to.
-func (h OpsPoints) Adjust(ctx context.Context, in *adjustInput) (*adjustmentAnswer, error) {
+func (h OpsPoints) Adjust(ctx context.Context, in *adjustInput) (*oneAnswer[adjustment], error) {
 	member := model.MemberID(ByID{in.Body.Member}.id())
 	may, err := inRegions(ctx, h.Places, member)
 	if err == nil && !may {
@@ -121,12 +119,12 @@ type decideAdjustmentInput struct {
 }
 
 // Approve posts what another asked for.
-func (h OpsPoints) Approve(ctx context.Context, in *decideAdjustmentInput) (*adjustmentAnswer, error) {
+func (h OpsPoints) Approve(ctx context.Context, in *decideAdjustmentInput) (*oneAnswer[adjustment], error) {
 	return oneAdjustment(h.Hand.Approve(ctx, in.id(), operatorOf(ctx).ID))
 }
 
 // Reject ends it.
-func (h OpsPoints) Reject(ctx context.Context, in *decideAdjustmentInput) (*adjustmentAnswer, error) {
+func (h OpsPoints) Reject(ctx context.Context, in *decideAdjustmentInput) (*oneAnswer[adjustment], error) {
 	return oneAdjustment(h.Hand.Reject(ctx, in.id(), operatorOf(ctx).ID))
 }
 
