@@ -85,6 +85,28 @@ func TestWhatAnOperatorDoesStandsWithItsLineOrNotAtAll(t *testing.T) {
 	})
 }
 
+// parcelsIn are the parcels of a queue, two a page.
+func parcelsIn(t *testing.T, f fixture, state State) (got []model.ID) {
+	t.Helper()
+	cursor := ""
+	for range 5 {
+		page, next, err := f.Parcels(t.Context(), state, cursor, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range page {
+			if p.Name != "欧*" || p.Phone != "138****0001" || p.Member != alice || p.State != state {
+				t.Errorf("a parcel is shown as %+v", p)
+			}
+			got = append(got, p.ID)
+		}
+		if cursor = next; next == "" {
+			break
+		}
+	}
+	return got
+}
+
 func TestParcelsWaitInTheirQueues(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
 		f := newMall(t, pool)
@@ -105,26 +127,7 @@ func TestParcelsWaitInTheirQueues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		queue := func(state State) (got []model.ID) {
-			t.Helper()
-			cursor := ""
-			for range 5 {
-				page, next, err := f.Parcels(ctx, state, cursor, 2)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, p := range page {
-					if p.Name != "欧*" || p.Phone != "138****0001" || p.Member != alice || p.State != state {
-						t.Errorf("a parcel is shown as %+v", p)
-					}
-					got = append(got, p.ID)
-				}
-				if cursor = next; next == "" {
-					break
-				}
-			}
-			return got
-		}
+		queue := func(state State) []model.ID { return parcelsIn(t, f, state) }
 		if got := queue(Accepted); fmt.Sprint(got) != fmt.Sprint(ids) {
 			t.Errorf("to be shipped: %v, want %v", got, ids)
 		}
