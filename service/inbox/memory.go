@@ -88,8 +88,17 @@ func (b *Inbox) forgot(ctx context.Context) bool {
 const memoryLife = 7 * 24 * time.Hour
 
 // Refresh writes this replica's records again if Redis lost its memory since it was
-// last called. Run it every second on every replica.
+// last called. Run it every second on every replica. A Redis that is away, or slow, is
+// no failure: there is nothing in it to write again, SQL decides meanwhile, and the
+// next second looks anew.
 func (b *Inbox) Refresh(ctx context.Context) error {
+	if err := b.refresh(ctx); err != nil {
+		b.log.WarnContext(ctx, "inbox records not compared with Redis", "error", err)
+	}
+	return nil
+}
+
+func (b *Inbox) refresh(ctx context.Context) error {
 	if _, err := b.recall(ctx); err != nil {
 		return err
 	}

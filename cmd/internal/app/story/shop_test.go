@@ -136,7 +136,6 @@ func TestOperatorsStockTheMallAndShipWhatWasRedeemed(t *testing.T) {
 		if got := status("card"); got != "fulfilled" {
 			t.Errorf("the card is %s", got)
 		}
-
 		shipping(t, planner, support, redeemed["physical"], mini)
 	})
 }
@@ -182,6 +181,41 @@ func shipping(t *testing.T, planner, support desk, id string, mini *story.Mini) 
 	}
 }
 
+// credited is a carrier's file of points, handed in twice: one row is his, two are
+// refused.
+func credited(t *testing.T, planner, support desk, zhang *story.Person, available func() int64) {
+	t.Helper()
+	w := planner.w
+	file := []byte("流水号,手机号,积分\nN-1," + zhang.Phone + ",120\nN-2,13999999999,5\nN-3," + zhang.Phone + ",1.5\n")
+	sum := sha256.Sum256(file)
+	hash := hex.EncodeToString(sum[:])
+	planner.refused("POST", "/points/accruals", upload(t, "jf.csv", file, "checksum", strings.Repeat("0", 64)), http.StatusBadRequest, "points.checksum")
+	support.refused("POST", "/points/accruals", upload(t, "jf.csv", file, "checksum", hash), http.StatusForbidden, "operator.right")
+	planner.Does("GET", "/points/accruals/"+hash, nil, http.StatusNotFound)
+	type report struct {
+		Hash                             string
+		Done                             bool
+		Total, Accepted, Refused, Points int
+	}
+	for range 2 {
+		var got report
+		planner.writes("POST", "/points/accruals", upload(t, "jf.csv", file, "checksum", hash), http.StatusOK).Into(w, &got)
+		if want := (report{hash, true, 3, 1, 2, 120}); got != want || available() != 220 {
+			t.Errorf("the file is imported as %+v, and he has %d points; want %+v and 220", got, available(), want)
+		}
+	}
+	var broken struct {
+		Items []struct {
+			Line      int
+			Key, Code string
+		}
+	}
+	support.Does("GET", "/points/accruals/"+hash+"/errors", nil, http.StatusOK).Into(w, &broken)
+	if len(broken.Items) != 2 || broken.Items[0].Key != "N-2" || broken.Items[0].Code != "points.unbound" || broken.Items[1].Line != 4 {
+		t.Errorf("the refused rows are %+v", broken.Items)
+	}
+}
+
 func TestPointsAreAdjustedByTwoPeopleAndCreditedByFile(t *testing.T) {
 	story.Everywhere(t, func(t *testing.T, s story.Stores) {
 		w := story.Begin(t, s)
@@ -195,35 +229,7 @@ func TestPointsAreAdjustedByTwoPeopleAndCreditedByFile(t *testing.T) {
 		available := func() int64 { return mini.Get("/points").Number("available") }
 		w.Until("the points of the first binding are there", func() bool { return available() == 100 })
 
-		file := []byte("流水号,手机号,积分\nN-1," + zhang.Phone + ",120\nN-2,13999999999,5\nN-3," + zhang.Phone + ",1.5\n")
-		sum := sha256.Sum256(file)
-		hash := hex.EncodeToString(sum[:])
-		planner.refused("POST", "/points/accruals", upload(t, "jf.csv", file, "checksum", strings.Repeat("0", 64)), http.StatusBadRequest, "points.checksum")
-		support.refused("POST", "/points/accruals", upload(t, "jf.csv", file, "checksum", hash), http.StatusForbidden, "operator.right")
-		planner.Does("GET", "/points/accruals/"+hash, nil, http.StatusNotFound)
-		type report struct {
-			Hash                             string
-			Done                             bool
-			Total, Accepted, Refused, Points int
-		}
-		for range 2 {
-			var got report
-			planner.writes("POST", "/points/accruals", upload(t, "jf.csv", file, "checksum", hash), http.StatusOK).Into(w, &got)
-			if want := (report{hash, true, 3, 1, 2, 120}); got != want || available() != 220 {
-				t.Errorf("the file is imported as %+v, and he has %d points; want %+v and 220", got, available(), want)
-			}
-		}
-		var broken struct {
-			Items []struct {
-				Line      int
-				Key, Code string
-			}
-		}
-		support.Does("GET", "/points/accruals/"+hash+"/errors", nil, http.StatusOK).Into(w, &broken)
-		if len(broken.Items) != 2 || broken.Items[0].Key != "N-2" || broken.Items[0].Code != "points.unbound" || broken.Items[1].Line != 4 {
-			t.Errorf("the refused rows are %+v", broken.Items)
-		}
-
+		credited(t, planner, support, zhang, available)
 		member := memberOf(w, support, zhang)
 		adjust := func(amount int) map[string]any {
 			return map[string]any{"memberId": member, "amount": amount, "reason": "客诉补偿"}
