@@ -192,8 +192,8 @@ func (p *Platform) forged(m *push, trick string) (envelope, error) {
 	case "plaintext_claims_plain":
 		e = p.seal(m, p.cipher, p.opts.Token, Plain)
 		return e, nil
-	case "huge":
-		m.fields = append(m.fields, field{"Junk", strings.Repeat("开", 40_000)})
+	case "huge": // beyond what is read of a call, within what a server reads away before it answers
+		m.fields = append(m.fields, field{"Junk", strings.Repeat("开", 24_000)})
 		return p.envelope(m), nil
 	case "nested":
 		e = p.around(m, strings.Repeat("<a>", 5_000))
