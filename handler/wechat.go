@@ -224,9 +224,14 @@ func (h *WeChat) count(kind, outcome string) { h.calls.WithLabelValues(kind, out
 // usualBuffer has room for a usual call and its answer.
 const usualBuffer = 4 << 10
 
+// maxAway is how much of a body that is too large is read away: a connection that is
+// closed with more to read is reset, and its sender may never see the answer.
+const maxAway = 256 << 10
+
 // readBody reads the whole body into buffer, MaxBody bytes at most.
 func readBody(buffer *bytes.Buffer, r *http.Request) ([]byte, error) {
 	if r.ContentLength > wechat.MaxBody {
+		_, _ = io.CopyN(io.Discard, r.Body, maxAway) // it is refused either way
 		return nil, wechat.ErrTooLarge
 	}
 	buffer.Reset()
@@ -235,6 +240,7 @@ func readBody(buffer *bytes.Buffer, r *http.Request) ([]byte, error) {
 		return nil, errBody.With(err)
 	}
 	if buffer.Len() > wechat.MaxBody {
+		_, _ = io.CopyN(io.Discard, r.Body, maxAway)
 		return nil, wechat.ErrTooLarge
 	}
 	return buffer.Bytes(), nil

@@ -192,7 +192,7 @@ func (p *Platform) forged(m *push, trick string) (envelope, error) {
 	case "plaintext_claims_plain":
 		e = p.seal(m, p.cipher, p.opts.Token, Plain)
 		return e, nil
-	case "huge": // beyond what is read of a call, within what a server reads away before it answers
+	case "huge": // beyond what is read of a call, within what a server may read away before it answers
 		m.fields = append(m.fields, field{"Junk", strings.Repeat("开", 24_000)})
 		return p.envelope(m), nil
 	case "nested":
