@@ -24,7 +24,7 @@ type Gift struct {
 	Description string
 	Picture     string // https
 	Points      model.Points
-	Fen         model.Fen // beside the points; 0: none
+	Fen         model.Fen // beside the points, on the phone bill; 0: none
 	Tier        int       // the lowest tier of member that may have it; 0: everybody
 	Each        int       // how often one member may have it; 0: as often as he can pay
 	Total       int64     // of coupons: how many codes were imported
@@ -82,6 +82,7 @@ func (g Gift) valid() error {
 		{g.Picture == "" || strings.HasPrefix(g.Picture, "https://") && len(g.Picture) <= 255, "图片应为https地址，不超过255个字符"},
 		{g.Points > 0 && g.Points <= maxPrice, "所需积分应为1到10亿"},
 		{g.Fen >= 0 && g.Fen <= maxPrice, "另付金额应为0到10亿分"},
+		{g.Fen == 0 || spec.Bill, "另付金额只能计入话费账单，请选择计入账单，或改为纯积分"},
 		{!spec.Bill || g.Fen > 0 && spec.Offering != "", "另付金额计入话费账单，只用于流量包"},
 		{g.Tier >= 0 && g.Tier <= maxTier, "会员等级应为0到1000"},
 		{g.Each >= 0 && g.Each <= maxEach, "每人限兑次数应为0到1000，0为不限"},

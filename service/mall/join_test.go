@@ -101,7 +101,7 @@ func TestLeavingTakesBackWhatWasNotSent(t *testing.T) {
 		ctx := t.Context()
 		pack := f.shelve(func(*Gift) {})
 		parcel := f.shelve(func(g *Gift) { g.Kind, g.Spec, g.Cancellable = Physical, Spec{}, false })
-		card := f.shelve(func(g *Gift) { g.Kind, g.Spec, g.Fen = Card, Spec{AppID: "wx1"}, 990 })
+		card := f.forMoney(f.shelve(func(g *Gift) { g.Kind, g.Spec = Card, Spec{AppID: "wx1"} }), pool)
 		f.carrier.answers = []Outcome{{State: Unknown}, {State: Fulfilled}}
 		f.redeem(alice, pack, "a", nil)
 		if _, err := f.FulfilDue(ctx); err != nil {
@@ -161,7 +161,7 @@ func TestTheShelf(t *testing.T) {
 		})
 		for _, hidden := range []func(*Gift){
 			func(g *Gift) { g.Kind, g.Spec = Physical, Spec{} },
-			func(g *Gift) { g.Fen = 1 },
+			func(g *Gift) { g.Fen, g.Spec.Bill = 1, true },
 			func(g *Gift) { g.Points = 501 },
 			func(g *Gift) { g.Tier = 1 },
 			func(g *Gift) { g.Total = 0 },

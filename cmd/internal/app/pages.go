@@ -8,10 +8,12 @@ import (
 
 	"kaimenhong/handler"
 	"kaimenhong/model"
+	"kaimenhong/service/audience"
 	"kaimenhong/service/home"
 	"kaimenhong/service/idempotency"
 	"kaimenhong/service/mall"
 	"kaimenhong/service/member"
+	"kaimenhong/service/push"
 	"kaimenhong/service/session"
 	"kaimenhong/service/wechat"
 )
@@ -80,8 +82,50 @@ func (d *domains) sections() []home.Section {
 		}},
 		{Name: "redemptions", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.mall.Export(ctx, id) }},
 		{Name: "feedback", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.notes.Export(ctx, id) }},
+		{Name: "portrait", Read: func(ctx context.Context, id model.MemberID) (any, error) {
+			p, err := d.audience.Portrait(ctx, id)
+			if errors.Is(err, audience.ErrUnknown) {
+				return nil, nil // nothing is known of him yet
+			}
+			return p, err
+		}},
+		{Name: "pushes", Read: func(ctx context.Context, id model.MemberID) (any, error) { return exportPushes(ctx, d.planner, id) }},
 		{Name: "messageRights", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.push.Rights(ctx, id) }},
 	}
+}
+
+// pushed is a message to a member, or one that did not come, in his export.
+type pushed struct {
+	ID       model.ID      `json:"id"`
+	Campaign model.ID      `json:"campaign"`
+	Channel  model.Channel `json:"channel"`
+	State    string        `json:"state"`
+	Why      string        `json:"why"` // in words
+	At       model.Millis  `json:"at"`
+}
+
+// maxPushes bounds the pushes of an export, the newest first.
+const maxPushes = 1000
+
+// teller tells what was sent to a member, in pages that end before an id.
+type teller interface {
+	Pushes(ctx context.Context, member model.MemberID, before model.ID, limit int) ([]push.Told, error)
+}
+
+// exportPushes lists what was sent to the member.
+func exportPushes(ctx context.Context, from teller, member model.MemberID) ([]pushed, error) {
+	out, before := []pushed{}, model.ID(0)
+	for len(out) < maxPushes {
+		page, err := from.Pushes(ctx, member, before, maxPushes-len(out))
+		if err != nil || len(page) == 0 {
+			return out, err
+		}
+		for _, t := range page {
+			out = append(out, pushed{t.ID, t.Campaign, t.Channel, string(t.State), t.Sentence, t.At})
+		}
+		before = page[len(page)-1].ID
+	}
+	return out, nil
 }
 
 // closed forgets what a member was answered once his account is closed, and what the

@@ -262,14 +262,25 @@ func TestAMemberLeavesWithAllThatIsKeptOfHim(t *testing.T) {
 		}
 		mini.Do("PUT", "/consents", "c", map[string]any{"consents": []any{map[string]any{"purpose": "marketing", "version": 1, "granted": true}}}).Is(http.StatusOK)
 		mini.Do("POST", "/subscriptions", "s", map[string]any{"templates": []string{"T1", "T2"}}).Is(http.StatusNoContent)
+		w.Until("the audience knows him", func() bool { return w.Count("SELECT stage FROM audience_portrait WHERE stage > 0") == 1 })
 		all := mini.Get("/me/export").Is(http.StatusOK)
+		if all.Text("portrait.stage.title") == "" || all.Text("portrait.facts.0.key") == "" || !strings.Contains(string(all.Raw), `"pushes":[]`) {
+			t.Errorf("the export does not tell what the audience and the pushes keep: %s", all.Raw)
+		}
 		if all.Text("member.phone") != w.Person("ordinary").Phone || all.Number("points.balance.available") != 100 || all.Text("sessions.0.app") == "" {
 			t.Errorf("the export is %s", all.Raw)
 		}
 		mini.Do("DELETE", "/me", "bye", nil).Is(http.StatusNoContent)
+		w.Settle() // what he did before is written
 		mini.Do("DELETE", "/me", "bye", nil).Is(http.StatusNoContent)
 		w.Until("his session has ended", func() bool { return mini.Get("/me").Status == http.StatusUnauthorized })
 		mini.Do("DELETE", "/me", "bye", nil).Is(http.StatusNoContent)
+		w.Settle()
+		for _, table := range []string{"audience_portrait", "audience_customer", "audience_deed", "audience_member_tag", "audience_list_member", "member_phone", "push_entitlement", "notice"} {
+			if n := w.Count("SELECT member_id FROM " + table); n != 0 {
+				t.Errorf("%d rows of %s outlive the account", n, table)
+			}
+		}
 		stranger := w.Person("ordinary").Opens().SignsIn()
 		if me := stranger.Get("/me").Is(http.StatusOK); me.Text("balance.status") != "unbound" || me.Number("points.available") != 0 {
 			t.Errorf("after closing he is %s, want a stranger", me.Raw)
