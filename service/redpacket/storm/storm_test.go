@@ -36,7 +36,7 @@ import (
 )
 
 var (
-	duration = flag.Duration("storm.duration", 32*time.Second, "how long faults befall the game")
+	duration = flag.Duration("storm.duration", time.Minute, "how long faults befall the game")
 	seed     = flag.Uint64("storm.seed", 0, "of the clients and the faults; 0 draws one")
 )
 
