@@ -138,6 +138,7 @@ func (tb *table) help(t *rapid.T) {
 		play = tb.plain.Help
 	}
 	got, err := play(context.Background(), HelpRequest{Pot: p.id, Who: visitor(helper), Request: model.RequestID(request)})
+	defer tb.meet(t, p)
 	if before, ok := p.helps[helper]; ok {
 		want := error(nil)
 		if before.request != request {
@@ -154,9 +155,6 @@ func (tb *table) help(t *rapid.T) {
 		if !slices.ContainsFunc(refusals, func(want error) bool { return errors.Is(err, want) }) {
 			t.Fatalf("Help = %+v, %v, want one of %v", got, err, refusals)
 		}
-		if errors.Is(err, ErrEnded) && p.state == Open { // whoever meets the end closes the pot
-			tb.o.close(p)
-		}
 		return
 	}
 	if err != nil || got.K < 1 || got.K > tb.o.n {
@@ -169,6 +167,23 @@ func (tb *table) help(t *rapid.T) {
 	}
 	p.helps[helper] = told{request: request, help: got}
 	tb.o.days[paperDay{helper, model.DayOf(now.Time())}]++
+}
+
+// meet takes over that a help closed its pot: whoever meets the end of a pot may, also
+// one who is answered with what he did before or with another refusal. Before its end
+// or full, nobody may.
+func (tb *table) meet(t *rapid.T, p *paperPot) {
+	var state string
+	if err := tb.h.db.QueryRowContext(context.Background(), "SELECT state FROM pot WHERE id = ?", int64(p.id)).Scan(&state); err != nil {
+		t.Fatal(err)
+	}
+	if p.state != Open || State(state) != Closed {
+		return
+	}
+	if model.At(tb.h.clock.now()) < p.ends || len(p.helps) == tb.o.n {
+		t.Fatalf("pot %v was closed by a help with %d helps, which its time did not end", p.id, len(p.helps))
+	}
+	tb.o.close(p)
 }
 
 // end closes and fills what is due, on paper and in the game.
