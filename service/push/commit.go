@@ -29,13 +29,11 @@ func (p *Planner) commit(ctx context.Context, s shard, all []*recipient) error {
 	}
 	err = sqldb.InTx(ctx, p.SQL, func(tx *sql.Tx) error {
 		c := claim{Planner: p, q: db.New(tx), tx: tx, d: s.d, day: p.day(), ticks: int64(ticks), now: int64(p.now())}
-		kept, err := c.q.KeepShard(ctx, db.KeepShardParams{
-			LeaseUntil: int64(ticks.Add(p.opts.Lease)), DispatchID: int64(s.d.ID), N: s.n, Token: s.token, Now: int64(ticks),
-		})
+		kept, err := c.hold(ctx, s)
 		if err != nil {
 			return err
 		}
-		if kept == 0 {
+		if !kept {
 			return errLost
 		}
 		for _, step := range []func(context.Context, []*recipient) error{c.skips, c.loads, c.rights, c.rows, c.quotas} {
@@ -62,6 +60,15 @@ type claim struct {
 	day   int32
 	ticks int64
 	now   int64
+}
+
+// hold begins the lease anew and keeps everybody else from the shard until the
+// transaction ends; false when it is no longer ours.
+func (c *claim) hold(ctx context.Context, s shard) (bool, error) {
+	n, err := c.q.KeepShard(ctx, db.KeepShardParams{
+		LeaseUntil: c.ticks + c.opts.Lease.Milliseconds(), DispatchID: int64(s.d.ID), N: s.n, Token: s.token, Now: c.ticks,
+	})
+	return n > 0, err
 }
 
 // all makes sure that a statement hit every row.

@@ -181,21 +181,15 @@ func TestRefusedDataStopsTheDispatch(t *testing.T) {
 	})
 }
 
-// lose lets every lease run out, as when a worker died.
-func (r *rig) lose(t *testing.T) {
-	t.Helper()
-	_, err := r.sql.ExecContext(t.Context(), "UPDATE push_shard SET lease_until = 1 WHERE lease_until > 0")
-	must(t, err)
-}
-
 func TestADeadWorkersMessagesAreNotSentAgain(t *testing.T) {
 	everywhere(t, 30, push.PlannerOptions{Chunk: 10, Shard: 30}, func(t *testing.T, r *rig) {
 		r.stage(t, dispatch(1, by(model.CustomChannel)))
-		done := r.stopWorker(t)
+		wake, err := r.stall(t.Context())
+		must(t, err)
 		other := newRig(t, r.sql, r.crowd, push.PlannerOptions{Chunk: 10})
 		other.send(t)
 		r.wants(t, map[string]int64{"sent custom": 20, "unknown push.died": 10})
-		r.revive(t, done)
+		must(t, wake())
 		r.wants(t, map[string]int64{"sent custom": 20, "unknown push.died": 10})
 		once(t, r.crowd)
 	})
@@ -206,43 +200,37 @@ func TestADeadWorkersServiceNoticesAreSentByTheSameName(t *testing.T) {
 		d := dispatch(1, by(model.TemplateChannel))
 		d.Purpose = model.Transactional
 		r.stage(t, d)
-		done := r.stopWorker(t)
+		wake, err := r.stall(t.Context())
+		must(t, err)
 		other := newRig(t, r.sql, r.crowd, push.PlannerOptions{Chunk: 10})
 		other.send(t)
 		r.wants(t, map[string]int64{"sent template": 30})
-		r.revive(t, done)
+		must(t, wake())
 		r.wants(t, map[string]int64{"sent template": 30})
 		once(t, r.crowd)
 	})
 }
 
-// stopWorker lets a worker begin and stops it within its calls, for longer than its
-// lease.
-func (r *rig) stopWorker(t *testing.T) <-chan error {
-	t.Helper()
-	gate := make(chan struct{})
-	r.mu.Lock()
-	r.gate, r.waiting = gate, make(chan struct{}, 1000)
-	waiting := r.waiting
-	r.mu.Unlock()
-	done := make(chan error, 1)
-	go func() {
-		_, err := r.SendDue(t.Context())
-		done <- err
-	}()
-	<-waiting
-	r.mu.Lock()
-	r.stopped, r.gate = gate, nil
-	r.mu.Unlock()
-	r.lose(t)
-	return done
-}
-
-// revive lets the stopped worker go on.
-func (r *rig) revive(t *testing.T, done <-chan error) {
-	t.Helper()
-	close(r.stopped)
-	must(t, <-done)
+func TestWhoLostHisLeaseUndoesNothing(t *testing.T) {
+	everywhere(t, 30, push.PlannerOptions{Chunk: 10, Shard: 30}, func(t *testing.T, r *rig) {
+		d := dispatch(1, by(model.TemplateChannel))
+		d.Purpose = model.Transactional
+		r.stage(t, d)
+		slow, err := r.stall(t.Context())
+		must(t, err)
+		second, err := newRig(t, r.sql, r.crowd, push.PlannerOptions{Chunk: 10}).stall(t.Context()) // calls them once more
+		must(t, err)
+		r.answer = func(call) error {
+			if len(r.asked) <= 10 { // the slow one's
+				return noConsent
+			}
+			return nil
+		}
+		must(t, slow())
+		must(t, second())
+		r.wants(t, map[string]int64{"sent template": 30})
+		once(t, r.crowd)
+	})
 }
 
 // once makes sure that nobody got two messages of one material, which is one dispatch.

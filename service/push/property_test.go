@@ -111,32 +111,14 @@ func (m *machine) answers(list []int) {
 }
 
 // stop stops a worker within its calls until its lease has run out; it may wake up
-// later and go on.
+// later and go on. All calls of a shard are under way at once: one that begins only
+// when the worker wakes up would be sent by a plan from before it slept.
 func (m *machine) stop() {
-	gate, waiting := make(chan struct{}), make(chan struct{}, 1000)
-	replica := newRig(m.t, m.sql, m.crowd, m.opts)
-	m.mu.Lock()
-	m.gate, m.waiting = gate, waiting
-	m.mu.Unlock()
-	done := make(chan error, 1)
-	go func() {
-		_, err := replica.SendDue(m.t.Context())
-		done <- err
-	}()
-	select {
-	case <-waiting:
-	case err := <-done: // nothing was due
-		done <- err
-	}
-	m.mu.Lock()
-	m.gate = nil
-	m.mu.Unlock()
-	_, err := m.sql.ExecContext(m.t.Context(), "UPDATE push_shard SET lease_until = 1 WHERE lease_until > 0")
+	opts := m.opts
+	opts.Calls = opts.Shard
+	wake, err := newRig(m.t, m.sql, m.crowd, opts).stall(m.t.Context())
 	m.ok(err)
-	m.zombies = append(m.zombies, func() {
-		close(gate)
-		m.ok(<-done)
-	})
+	m.zombies = append(m.zombies, func() { m.ok(wake()) })
 }
 
 // check compares the rows with what arrived.

@@ -54,7 +54,7 @@ func (p *Planner) recover(ctx context.Context, s shard) error {
 				r.out = wasUnknown
 			}
 		}
-		if err := p.settle(ctx, s.d, again, h, &progress{}); err != nil {
+		if err := p.settle(ctx, s, again, h, &progress{}); err != nil {
 			return err
 		}
 	}
@@ -132,18 +132,16 @@ func (p *Planner) remake(ctx context.Context, d model.Dispatch, list []*recipien
 // giveUp calls rows unknown, for ever, while the shard is ours.
 func (p *Planner) giveUp(ctx context.Context, s shard, ticks model.Millis, ids []int64) error {
 	err := sqldb.InTx(ctx, p.SQL, func(tx *sql.Tx) error {
-		q := db.New(tx)
-		kept, err := q.KeepShard(ctx, db.KeepShardParams{
-			LeaseUntil: int64(ticks.Add(p.opts.Lease)), DispatchID: int64(s.d.ID), N: s.n, Token: s.token, Now: int64(ticks),
-		})
+		c := claim{Planner: p, q: db.New(tx), tx: tx, d: s.d, ticks: int64(ticks)}
+		kept, err := c.hold(ctx, s)
 		if err != nil {
 			return err
 		}
-		if kept == 0 {
+		if !kept {
 			return errLost
 		}
 		for part := range slices.Chunk(ids, maxIn) {
-			_, err := q.SettleRows(ctx, db.SettleRowsParams{
+			_, err := c.q.SettleRows(ctx, db.SettleRowsParams{
 				State: string(model.DeliveryUnknown), Why: whyDied, ChangedAt: int64(p.now()), FromState: string(model.DeliverySending), Ids: part,
 			})
 			if err != nil {

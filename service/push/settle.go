@@ -22,8 +22,10 @@ const busyPause = 5 * time.Second
 
 // settle commits what the calls said. What happened is written, also when the
 // process is asked to stop; when it cannot be, the rows stay "sending" and whoever
-// takes the shard over decides.
-func (p *Planner) settle(ctx context.Context, d model.Dispatch, list []*recipient, h *halts, g *progress) error {
+// takes the shard over decides. Only who still has the shard makes rows pending again:
+// whoever took it over may have called them once more. It is errLost when there were
+// such.
+func (p *Planner) settle(ctx context.Context, s shard, list []*recipient, h *halts, g *progress) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleLimit)
 	defer cancel()
 	var called []*recipient
@@ -35,27 +37,48 @@ func (p *Planner) settle(ctx context.Context, d model.Dispatch, list []*recipien
 	if len(called) == 0 {
 		return nil
 	}
-	err := p.write(ctx, d, called, h)
+	kept, err := p.write(ctx, s, called, h)
 	for err != nil && ctx.Err() == nil { // each part is guarded by "sending"
-		p.Log.WarnContext(ctx, "what was sent is not written yet", "dispatch", d.ID, "rows", len(called), "error", err)
+		p.Log.WarnContext(ctx, "what was sent is not written yet", "dispatch", s.d.ID, "rows", len(called), "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(200 * time.Millisecond):
-			err = p.write(ctx, d, called, h)
+			kept, err = p.write(ctx, s, called, h)
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("write what was sent: %w", err)
 	}
-	p.after(ctx, d, called, h, g)
+	p.after(ctx, s.d, called, h, g)
+	if !kept {
+		return errLost
+	}
 	return nil
 }
 
-// write is the transaction of settle.
-func (p *Planner) write(ctx context.Context, d model.Dispatch, called []*recipient, h *halts) error {
-	return sqldb.InTx(ctx, p.SQL, func(tx *sql.Tx) error {
-		e := ending{claim{Planner: p, q: db.New(tx), tx: tx, d: d, day: p.day(), now: int64(p.now())}}
-		for _, step := range []func(context.Context, []*recipient) error{e.sent, e.unknown, e.refused, e.uncalled} {
+// write is the transaction of settle. kept tells that nothing was left out because the
+// shard is no longer ours.
+func (p *Planner) write(ctx context.Context, s shard, called []*recipient, h *halts) (kept bool, err error) {
+	var ticks model.Millis
+	again := slices.ContainsFunc(called, func(r *recipient) bool { return r.out == wasRefused || r.out == uncalled })
+	if again {
+		if ticks, err = p.opts.Ticks(ctx); err != nil {
+			return false, err
+		}
+	}
+	err = sqldb.InTx(ctx, p.SQL, func(tx *sql.Tx) error {
+		e := ending{claim{Planner: p, q: db.New(tx), tx: tx, d: s.d, day: p.day(), ticks: int64(ticks), now: int64(p.now())}}
+		steps := []func(context.Context, []*recipient) error{e.sent, e.unknown}
+		kept = true
+		if again {
+			if kept, err = e.hold(ctx, s); err != nil {
+				return err
+			}
+		}
+		if kept {
+			steps = append(steps, e.refused, e.uncalled)
+		}
+		for _, step := range steps {
 			if err := step(ctx, called); err != nil {
 				return err
 			}
@@ -68,9 +91,10 @@ func (p *Planner) write(ctx context.Context, d model.Dispatch, called []*recipie
 		if h.stop == "" {
 			return nil
 		}
-		_, err := e.q.SetDispatchState(ctx, db.SetDispatchStateParams{State: stopped, Why: h.stop, ID: int64(d.ID), FromState: open})
+		_, err := e.q.SetDispatchState(ctx, db.SetDispatchStateParams{State: stopped, Why: h.stop, ID: int64(s.d.ID), FromState: open})
 		return err
 	})
+	return kept, err
 }
 
 // after tells the pass and the metrics what was written.

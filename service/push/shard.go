@@ -242,5 +242,5 @@ func (p *Planner) chunk(ctx context.Context, s shard, rows []db.PendingRowsRow, 
 		}
 	}
 	h := p.callAll(ctx, s.d, all, began)
-	return p.settle(ctx, s.d, all, h, g)
+	return p.settle(ctx, s, all, h, g)
 }

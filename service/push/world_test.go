@@ -1,8 +1,10 @@
 package push_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -37,7 +39,6 @@ type crowd struct {
 	began    func(call)    // asked when a call begins
 	gate     chan struct{} // calls wait here, when it is there
 	waiting  chan struct{} // and tell so
-	stopped  chan struct{} // the gate of a stopped worker
 }
 
 // call is one message to one person.
@@ -201,6 +202,7 @@ func newRig(t testing.TB, pool *sql.DB, c *crowd, opts push.PlannerOptions) *rig
 	if err != nil {
 		t.Fatal(err)
 	}
+	opts.Look = cmp.Or(opts.Look, time.Hour) // SendDue looks, and no board becomes too old in a slow test
 	redis, log := dbtest.EmbeddedRedis(t), slog.New(slog.DiscardHandler)
 	r := &rig{crowd: c, sql: pool}
 	r.Planner = push.NewPlanner(push.PlannerNeeds{
@@ -232,6 +234,41 @@ func (r *rig) stage(t testing.TB, d model.Dispatch) {
 	if err != nil || n != int64(len(r.frozen)) {
 		t.Fatalf("Stage = %d, %v, want %d", n, err, len(r.frozen))
 	}
+}
+
+// stall lets a replica begin to send and stops it within its calls, for longer than its
+// lease: all calls of what it wrote "sending" have begun and wait, and every shard is
+// free. wake lets it go on and answers what it said in the end.
+func (r *rig) stall(ctx context.Context) (wake func() error, err error) {
+	gate, waiting := make(chan struct{}), make(chan struct{}, 1000)
+	r.crowd.mu.Lock()
+	r.gate, r.waiting = gate, waiting
+	r.crowd.mu.Unlock()
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.SendDue(ctx)
+		done <- err
+	}()
+	wake = func() error {
+		close(gate)
+		return <-done
+	}
+	select {
+	case <-waiting:
+		var calls int
+		err = r.sql.QueryRowContext(ctx, `SELECT COUNT(*) FROM push_delivery d JOIN push_shard s ON s.dispatch_id = d.dispatch_id AND s.n = d.shard
+WHERE s.lease_until > 1 AND d.state = 'sending'`).Scan(&calls)
+		for range calls - 1 {
+			<-waiting
+		}
+	case err := <-done: // nothing was due
+		done <- err
+	}
+	r.crowd.mu.Lock()
+	r.gate = nil
+	r.crowd.mu.Unlock()
+	_, lost := r.sql.ExecContext(ctx, "UPDATE push_shard SET lease_until = 1 WHERE lease_until > 0")
+	return wake, errors.Join(err, lost)
 }
 
 // windows opens everybody's customer-service window.
