@@ -109,7 +109,7 @@ func (r *row) wait(ctx context.Context) error {
 func (c *committer) loop(stop <-chan struct{}) {
 	batch := make([]*row, 0, commitRows)
 	for {
-		batch = gather(c.queue, batch[:0], commitRows, stop)
+		batch = queued(c.queue, batch[:0], commitRows, stop)
 		if len(batch) == 0 {
 			return
 		}

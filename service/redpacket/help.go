@@ -210,21 +210,22 @@ func (e *Engine) decide(ctx context.Context, a *attempt, try int) (Help, error) 
 	return e.write(ctx, a, &row{k: d.k, request: a.Request, day: a.day, nth: nth, shown: a.Shown})
 }
 
-// takeSlot asks Redis for a slot, and tells it of the pot first where it knows none.
+// takeSlot asks Redis for a slot, and tells it of the pot where it knows none.
 func (e *Engine) takeSlot(ctx context.Context, a *attempt) (decision, error) {
 	d, err := e.askSlot(ctx, a)
 	if err != nil || d.code != "MISSING" {
 		return d, err
 	}
-	if err := e.merge(ctx, a.pot); err != nil {
-		return decision{}, err
-	}
-	return e.askSlot(ctx, a)
+	return e.mergeAndAsk(ctx, a)
+}
+
+// question is what the slot script takes.
+func (a *attempt) question() []any {
+	return []any{int64(a.helper()), int64(a.day), string(a.Request), int64(a.now)}
 }
 
 func (e *Engine) askSlot(ctx context.Context, a *attempt) (decision, error) {
-	said, err := e.redis.run(ctx, slotScript, a.pot.id.slotsKey(),
-		int64(a.helper()), int64(a.day), string(a.Request), int64(a.now))
+	said, err := e.redis.run(ctx, slotScript, a.pot.id.slotsKey(), a.question()...)
 	if err != nil {
 		return decision{}, err
 	}

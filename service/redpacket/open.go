@@ -173,7 +173,7 @@ func (p *opener) do(ctx context.Context, o *opening) error {
 func (p *opener) loop(stop <-chan struct{}) {
 	batch := make([]*opening, 0, openBatch)
 	for {
-		batch = gather(p.queue, batch[:0], openBatch, stop)
+		batch = queued(p.queue, batch[:0], openBatch, stop)
 		if len(batch) == 0 {
 			return
 		}

@@ -3,10 +3,8 @@ package redpacket
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -67,12 +65,12 @@ func (e *Engine) loadPot(ctx context.Context, id PotID) (*facts, error) {
 	// Others may wait for this load; the caller's haste is not theirs.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.opts.Timeout)
 	defer cancel()
-	row, err := e.q.Pot(ctx, int64(id))
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, ErrUnknownPot
-	}
+	row, found, err := loaded(ctx, e.loads.pots, id)
 	if err != nil {
-		return nil, fmt.Errorf("read pot %s: %w", id, err)
+		return nil, err
+	}
+	if !found {
+		return nil, ErrUnknownPot
 	}
 	return e.factsOf(row)
 }

@@ -157,16 +157,16 @@ type Engine struct {
 	met     *metrics
 	opts    Options
 
-	redis    sequencer
-	rows     *committer
-	standing *loader
-	opener   *opener
-	due      *dueList
-	games    *otter.Cache[GameID, Game]
-	pots     *otter.Cache[PotID, *facts]
-	merges   flights
-	sweeps   flights
-	boards   *otter.Cache[boardKey, Board]
+	redis  sequencer
+	rows   *committer
+	loads  loads
+	opener *opener
+	due    *dueList
+	games  *otter.Cache[GameID, Game]
+	pots   *otter.Cache[PotID, *facts]
+	merges flights
+	sweeps flights
+	boards *otter.Cache[boardKey, Board]
 
 	stop    chan struct{}
 	running sync.WaitGroup
@@ -200,11 +200,8 @@ func New(stores Stores, ids *model.IDs, now model.Clock, log *slog.Logger, reg p
 	scripts := newScripts(stores.Redis, opts, e.met)
 	e.redis = scripts
 	e.rows = newCommitter(stores.SQL, opts.Queue, e.met, e.landed)
-	e.standing = newLoader(e.q, opts)
+	e.loads = newLoads(e.q, opts)
 	e.opener = newOpener(e, opts.Queue)
-	for range loadLoops {
-		e.run(func() { e.standing.loop(e.stop) })
-	}
 	for range scriptLoops {
 		e.run(func() { scripts.loop(e.stop) })
 	}

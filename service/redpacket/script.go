@@ -39,6 +39,9 @@ var unissueLua string
 //go:embed script/held.lua
 var heldLua string
 
+//go:embed script/tell.lua
+var tellLua string
+
 var (
 	dayScript     = &script{redis.NewScript(dayLua)}
 	releaseScript = &script{redis.NewScript(releaseLua)}
@@ -47,7 +50,13 @@ var (
 	mergeScript   = &script{redis.NewScript(mergeLua)}
 	unissueScript = &script{redis.NewScript(unissueLua)}
 	heldScript    = &script{redis.NewScript(heldLua)}
+	tellScript    = &script{redis.NewScript(function("merge", mergeLua) + function("slot", slotLua) + tellLua)}
 )
+
+// function makes a script a function of another one.
+func function(name, lua string) string {
+	return "local function " + name + "(KEYS, ARGV)\n" + lua + "\nend\n"
+}
 
 // slotsKey holds what a pot has handed out.
 func (id PotID) slotsKey() string { return "redpacket:{" + id.String() + "}:slots" }
@@ -121,7 +130,7 @@ func (s *scripts) run(ctx context.Context, script *script, key string, args ...a
 func (s *scripts) loop(stop <-chan struct{}) {
 	batch := make([]*call, 0, scriptBatch)
 	for {
-		batch = gather(s.queue, batch[:0], scriptBatch, stop)
+		batch = queued(s.queue, batch[:0], scriptBatch, stop)
 		if len(batch) == 0 {
 			return
 		}
@@ -129,9 +138,9 @@ func (s *scripts) loop(stop <-chan struct{}) {
 	}
 }
 
-// gather waits for the first of a queue and takes what else is there, up to the
+// queued waits for the first of a queue and takes what else is there, up to the
 // limit. It returns none when the engine stops and nothing waits.
-func gather[T any](queue <-chan T, batch []T, limit int, stop <-chan struct{}) []T {
+func queued[T any](queue <-chan T, batch []T, limit int, stop <-chan struct{}) []T {
 	select {
 	case first := <-queue:
 		batch = append(batch, first)

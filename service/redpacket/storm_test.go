@@ -78,7 +78,7 @@ func (l *liar) invent(s *script) any {
 	switch s {
 	case dayScript:
 		return int64(l.draw(6) - 1)
-	case slotScript:
+	case slotScript, tellScript:
 		day := model.DayOf(newClock().now())
 		return []any{
 			"MISSING", "FULL", "ENDED", fmt.Sprint("OK|", l.draw(8)), fmt.Sprintf("AGAIN|%d|%d|r-%d", l.draw(8), int(day)-1+l.draw(3), l.draw(20)),

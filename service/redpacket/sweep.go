@@ -25,25 +25,56 @@ const keyLife = 2 * time.Hour
 // merge makes Redis know the standing rows of a pot, once at a time for each pot.
 func (e *Engine) merge(ctx context.Context, pot *facts) error {
 	return e.merges.do(ctx, pot.id, func(ctx context.Context) error {
-		e.met.redis.WithLabelValues("merge").Inc()
-		ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
-		defer cancel()
-		var rows []db.StandingOfPotsRow
-		if !pot.fresh.CompareAndSwap(true, false) {
-			var err error
-			if rows, err = e.standing.rows(ctx, pot.id); err != nil {
-				return err
-			}
+		rows, err := e.standingArgs(ctx, pot)
+		if err != nil {
+			return err
 		}
-		left := max(pot.ends.Time().Sub(e.now()), 0)
-		args := make([]any, 0, 3+3*len(rows))
-		args = append(args, pot.n(), int64(pot.ends), (left + keyLife).Milliseconds())
-		for _, row := range rows {
-			args = append(args, int64(row.K), row.HelperID, strconv.Itoa(int(row.Day.Int32))+"|"+row.RequestID)
-		}
-		_, err := e.redis.run(ctx, mergeScript, pot.id.slotsKey(), args...)
+		_, err = e.redis.run(ctx, mergeScript, pot.id.slotsKey(), rows...)
 		return err
 	})
+}
+
+// mergeAndAsk is merge and the question for a slot in one script, which saves the
+// first who touches a forgotten pot a round trip. Whoever finds another at it waits
+// for him and asks then.
+func (e *Engine) mergeAndAsk(ctx context.Context, a *attempt) (decision, error) {
+	var said any
+	err := e.merges.do(ctx, a.pot.id, func(ctx context.Context) error {
+		rows, err := e.standingArgs(ctx, a.pot)
+		if err != nil {
+			return err
+		}
+		said, err = e.redis.run(ctx, tellScript, a.pot.id.slotsKey(), append(a.question(), rows...)...)
+		return err
+	})
+	switch {
+	case err != nil:
+		return decision{}, err
+	case said == nil:
+		return e.askSlot(ctx, a)
+	}
+	return readDecision(said)
+}
+
+// standingArgs is what the merge script takes of a pot.
+func (e *Engine) standingArgs(ctx context.Context, pot *facts) ([]any, error) {
+	e.met.redis.WithLabelValues("merge").Inc()
+	ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
+	defer cancel()
+	var rows []db.StandingOfPotsRow
+	if !pot.fresh.CompareAndSwap(true, false) {
+		var err error
+		if rows, _, err = loaded(ctx, e.loads.rows, pot.id); err != nil {
+			return nil, err
+		}
+	}
+	left := max(pot.ends.Time().Sub(e.now()), 0)
+	args := make([]any, 0, 3+3*len(rows))
+	args = append(args, pot.n(), int64(pot.ends), (left + keyLife).Milliseconds())
+	for _, row := range rows {
+		args = append(args, int64(row.K), row.HelperID, strconv.Itoa(int(row.Day.Int32))+"|"+row.RequestID)
+	}
+	return args, nil
 }
 
 // mergeAndAgain is merge for a help that must be decided anew.
