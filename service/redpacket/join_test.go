@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -121,5 +122,79 @@ func TestAJoinedMemberSeesWhatHeDidAsTheOther(t *testing.T) {
 			t.Errorf("Open with the request of before, stopped = %v, %v, want %v", again.Pot, err, opened.Pot)
 		}
 		sound(t, e)
+	})
+}
+
+func TestTheBoardsNameWhoAnOwnerIsNow(t *testing.T) {
+	houses(t, func(t *testing.T, h *house) {
+		e := h.engine(t, Options{})
+		game := h.game(t, e, func(r *Rules) { r.Helps, r.HelpsPerDay = 2, 9 })
+		for i, owner := range []int{7, 2, 3} {
+			pot := open(t, e, game, owner)
+			h.clock.advance(time.Duration(i+1) * time.Minute)
+			for helper := 10; helper < 12; helper++ {
+				if _, err := helpAs(t, e, pot.Pot, helper, "r"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			settle(t, e) // before the clock goes on
+		}
+		join(t, e, 7, 2)
+		for by, want := range map[Ranking][]Rank{
+			MostHelped: {{Owner: 2, Helps: 4}, {Owner: 3, Helps: 2}},
+			Fastest:    {{Owner: 2, Took: time.Minute, Helps: 2}, {Owner: 2, Took: 2 * time.Minute, Helps: 2}, {Owner: 3, Took: 3 * time.Minute, Helps: 2}},
+		} {
+			board, err := e.Leaderboard(t.Context(), game.ID, by)
+			for i := range board.Ranks {
+				board.Ranks[i].Pot = 0
+			}
+			if err != nil || !slices.Equal(board.Ranks, want) {
+				t.Errorf("Leaderboard by %s = %+v, %v, want %+v", by, board.Ranks, err, want)
+			}
+		}
+	})
+}
+
+func TestARingOfFormerIDsIsStillARing(t *testing.T) {
+	houses(t, func(t *testing.T, h *house) {
+		e := h.engine(t, Options{})
+		game := h.game(t, e, func(r *Rules) { r.HelpsPerDay = 100 })
+		pot := open(t, e, game, 1)
+		help := func(pot PotID, as int) {
+			t.Helper()
+			h.clock.advance(time.Hour / 2)
+			if _, err := helpAs(t, e, pot, as, "r"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// Each plays under two ids: 11–14 help the pot and each other, and the pots that
+		// the owner helps in turn, as 100, are those of 21–24.
+		for i := 1; i <= 4; i++ {
+			own := open(t, e, game, 20+i)
+			help(pot.Pot, 10+i)
+			help(own.Pot, 10+i%4+1)
+			help(own.Pot, 100)
+		}
+		codes := func() (codes []string) {
+			t.Helper()
+			s, err := e.Score(t.Context(), pot.Pot, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range s.Reasons {
+				codes = append(codes, r.Code)
+			}
+			return codes
+		}
+		if seen := codes(); len(seen) > 0 {
+			t.Errorf("while all are strangers the score says %v, want nothing", seen)
+		}
+		join(t, e, 100, 1)
+		for i := 1; i <= 4; i++ {
+			join(t, e, model.MemberID(20+i), model.MemberID(10+i))
+		}
+		if seen := codes(); !slices.Equal(seen, []string{"reciprocal", "clique"}) {
+			t.Errorf("the score says %v, want the ring", seen)
+		}
 	})
 }

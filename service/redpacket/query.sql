@@ -142,13 +142,17 @@ FROM pot WHERE id > ? ORDER BY id LIMIT ?;
 -- name: WonAfter :many
 SELECT id, game_id, owner_id, won, done_at FROM pot WHERE id > ? AND won > 0 ORDER BY id LIMIT ?;
 
+-- The boards name who an owner is now: somebody who became part of a member counts as
+-- that member.
 -- name: Fastest :many
-SELECT id, owner_id, took, helps FROM pot
-WHERE game_id = ? AND state = 'filled' ORDER BY took, id LIMIT ?;
+SELECT p.id, CAST(COALESCE(j.member_id, p.owner_id) AS SIGNED) AS player, p.took, p.helps
+FROM pot p LEFT JOIN redpacket_join j ON j.game_id = p.game_id AND j.former_id = p.owner_id
+WHERE p.game_id = ? AND p.state = 'filled' ORDER BY p.took, p.id LIMIT ?;
 
 -- name: MostHelped :many
-SELECT owner_id, CAST(SUM(helps) AS SIGNED) AS helps FROM pot
-WHERE game_id = ? AND state = 'filled' GROUP BY owner_id ORDER BY helps DESC, owner_id LIMIT ?;
+SELECT CAST(COALESCE(j.member_id, p.owner_id) AS SIGNED) AS player, CAST(SUM(p.helps) AS SIGNED) AS helps
+FROM pot p LEFT JOIN redpacket_join j ON j.game_id = p.game_id AND j.former_id = p.owner_id
+WHERE p.game_id = ? AND p.state = 'filled' GROUP BY player ORDER BY helps DESC, player LIMIT ?;
 
 -- name: PotsOpened :many
 SELECT id, owner_id FROM pot WHERE owner_id IN (sqlc.slice(owners)) AND game_id = sqlc.arg(game_id) ORDER BY id LIMIT ?;

@@ -68,10 +68,17 @@ func (e *Engine) Score(ctx context.Context, id PotID, who people) (Score, error)
 	if len(rows) == 0 {
 		return Score{}, nil
 	}
-	c := circle{game: f.game, owner: f.owner}
+	game, err := e.Game(ctx, f.game)
+	if err != nil {
+		return Score{}, orUnavailable(err)
+	}
+	c := circle{game: &game, owner: game.joins.who(f.owner)}
 	for _, row := range rows {
-		c.helpers = append(c.helpers, model.MemberID(row.HelperID))
-		c.at = append(c.at, model.Millis(row.CreatedAt))
+		helper := game.joins.who(model.MemberID(row.HelperID))
+		if slices.Contains(c.helpers, helper) {
+			continue // who helped as two before he was one counts once
+		}
+		c.helpers, c.at = append(c.helpers, helper), append(c.at, model.Millis(row.CreatedAt))
 	}
 	if err := e.lookAround(ctx, &c); err != nil {
 		return Score{}, err
@@ -84,9 +91,9 @@ func (e *Engine) Score(ctx context.Context, id PotID, who people) (Score, error)
 	return c.score(), nil
 }
 
-// circle is what is known of a pot's helpers.
+// circle is what is known of a pot's helpers, each as the member who he is now.
 type circle struct {
-	game    GameID
+	game    *Game
 	owner   model.MemberID
 	helpers []model.MemberID
 	at      []model.Millis
@@ -99,19 +106,19 @@ type circle struct {
 
 // lookAround reads whom the circle's members help in this game.
 func (e *Engine) lookAround(ctx context.Context, c *circle) error {
-	members := append(slices.Clone(c.helpers), c.owner)
-	raw := make([]int64, len(members))
-	belongs := make(map[model.MemberID]bool, len(members))
-	for i, m := range members {
-		raw[i], belongs[m] = int64(m), true
+	var raw []int64
+	belongs := make(map[model.MemberID]bool, len(c.helpers)+1)
+	for _, m := range append(slices.Clone(c.helpers), c.owner) {
+		raw, belongs[m] = append(raw, rawMembers(c.game.joins.all(m))...), true
 	}
-	rows, err := e.q.HelpedOwners(ctx, db.HelpedOwnersParams{Helpers: raw, GameID: int64(c.game)})
+	rows, err := e.q.HelpedOwners(ctx, db.HelpedOwnersParams{Helpers: raw, GameID: int64(c.game.ID)})
 	if err != nil {
 		return fmt.Errorf("read whom the helpers help: %w", err)
 	}
 	c.inside, c.outside, c.inTurn = map[model.MemberID]int{}, map[model.MemberID]int{}, map[model.MemberID]bool{}
 	for _, row := range rows {
-		helper, owner := model.MemberID(row.HelperID), model.MemberID(row.OwnerID)
+		who := c.game.joins.who
+		helper, owner := who(model.MemberID(row.HelperID)), who(model.MemberID(row.OwnerID))
 		switch {
 		case helper == c.owner:
 			c.inTurn[owner] = true

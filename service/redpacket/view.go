@@ -295,7 +295,7 @@ func (e *Engine) loadBoard(ctx context.Context, key boardKey) (Board, error) {
 		}
 		for _, r := range rows {
 			took := time.Duration(r.Took) * time.Millisecond
-			board.Ranks = append(board.Ranks, Rank{model.MemberID(r.OwnerID), PotID(r.ID), took, int(r.Helps)})
+			board.Ranks = append(board.Ranks, Rank{model.MemberID(r.Player), PotID(r.ID), took, int(r.Helps)})
 		}
 		return board, nil
 	}
@@ -304,7 +304,7 @@ func (e *Engine) loadBoard(ctx context.Context, key boardKey) (Board, error) {
 		return Board{}, fmt.Errorf("rank the most helped owners: %w", err)
 	}
 	for _, r := range rows {
-		board.Ranks = append(board.Ranks, Rank{Owner: model.MemberID(r.OwnerID), Helps: int(r.Helps)})
+		board.Ranks = append(board.Ranks, Rank{Owner: model.MemberID(r.Player), Helps: int(r.Helps)})
 	}
 	return board, nil
 }

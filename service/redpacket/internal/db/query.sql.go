@@ -222,8 +222,9 @@ func (q *Queries) EditDraft(ctx context.Context, arg EditDraftParams) (int64, er
 }
 
 const fastest = `-- name: Fastest :many
-SELECT id, owner_id, took, helps FROM pot
-WHERE game_id = ? AND state = 'filled' ORDER BY took, id LIMIT ?
+SELECT p.id, CAST(COALESCE(j.member_id, p.owner_id) AS SIGNED) AS player, p.took, p.helps
+FROM pot p LEFT JOIN redpacket_join j ON j.game_id = p.game_id AND j.former_id = p.owner_id
+WHERE p.game_id = ? AND p.state = 'filled' ORDER BY p.took, p.id LIMIT ?
 `
 
 type FastestParams struct {
@@ -232,12 +233,14 @@ type FastestParams struct {
 }
 
 type FastestRow struct {
-	ID      int64
-	OwnerID int64
-	Took    int64
-	Helps   int32
+	ID     int64
+	Player int64
+	Took   int64
+	Helps  int32
 }
 
+// The boards name who an owner is now: somebody who became part of a member counts as
+// that member.
 func (q *Queries) Fastest(ctx context.Context, arg FastestParams) ([]FastestRow, error) {
 	rows, err := q.db.QueryContext(ctx, fastest, arg.GameID, arg.Limit)
 	if err != nil {
@@ -249,7 +252,7 @@ func (q *Queries) Fastest(ctx context.Context, arg FastestParams) ([]FastestRow,
 		var i FastestRow
 		if err := rows.Scan(
 			&i.ID,
-			&i.OwnerID,
+			&i.Player,
 			&i.Took,
 			&i.Helps,
 		); err != nil {
@@ -993,8 +996,9 @@ func (q *Queries) LockOpenPot(ctx context.Context, arg LockOpenPotParams) (int64
 }
 
 const mostHelped = `-- name: MostHelped :many
-SELECT owner_id, CAST(SUM(helps) AS SIGNED) AS helps FROM pot
-WHERE game_id = ? AND state = 'filled' GROUP BY owner_id ORDER BY helps DESC, owner_id LIMIT ?
+SELECT CAST(COALESCE(j.member_id, p.owner_id) AS SIGNED) AS player, CAST(SUM(p.helps) AS SIGNED) AS helps
+FROM pot p LEFT JOIN redpacket_join j ON j.game_id = p.game_id AND j.former_id = p.owner_id
+WHERE p.game_id = ? AND p.state = 'filled' GROUP BY player ORDER BY helps DESC, player LIMIT ?
 `
 
 type MostHelpedParams struct {
@@ -1003,8 +1007,8 @@ type MostHelpedParams struct {
 }
 
 type MostHelpedRow struct {
-	OwnerID int64
-	Helps   int64
+	Player int64
+	Helps  int64
 }
 
 func (q *Queries) MostHelped(ctx context.Context, arg MostHelpedParams) ([]MostHelpedRow, error) {
@@ -1016,7 +1020,7 @@ func (q *Queries) MostHelped(ctx context.Context, arg MostHelpedParams) ([]MostH
 	var items []MostHelpedRow
 	for rows.Next() {
 		var i MostHelpedRow
-		if err := rows.Scan(&i.OwnerID, &i.Helps); err != nil {
+		if err := rows.Scan(&i.Player, &i.Helps); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
