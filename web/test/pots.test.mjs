@@ -53,6 +53,7 @@ test('an envelope', { skip: skip || false }, async (t) => {
     await mini().getByText('正好 3 位好友').waitFor()
     pot = (await mini().locator('.page[data-pot]').getAttribute('data-pot'))
     const shares = (await mini().locator('.shares').innerText()).match(/[\d.]+ 元/g).map((s) => parseFloat(s))
+    await mini().locator('.shares').getByText('顺序在结束后公布').waitFor()
     assert.ok(shares.length >= 1 && shares.every((s, i) => i === 0 || s > shares[i - 1]), `the shares are sorted: ${shares}`)
   })
 
@@ -93,6 +94,7 @@ test('an envelope', { skip: skip || false }, async (t) => {
     await helpsByHimself('senior', pot)
     await mini().locator('.page[data-status=filled]').waitFor()
     await mini().locator('[data-prize]').waitFor()
+    await mini().locator('.shares').getByText('顺序见公平性验证').waitFor()
     if (await button('领取').count()) await button('领取').click()
     await mini().locator('[data-prize=paid]').waitFor({ timeout: 60_000 })
     await shot('envelope')
