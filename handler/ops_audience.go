@@ -11,6 +11,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 	crowd "kaimenhong/service/audience"
 )
 
@@ -81,22 +82,12 @@ func uploadOf(ctx context.Context) (crowd.Upload, error) {
 	return u, err
 }
 
-// before reads a cursor that is an id.
-func before(cursor string) model.ID { return ByID{cursor}.id() }
-
-// paged words a page of things with ids, newest first.
-func paged[T any](page []T, limit int, err error, id func(T) model.ID) (*listAnswer[T], error) {
-	next := ""
-	if err == nil && len(page) > 0 && len(page) == limit {
-		next = id(page[len(page)-1]).String()
-	}
-	return listed(page, next, err, func(v T) T { return v })
-}
+func same[T any](v T) T { return v }
 
 // Imports lists the files, newest first, also while one is saved.
 func (h OpsAudience) Imports(ctx context.Context, in *Page) (*listAnswer[crowd.Import], error) {
-	page, err := h.Crowd.Imports(ctx, before(in.Cursor), in.Limit)
-	return paged(page, in.Limit, err, func(i crowd.Import) model.ID { return i.ID })
+	page, next, err := h.Crowd.Imports(ctx, in.Cursor, in.Limit)
+	return listed(page, next, err, same)
 }
 
 // GetImport tells how far a file is.
@@ -114,8 +105,8 @@ func (h OpsAudience) ImportErrors(ctx context.Context, in *errorsInput) (*listAn
 	if _, err := h.Crowd.ImportStatus(ctx, in.id()); err != nil {
 		return nil, err
 	}
-	page, err := h.Crowd.ImportErrors(ctx, in.id(), int64(before(in.Cursor)), in.Limit)
-	return paged(page, in.Limit, err, func(e crowd.LineError) model.ID { return model.ID(e.Line) })
+	page, next, err := h.Crowd.ImportErrors(ctx, in.id(), in.Cursor, in.Limit)
+	return listed(page, next, err, same)
 }
 
 type fileAnswer struct {
@@ -132,18 +123,16 @@ func (h OpsAudience) ImportErrorsFile(ctx context.Context, in *ByID) (*fileAnswe
 	var out bytes.Buffer
 	out.WriteString("\ufeff") // for spreadsheets, which take UTF-8 by it
 	w := csv.NewWriter(&out)
-	lines, after := [][]string{{"行号", "原因"}}, int64(0)
-	for range crowd.MaxImportErrors/crowd.MaxPage + 1 {
-		page, err := h.Crowd.ImportErrors(ctx, in.id(), after, crowd.MaxPage)
+	lines := [][]string{{"行号", "原因"}}
+	for cursor, more := "", true; more && len(lines) <= crowd.MaxImportErrors; more = cursor != "" {
+		some, next, err := h.Crowd.ImportErrors(ctx, in.id(), cursor, page.Max)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range page {
-			lines, after = append(lines, []string{strconv.FormatInt(e.Line, 10), inert(e.Text)}), e.Line
+		for _, e := range some {
+			lines = append(lines, []string{strconv.FormatInt(e.Line, 10), inert(e.Text)})
 		}
-		if len(page) < crowd.MaxPage {
-			break
-		}
+		cursor = next
 	}
 	if err := w.WriteAll(lines); err != nil {
 		return nil, err
@@ -222,8 +211,8 @@ func (h OpsAudience) Tag(ctx context.Context, in *tagInput) (*oneAnswer[tagAnswe
 
 // Frozen lists the audiences that were used, newest first.
 func (h OpsAudience) Frozen(ctx context.Context, in *Page) (*listAnswer[crowd.Frozen], error) {
-	page, err := h.Crowd.FrozenList(ctx, before(in.Cursor), in.Limit)
-	return paged(page, in.Limit, err, func(f crowd.Frozen) model.ID { return f.ID })
+	page, next, err := h.Crowd.FrozenList(ctx, in.Cursor, in.Limit)
+	return listed(page, next, err, same)
 }
 
 // treeOf reads a tree strictly. It comes as any JSON, for what is wrong with it is

@@ -9,7 +9,7 @@ import (
 
 type campaignBook interface {
 	Get(ctx context.Context, id model.ID) (campaigns.Campaign, error)
-	List(ctx context.Context, before model.ID, limit int) ([]campaigns.Campaign, error)
+	List(ctx context.Context, cursor string, limit int) ([]campaigns.Campaign, string, error)
 	Progress(ctx context.Context, id model.ID) (campaigns.Progress, error)
 }
 
@@ -133,12 +133,8 @@ func onePlan(v campaigns.Version, err error) (*opsVersionAnswer, error) {
 
 // List lists the campaigns, newest first.
 func (h OpsCampaign) List(ctx context.Context, in *Page) (*listAnswer[opsCampaign], error) {
-	before, err := campaigns.Cursor(in.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	page, err := h.Book.List(ctx, before, in.Limit)
-	return listed(page, campaigns.NextCursor(page, in.Limit), err, newOpsCampaign)
+	page, next, err := h.Book.List(ctx, in.Cursor, in.Limit)
+	return listed(page, next, err, newOpsCampaign)
 }
 
 // Get is one campaign.

@@ -16,7 +16,7 @@ import (
 type (
 	// ruleBook is the operators' own answers to words.
 	ruleBook interface {
-		List(ctx context.Context, after model.ID, limit int) ([]chat.Rule, error)
+		List(ctx context.Context, cursor string, limit int) ([]chat.Rule, string, error)
 		Get(ctx context.Context, id model.ID) (chat.Rule, error)
 	}
 	ruleWriter interface {
@@ -26,7 +26,7 @@ type (
 	}
 	// noteBook is what members told us.
 	noteBook interface {
-		List(ctx context.Context, open bool, before model.ID, limit int) ([]chat.Note, error)
+		List(ctx context.Context, open bool, cursor string, limit int) ([]chat.Note, string, error)
 		Finish(ctx context.Context, by, id model.ID, remark string) error
 	}
 )
@@ -128,11 +128,7 @@ func ruleRowOf(r chat.Rule) ruleRow {
 
 // List lists the rules.
 func (h OpsChat) List(ctx context.Context, in *Page) (*listAnswer[ruleRow], error) {
-	page, err := h.Rules.List(ctx, ByID{in.Cursor}.id(), in.Limit)
-	next := ""
-	if len(page) == in.Limit {
-		next = page[len(page)-1].ID.String()
-	}
+	page, next, err := h.Rules.List(ctx, in.Cursor, in.Limit)
 	return listed(page, next, err, ruleRowOf)
 }
 
@@ -199,11 +195,7 @@ func feedbackRowOf(n chat.Note) feedbackRow {
 
 // Feedback lists what members told us.
 func (h OpsChat) Feedback(ctx context.Context, in *feedbackInput) (*listAnswer[feedbackRow], error) {
-	page, err := h.Notes.List(ctx, in.Open, ByID{in.Cursor}.id(), in.Limit)
-	next := ""
-	if len(page) == in.Limit {
-		next = page[len(page)-1].ID.String()
-	}
+	page, next, err := h.Notes.List(ctx, in.Open, in.Cursor, in.Limit)
 	return listed(page, next, err, feedbackRowOf)
 }
 

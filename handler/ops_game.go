@@ -24,7 +24,7 @@ type (
 	}
 	// prizeDesk is where people decide about prizes that wait for them.
 	prizeDesk interface {
-		Waiting(ctx context.Context, state payout.State, after model.ID, limit int) ([]payout.Payout, error)
+		Waiting(ctx context.Context, state payout.State, cursor string, limit int) ([]payout.Payout, string, error)
 		Review(ctx context.Context, pot model.ID, d payout.Decision) error
 	}
 )
@@ -110,9 +110,8 @@ func (h OpsGame) Resume(ctx context.Context, in *opsResumeInput) (*empty, error)
 }
 
 type opsPrizesInput struct {
+	Page
 	State string `query:"state" enum:"held,failed,frozen,paying" default:"held"`
-	After string `query:"after" pattern:"^([1-9][0-9]{0,18})?$" doc:"上一页最后的红包编号"`
-	Limit int    `query:"limit" minimum:"1" maximum:"100" default:"50"`
 }
 
 type opsPrize struct {
@@ -128,28 +127,12 @@ type opsPrize struct {
 	UpdatedAt instant        `json:"updatedAt" format:"date-time"`
 }
 
-type opsPrizesAnswer struct {
-	Body struct {
-		Items []opsPrize `json:"items"`
-	}
-}
-
 // Waiting lists the prizes that wait for a person, with the reason of each.
-func (h OpsGame) Waiting(ctx context.Context, in *opsPrizesInput) (*opsPrizesAnswer, error) {
-	after, err := model.ParseID(in.After)
-	if err != nil {
-		after = 0 // from the first on
-	}
-	found, err := h.Prizes.Waiting(ctx, payout.State(in.State), after, in.Limit)
-	if err != nil {
-		return nil, err
-	}
-	out := &opsPrizesAnswer{}
-	out.Body.Items = make([]opsPrize, len(found))
-	for i, p := range found {
-		out.Body.Items[i] = opsPrize{p.Pot, p.Game, p.Member, string(p.Kind), p.Value, p.Quantity, string(p.State), p.Why, when(p.CreatedAt), when(p.UpdatedAt)}
-	}
-	return out, nil
+func (h OpsGame) Waiting(ctx context.Context, in *opsPrizesInput) (*listAnswer[opsPrize], error) {
+	page, next, err := h.Prizes.Waiting(ctx, payout.State(in.State), in.Cursor, in.Limit)
+	return listed(page, next, err, func(p payout.Payout) opsPrize {
+		return opsPrize{p.Pot, p.Game, p.Member, string(p.Kind), p.Value, p.Quantity, string(p.State), p.Why, when(p.CreatedAt), when(p.UpdatedAt)}
+	})
 }
 
 type opsReviewInput struct {

@@ -34,13 +34,13 @@ type (
 		Reject(ctx context.Context, id, checker model.ID) (points.Adjustment, error)
 	}
 	adjustmentBook interface {
-		Adjustments(ctx context.Context, state string, after model.ID, limit int) ([]points.Adjustment, error)
+		Adjustments(ctx context.Context, state, cursor string, limit int) ([]points.Adjustment, string, error)
 	}
 	// accrualDesk takes the carrier's files of points.
 	accrualDesk interface {
 		Import(ctx context.Context, operator model.ID, name, checksum string, file io.Reader) (points.File, error)
 		File(ctx context.Context, hash string) (points.File, error)
-		FileErrors(ctx context.Context, hash string, after int64, limit int) ([]points.FileError, error)
+		FileErrors(ctx context.Context, hash, cursor string, limit int) ([]points.FileError, string, error)
 	}
 )
 
@@ -83,11 +83,7 @@ type adjustmentsInput struct {
 
 // Adjustments lists those in a state, oldest first.
 func (h OpsPoints) Adjustments(ctx context.Context, in *adjustmentsInput) (*listAnswer[adjustment], error) {
-	page, err := h.Book.Adjustments(ctx, in.State, before(in.Cursor), in.Limit)
-	next := ""
-	if len(page) == in.Limit {
-		next = page[len(page)-1].ID.String()
-	}
+	page, next, err := h.Book.Adjustments(ctx, in.State, in.Cursor, in.Limit)
 	return listed(page, next, err, newAdjustment)
 }
 
@@ -180,10 +176,6 @@ type accrualError struct {
 
 // FileErrors lists the rows that were refused.
 func (h OpsPoints) FileErrors(ctx context.Context, in *fileErrorsInput) (*listAnswer[accrualError], error) {
-	page, err := h.Files.FileErrors(ctx, in.Hash, int64(before(in.Cursor)), in.Limit)
-	next := ""
-	if len(page) == in.Limit {
-		next = model.ID(page[len(page)-1].Line).String()
-	}
+	page, next, err := h.Files.FileErrors(ctx, in.Hash, in.Cursor, in.Limit)
 	return listed(page, next, err, func(e points.FileError) accrualError { return accrualError(e) })
 }

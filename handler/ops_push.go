@@ -18,7 +18,7 @@ func (h Handlers) opsPushes(api huma.API) {
 // told says why pushes came or did not.
 type told interface {
 	WhyNot(ctx context.Context, member model.MemberID, campaign model.ID) ([]push.Told, error)
-	Pushes(ctx context.Context, member model.MemberID, before model.ID, limit int) ([]push.Told, error)
+	Pushes(ctx context.Context, member model.MemberID, cursor string, limit int) ([]push.Told, string, error)
 }
 
 // OpsPush tells operators of pushes.
@@ -55,15 +55,7 @@ func (h OpsPush) List(ctx context.Context, in *opsPushInput) (*listAnswer[opsPus
 		all, err := h.Told.WhyNot(ctx, member, campaign)
 		return listed(all, "", err, newOpsPush)
 	}
-	var before model.ID
-	if in.Cursor != "" {
-		before = ByID{in.Cursor}.id()
-	}
-	page, err := h.Told.Pushes(ctx, member, before, in.Limit)
-	next := ""
-	if len(page) == in.Limit {
-		next = page[len(page)-1].ID.String()
-	}
+	page, next, err := h.Told.Pushes(ctx, member, in.Cursor, in.Limit)
 	return listed(page, next, err, newOpsPush)
 }
 

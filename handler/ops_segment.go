@@ -24,11 +24,7 @@ func newSegment(s crowd.Segment) segmentView {
 
 // Segments lists the newest first.
 func (h OpsAudience) Segments(ctx context.Context, in *Page) (*listAnswer[segmentView], error) {
-	page, err := h.Crowd.Segments(ctx, before(in.Cursor), in.Limit)
-	next := ""
-	if len(page) > 0 && len(page) == in.Limit {
-		next = page[len(page)-1].ID.String()
-	}
+	page, next, err := h.Crowd.Segments(ctx, in.Cursor, in.Limit)
 	return listed(page, next, err, newSegment)
 }
 

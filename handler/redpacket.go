@@ -31,8 +31,8 @@ type (
 	}
 	// potLists are a member's pots and helps, and the leaderboard.
 	potLists interface {
-		MyPots(ctx context.Context, owner model.MemberID, before redpacket.PotID, limit int) ([]redpacket.PotLine, error)
-		MyHelps(ctx context.Context, helper model.MemberID, limit int) ([]redpacket.HelpLine, error)
+		MyPots(ctx context.Context, owner model.MemberID, cursor string, limit int) ([]redpacket.PotLine, string, error)
+		MyHelps(ctx context.Context, helper model.MemberID, cursor string, limit int) ([]redpacket.HelpLine, string, error)
 		Leaderboard(ctx context.Context, game redpacket.GameID, by redpacket.Ranking) (redpacket.Board, error)
 	}
 	// prizes are on their way.

@@ -121,11 +121,6 @@ func (h Redpacket) helpers(ctx context.Context, shown []redpacket.Helper) ([]sho
 	return out, nil
 }
 
-type potsInput struct {
-	Before string `query:"before" pattern:"^([1-9][0-9]{0,18})?$" doc:"只看这个红包之前开启的"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"50" default:"20"`
-}
-
 type potLine struct {
 	ID         redpacket.PotID  `json:"id"`
 	CampaignID redpacket.GameID `json:"campaignId"`
@@ -140,23 +135,13 @@ type potLine struct {
 	Prize      *prize           `json:"prize,omitempty"`
 }
 
-type potsAnswer struct {
-	Body struct {
-		Items []potLine `json:"items"`
-	}
-}
-
 // MyPots lists the member's pots, newest first, with their prizes.
-func (h Redpacket) MyPots(ctx context.Context, in *potsInput) (*potsAnswer, error) {
-	before, err := model.ParseID(in.Before)
-	if err != nil {
-		before = 0 // from the newest on
-	}
+func (h Redpacket) MyPots(ctx context.Context, in *Page) (*listAnswer[potLine], error) {
 	who, err := h.visitor(ctx)
 	if err != nil {
 		return nil, err
 	}
-	lines, err := h.Lists.MyPots(ctx, who.Member.ID, redpacket.PotID(before), in.Limit)
+	lines, next, err := h.Lists.MyPots(ctx, who.Member.ID, in.Cursor, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -168,8 +153,7 @@ func (h Redpacket) MyPots(ctx context.Context, in *potsInput) (*potsAnswer, erro
 	if err != nil {
 		return nil, err
 	}
-	out := &potsAnswer{}
-	out.Body.Items = []potLine{}
+	out := &listAnswer[potLine]{list[potLine]{Items: []potLine{}, Next: next}}
 	for _, l := range lines {
 		g, err := h.Games.Game(ctx, l.Game)
 		if err != nil {
@@ -188,10 +172,6 @@ func (h Redpacket) MyPots(ctx context.Context, in *potsInput) (*potsAnswer, erro
 	return out, nil
 }
 
-type helpsInput struct {
-	Limit int `query:"limit" minimum:"1" maximum:"50" default:"20"`
-}
-
 type helpLine struct {
 	PotID      redpacket.PotID  `json:"potId"`
 	K          int              `json:"k" doc:"第几份"`
@@ -205,24 +185,17 @@ type helpLine struct {
 	At         instant          `json:"at" format:"date-time"`
 }
 
-type helpsAnswer struct {
-	Body struct {
-		Items []helpLine `json:"items"`
-	}
-}
-
 // MyHelps lists the pots that the member helped, newest first.
-func (h Redpacket) MyHelps(ctx context.Context, in *helpsInput) (*helpsAnswer, error) {
+func (h Redpacket) MyHelps(ctx context.Context, in *Page) (*listAnswer[helpLine], error) {
 	who, err := h.visitor(ctx)
 	if err != nil {
 		return nil, err
 	}
-	lines, err := h.Lists.MyHelps(ctx, who.Member.ID, in.Limit)
+	lines, next, err := h.Lists.MyHelps(ctx, who.Member.ID, in.Cursor, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	out := &helpsAnswer{}
-	out.Body.Items = []helpLine{}
+	out := &listAnswer[helpLine]{list[helpLine]{Items: []helpLine{}, Next: next}}
 	for _, l := range lines {
 		g, err := h.Games.Game(ctx, l.Game)
 		if err != nil {

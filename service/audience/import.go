@@ -14,6 +14,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/audience/internal/db"
 )
@@ -241,16 +242,21 @@ func (a *Audience) ImportStatus(ctx context.Context, id model.ID) (Import, error
 	return imported(f), nil
 }
 
-// ImportErrors are the refused lines after one (0: from the first), at most limit
-// and MaxPage.
-func (a *Audience) ImportErrors(ctx context.Context, id model.ID, after int64, limit int) ([]LineError, error) {
-	found, err := a.q.ImportErrors(ctx, db.ImportErrorsParams{ImportID: int64(id), After: after, Limit: page(limit)})
+// ImportErrors are the refused lines in their order; cursor is "" or the one that came
+// with the page before. Errors: page.ErrCursor.
+func (a *Audience) ImportErrors(ctx context.Context, id model.ID, cursor string, limit int) (list []LineError, next string, err error) {
+	after, err := page.After(cursor)
 	if err != nil {
-		return nil, fmt.Errorf("read the errors of an import: %w", err)
+		return nil, "", err
 	}
-	list := make([]LineError, 0, len(found))
+	size := page.Size(limit)
+	found, err := a.q.ImportErrors(ctx, db.ImportErrorsParams{ImportID: int64(id), After: after, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("read the errors of an import: %w", err)
+	}
+	found, next = page.Cut(found, size, func(e db.ImportErrorsRow) string { return page.Cursor(e.Line) })
 	for _, e := range found {
 		list = append(list, LineError{e.Line, e.Detail})
 	}
-	return list, nil
+	return list, next, nil
 }

@@ -63,7 +63,7 @@ func TestAFileIsImportedOnce(t *testing.T) {
 		if n, err := a.Count(t.Context(), tree(t, `{"attribute":"arpu1","op":"known"}`)); n != 91 || err != nil {
 			t.Errorf("customers = %d, %v, want 91", n, err)
 		}
-		page, err := a.ImportErrors(t.Context(), first.ID, 0, 3)
+		page, _, err := a.ImportErrors(t.Context(), first.ID, "", 3)
 		if err != nil || len(page) != 3 || page[0].Line != 11 || !strings.Contains(page[0].Text, "手机号不正确") {
 			t.Errorf("ImportErrors = %v, %v, want three with line 11 first", page, err)
 		}

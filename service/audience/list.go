@@ -133,9 +133,9 @@ func listOf(l db.AudienceList) List {
 	return List{ID: model.ID(l.ID), Name: l.Name, Size: l.Size, CreatedAt: model.Millis(l.CreatedAt)}
 }
 
-// Lists are the newest lists, at most MaxPage.
+// Lists are the newest lists, at most 200.
 func (a *Audience) Lists(ctx context.Context, limit int) ([]List, error) {
-	found, err := a.q.Lists(ctx, page(limit))
+	found, err := a.q.Lists(ctx, int32(min(max(limit, 1), maxShown)))
 	if err != nil {
 		return nil, fmt.Errorf("list lists: %w", err)
 	}

@@ -1,42 +1,53 @@
 package audience
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/service/audience/internal/db"
 )
 
-// Imports lists the newest first, before an id (0: from the start), at most MaxPage.
-func (a *Audience) Imports(ctx context.Context, before model.ID, limit int) ([]Import, error) {
-	found, err := a.q.Imports(ctx, db.ImportsParams{Before: cmp.Or(int64(before), math.MaxInt64), Limit: page(limit)})
+// Imports lists the newest first; cursor is "" or the one that came with the page
+// before. Errors: page.ErrCursor.
+func (a *Audience) Imports(ctx context.Context, cursor string, limit int) (list []Import, next string, err error) {
+	before, err := page.Before(cursor)
 	if err != nil {
-		return nil, fmt.Errorf("list imports: %w", err)
+		return nil, "", err
 	}
-	list := make([]Import, 0, len(found))
+	size := page.Size(limit)
+	found, err := a.q.Imports(ctx, db.ImportsParams{Before: before, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("list imports: %w", err)
+	}
+	found, next = page.Cut(found, size, func(f db.AudienceImport) string { return page.Cursor(f.ID) })
 	for _, f := range found {
 		list = append(list, imported(f))
 	}
-	return list, nil
+	return list, next, nil
 }
 
-// FrozenList lists the newest first, before an id (0: from the start), at most MaxPage.
-func (a *Audience) FrozenList(ctx context.Context, before model.ID, limit int) ([]Frozen, error) {
-	found, err := a.q.FrozenBefore(ctx, db.FrozenBeforeParams{Before: cmp.Or(int64(before), math.MaxInt64), Limit: page(limit)})
+// FrozenList lists the newest first; cursor is "" or the one that came with the page
+// before. Errors: page.ErrCursor.
+func (a *Audience) FrozenList(ctx context.Context, cursor string, limit int) (list []Frozen, next string, err error) {
+	before, err := page.Before(cursor)
 	if err != nil {
-		return nil, fmt.Errorf("list frozen audiences: %w", err)
+		return nil, "", err
 	}
-	list := make([]Frozen, 0, len(found))
+	size := page.Size(limit)
+	found, err := a.q.FrozenBefore(ctx, db.FrozenBeforeParams{Before: before, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("list frozen audiences: %w", err)
+	}
+	found, next = page.Cut(found, size, func(f db.AudienceFrozen) string { return page.Cursor(f.ID) })
 	for _, f := range found {
 		list = append(list, frozen(f))
 	}
-	return list, nil
+	return list, next, nil
 }
 
 // FindPhone finds a person by number. Errors: ErrUnknown.

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/audience/internal/db"
 )
@@ -142,31 +143,28 @@ func decode(found db.AudienceSegment) (Segment, error) {
 	return s, nil
 }
 
-// MaxPage is how many rows a list answers at most.
-const MaxPage = 200
-
-// Segments lists the newest first, before an id (0: from the start), at most
-// MaxPage.
-func (a *Audience) Segments(ctx context.Context, before model.ID, limit int) ([]Segment, error) {
-	if before == 0 {
-		before = math.MaxInt64
-	}
-	found, err := a.q.Segments(ctx, db.SegmentsParams{Before: int64(before), Limit: page(limit)})
+// Segments lists the newest first; cursor is "" or the one that came with the page
+// before. Errors: page.ErrCursor.
+func (a *Audience) Segments(ctx context.Context, cursor string, limit int) (list []Segment, next string, err error) {
+	before, err := page.Before(cursor)
 	if err != nil {
-		return nil, fmt.Errorf("list segments: %w", err)
+		return nil, "", err
 	}
-	list := make([]Segment, 0, len(found))
+	size := page.Size(limit)
+	found, err := a.q.Segments(ctx, db.SegmentsParams{Before: before, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("list segments: %w", err)
+	}
+	found, next = page.Cut(found, size, func(f db.AudienceSegment) string { return page.Cursor(f.ID) })
 	for _, f := range found {
 		s, err := decode(f)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		list = append(list, s)
 	}
-	return list, nil
+	return list, next, nil
 }
-
-func page(limit int) int32 { return int32(min(max(limit, 1), MaxPage)) }
 
 // Estimate is a count that may be off.
 type Estimate struct {
@@ -222,8 +220,11 @@ func estimated(hits int64, f float64) Estimate {
 	return e
 }
 
+// maxShown bounds a sample, and the lists that are shown at once.
+const maxShown = 200
+
 // Sample is the first n people in the order of their sample number, at most
-// MaxPage: the same ones each time. Errors: ErrSegment.
+// 200: the same ones each time. Errors: ErrSegment.
 func (a *Audience) Sample(ctx context.Context, tree Node, n int) ([]model.MemberID, error) {
 	e, err := a.ready(ctx, &tree, 0, model.DayOf(a.Now()))
 	if err != nil {
@@ -231,7 +232,7 @@ func (a *Audience) Sample(ctx context.Context, tree Node, n int) ([]model.Member
 	}
 	a.segments.WithLabelValues("sample").Inc()
 	s := query(&e, "p.member_id", "")
-	s.add(" ORDER BY p.sample, p.member_id LIMIT ?", page(n))
+	s.add(" ORDER BY p.sample, p.member_id LIMIT ?", min(max(n, 1), maxShown))
 	return a.members(ctx, s)
 }
 

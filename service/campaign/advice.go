@@ -66,23 +66,3 @@ func (a Advice) Preview(ctx context.Context, id model.ID, version int, member mo
 	}
 	return all, nil
 }
-
-// Cursor reads the cursor of a list: the last campaign of the page before.
-func Cursor(text string) (model.ID, error) {
-	if text == "" {
-		return 0, nil
-	}
-	id, err := model.ParseID(text)
-	if err != nil {
-		return 0, ErrCursor
-	}
-	return id, nil
-}
-
-// NextCursor is where the page after this one begins; empty when it was the last.
-func NextCursor(page []Campaign, limit int) string {
-	if len(page) == 0 || len(page) < limit {
-		return ""
-	}
-	return page[len(page)-1].ID.String()
-}

@@ -36,6 +36,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 	"kaimenhong/service/campaign/internal/db"
 )
 
@@ -49,7 +50,6 @@ var (
 	ErrChecker = fault.New(fault.Forbidden, "campaign.checker", "方案的编写人和提交人不能审批自己的方案，请换一位同事")
 	ErrCount   = fault.New(fault.Conflict, "campaign.count", "确认的人数与冻结的人数不一致，请核对后重新确认")
 	ErrWhy     = fault.New(fault.Invalid, "campaign.why", "请写明原因，最多60个字")
-	ErrCursor  = fault.New(fault.Invalid, "campaign.cursor", "翻页参数不正确")
 	ErrCron    = fault.New(fault.Invalid, "campaign.cron", "定时表达式不正确")
 )
 
@@ -237,25 +237,26 @@ func (c *Campaigns) mirrored(ctx context.Context, r db.Campaign) (Campaign, erro
 	return found, nil
 }
 
-// MaxPage is how many campaigns one page has at most.
-const MaxPage = 100
-
-// List is a page of the campaigns before one (0: from the newest).
-func (c *Campaigns) List(ctx context.Context, before model.ID, limit int) ([]Campaign, error) {
-	if before == 0 {
-		before = 1<<63 - 1
-	}
-	rows, err := c.q.CampaignsBefore(ctx, db.CampaignsBeforeParams{Before: int64(before), Limit: int32(min(max(limit, 1), MaxPage))})
+// List is a page of the campaigns, newest first; cursor is "" or the one that came with
+// the page before. Errors: page.ErrCursor.
+func (c *Campaigns) List(ctx context.Context, cursor string, limit int) (list []Campaign, next string, err error) {
+	before, err := page.Before(cursor)
 	if err != nil {
-		return nil, fmt.Errorf("list campaigns: %w", err)
+		return nil, "", err
 	}
-	list := make([]Campaign, len(rows))
+	size := page.Size(limit)
+	rows, err := c.q.CampaignsBefore(ctx, db.CampaignsBeforeParams{Before: before, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("list campaigns: %w", err)
+	}
+	rows, next = page.Cut(rows, size, func(r db.Campaign) string { return page.Cursor(r.ID) })
+	list = make([]Campaign, len(rows))
 	for i, r := range rows {
 		if list[i], err = c.mirrored(ctx, r); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
-	return list, nil
+	return list, next, nil
 }
 
 // Version reads one version of a campaign's plan; 0 is the last. Errors: ErrUnknown,

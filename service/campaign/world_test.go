@@ -202,10 +202,10 @@ func (w *world) Collect(ctx context.Context, _ model.ID, request model.RequestID
 }
 
 func (w *world) Members(_ context.Context, frozen model.ID, after model.MemberID, limit int) ([]model.MemberID, error) {
-	return page(w.frozen[frozen], after, limit), nil
+	return upTo(w.frozen[frozen], after, limit), nil
 }
 
-func page(all []model.MemberID, after model.MemberID, limit int) []model.MemberID {
+func upTo(all []model.MemberID, after model.MemberID, limit int) []model.MemberID {
 	i, found := slices.BinarySearch(all, after)
 	if found {
 		i++
@@ -271,7 +271,7 @@ func (w *world) Look(_ context.Context, _ When, members []model.MemberID, at mod
 }
 
 func (w *world) Joined(_ context.Context, segment model.ID, after model.MemberID, limit int) ([]model.MemberID, error) {
-	return page(w.people[segment], after, limit), nil
+	return upTo(w.people[segment], after, limit), nil
 }
 
 func (w *world) Among(_ context.Context, frozen model.ID, members []model.MemberID) ([]model.MemberID, error) {

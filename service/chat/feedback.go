@@ -5,11 +5,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"math"
 	"strings"
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 	"kaimenhong/model/seal"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/chat/internal/db"
@@ -103,42 +103,39 @@ func (b *Notes) Keep(ctx context.Context, member model.MemberID, message string,
 // noteContext binds a sealed message to its row.
 func noteContext(id model.ID) []byte { return seal.Bind("chat_feedback.message", int64(id)) }
 
-// maxPage bounds a page of feedback or rules.
-const maxPage = 200
-
 // remarkContext binds a sealed remark to its row.
 func remarkContext(id model.ID) []byte { return seal.Bind("chat_feedback_done.note", int64(id)) }
 
-// List returns at most limit (up to 200) notes older than before, newest first;
-// before 0 begins with the newest. open leaves out what was taken care of.
-func (b *Notes) List(ctx context.Context, open bool, before model.ID, limit int) ([]Note, error) {
-	if before == 0 {
-		before = math.MaxInt64
+// List returns the notes, newest first; cursor is "" or the one that came with the page
+// before. open leaves out what was taken care of. Errors: page.ErrCursor.
+func (b *Notes) List(ctx context.Context, open bool, cursor string, limit int) (notes []Note, next string, err error) {
+	before, err := page.Before(cursor)
+	if err != nil {
+		return nil, "", err
 	}
-	limit = min(max(limit, 1), maxPage)
+	size := page.Size(limit)
 	var rows []db.FeedbackBeforeRow
-	var err error
 	if open {
 		var waiting []db.OpenFeedbackBeforeRow
-		waiting, err = b.queries.OpenFeedbackBefore(ctx, db.OpenFeedbackBeforeParams{ID: int64(before), Limit: int32(limit)})
+		waiting, err = b.queries.OpenFeedbackBefore(ctx, db.OpenFeedbackBeforeParams{ID: before, Limit: size + 1})
 		for _, r := range waiting {
 			rows = append(rows, db.FeedbackBeforeRow{ID: r.ID, MemberID: r.MemberID, Message: r.Message, CreatedAt: r.CreatedAt})
 		}
 	} else {
-		rows, err = b.queries.FeedbackBefore(ctx, db.FeedbackBeforeParams{ID: int64(before), Limit: int32(limit)})
+		rows, err = b.queries.FeedbackBefore(ctx, db.FeedbackBeforeParams{ID: before, Limit: size + 1})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list the feedback: %w", err)
+		return nil, "", fmt.Errorf("list the feedback: %w", err)
 	}
-	notes := make([]Note, 0, len(rows))
+	rows, next = page.Cut(rows, size, func(r db.FeedbackBeforeRow) string { return page.Cursor(r.ID) })
 	for _, r := range rows {
 		n, err := b.note(r)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		notes = append(notes, n)
 	}
-	return notes, nil
+	return notes, next, nil
 }
 
 func (b *Notes) note(r db.FeedbackBeforeRow) (Note, error) {

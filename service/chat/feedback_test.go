@@ -30,10 +30,10 @@ func finishes(t *testing.T, k *talk, id model.ID) {
 			t.Errorf("Finish %s = %v, want %v", tt.what, err, tt.want)
 		}
 	}
-	if open, err := k.notes.List(t.Context(), true, 0, 10); err != nil || len(open) != 0 {
+	if open, _, err := k.notes.List(t.Context(), true, "", 10); err != nil || len(open) != 0 {
 		t.Errorf("open Notes = %+v, %v, want none", open, err)
 	}
-	if done, err := k.notes.List(t.Context(), false, 0, 10); err != nil || len(done) != 1 || done[0].DoneBy != 3 || done[0].Remark != "已增开窗口" {
+	if done, _, err := k.notes.List(t.Context(), false, "", 10); err != nil || len(done) != 1 || done[0].DoneBy != 3 || done[0].Remark != "已增开窗口" {
 		t.Errorf("Notes = %+v, %v, want the one as done", done, err)
 	}
 }

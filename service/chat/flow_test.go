@@ -17,6 +17,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 	"kaimenhong/service/chat"
 )
 
@@ -106,7 +107,7 @@ func TestARepeatChangesNothingAndSaysTheSame(t *testing.T) {
 				t.Errorf("the repeat of %q says\n%s\nwant\n%s", says, second.Text, first.Text)
 			}
 		}
-		notes, err := k.notes.List(t.Context(), false, 0, 10)
+		notes, _, err := k.notes.List(t.Context(), false, "", 10)
 		if err != nil || len(notes) != 1 || notes[0].Message != "排队太久了，请多开窗口" || notes[0].Member != 7 {
 			t.Errorf("Notes = %+v, %v, want the one message", notes, err)
 		}
@@ -114,7 +115,7 @@ func TestARepeatChangesNothingAndSaysTheSame(t *testing.T) {
 		if err := pool.QueryRowContext(t.Context(), "SELECT message FROM chat_feedback").Scan(&stored); err != nil || strings.Contains(stored, "排队") {
 			t.Errorf("the table holds %q, %v, want it sealed", stored, err)
 		}
-		if older, err := k.notes.List(t.Context(), false, notes[0].ID, 10); err != nil || len(older) != 0 {
+		if older, _, err := k.notes.List(t.Context(), false, page.Cursor(int64(notes[0].ID)), 10); err != nil || len(older) != 0 {
 			t.Errorf("older Notes = %+v, %v, want none", older, err)
 		}
 		finishes(t, k, notes[0].ID)

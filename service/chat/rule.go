@@ -15,6 +15,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/chat/internal/db"
 )
@@ -120,16 +121,12 @@ func (r *Rules) Refresh(ctx context.Context) error {
 		return nil
 	}
 	var all []Rule
-	for last := model.ID(0); len(all) < maxRules; {
-		page, err := r.List(ctx, last, maxPage)
-		if err != nil {
+	for cursor, more := "", true; more && len(all) < maxRules; more = cursor != "" {
+		var some []Rule
+		if some, cursor, err = r.List(ctx, cursor, page.Max); err != nil {
 			return err
 		}
-		all = append(all, page...)
-		if len(page) < maxPage {
-			break
-		}
-		last = page[len(page)-1].ID
+		all = append(all, some...)
 	}
 	r.current.Store(newMatcher(version, all))
 	return nil
@@ -273,21 +270,27 @@ func (r *Rules) Get(ctx context.Context, id model.ID) (Rule, error) {
 	return ruleOf(row)
 }
 
-// List returns at most limit rules (up to 200) with ids above after, in order.
-func (r *Rules) List(ctx context.Context, after model.ID, limit int) ([]Rule, error) {
-	rows, err := r.queries.RulesAfter(ctx, db.RulesAfterParams{ID: int64(after), Limit: int32(min(max(limit, 1), maxPage))})
+// List returns the rules in the order in which they were made; cursor is "" or the one
+// that came with the page before. Errors: page.ErrCursor.
+func (r *Rules) List(ctx context.Context, cursor string, limit int) (rules []Rule, next string, err error) {
+	after, err := page.After(cursor)
 	if err != nil {
-		return nil, fmt.Errorf("list the rules: %w", err)
+		return nil, "", err
 	}
-	rules := make([]Rule, 0, len(rows))
+	size := page.Size(limit)
+	rows, err := r.queries.RulesAfter(ctx, db.RulesAfterParams{ID: after, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("list the rules: %w", err)
+	}
+	rows, next = page.Cut(rows, size, func(row db.ChatRule) string { return page.Cursor(row.ID) })
 	for _, row := range rows {
 		rule, err := ruleOf(row)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		rules = append(rules, rule)
 	}
-	return rules, nil
+	return rules, next, nil
 }
 
 func ruleOf(row db.ChatRule) (Rule, error) {

@@ -13,6 +13,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 	"kaimenhong/service/chat"
 )
 
@@ -111,10 +112,10 @@ func TestRulesAreKeptOnce(t *testing.T) {
 		if got, err := rules.Get(t.Context(), first.ID); err != nil || !reflect.DeepEqual(got, first) {
 			t.Errorf("Get = %+v, %v, want %+v", got, err, first)
 		}
-		if list, err := rules.List(t.Context(), 0, 10); err != nil || len(list) != 1 {
+		if list, _, err := rules.List(t.Context(), "", 10); err != nil || len(list) != 1 {
 			t.Errorf("List = %d rules, %v, want 1", len(list), err)
 		}
-		if list, err := rules.List(t.Context(), first.ID, 10); err != nil || len(list) != 0 {
+		if list, _, err := rules.List(t.Context(), page.Cursor(int64(first.ID)), 10); err != nil || len(list) != 0 {
 			t.Errorf("List after the last = %d rules, %v, want 0", len(list), err)
 		}
 		if err := rules.Drop(t.Context(), 1, first.ID); err != nil {

@@ -12,6 +12,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 )
 
 // trail is an audit that remembers what was committed, and refuses when it is told to.
@@ -168,7 +169,7 @@ func TestParcelsWaitInTheirQueues(t *testing.T) {
 		if _, _, err := f.Parcels(ctx, Failed, "", 2); !errors.Is(err, ErrState) {
 			t.Errorf("another queue = %v", err)
 		}
-		if _, _, err := f.Parcels(ctx, Accepted, "x", 2); !errors.Is(err, ErrCursor) {
+		if _, _, err := f.Parcels(ctx, Accepted, "x", 2); !errors.Is(err, page.ErrCursor) {
 			t.Errorf("a made up cursor = %v", err)
 		}
 	})

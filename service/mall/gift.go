@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/mall/internal/db"
 )
@@ -215,16 +216,13 @@ func (m *Mall) Gift(ctx context.Context, id model.ID) (Gift, error) {
 	return gift(row)
 }
 
-// maxPage is the most that one page carries.
-const maxPage = 100
-
 // AllGifts are those on sale and those that are not, newest first, for operators;
 // cursor is "" or the one that came with the page before.
 //
-// Errors: ErrCursor.
-func (m *Mall) AllGifts(ctx context.Context, cursor string, limit int) (page []Gift, next string, err error) {
-	size := int32(min(max(limit, 1), maxPage))
-	before, err := idCursor(cursor, math.MaxInt64)
+// Errors: page.ErrCursor.
+func (m *Mall) AllGifts(ctx context.Context, cursor string, limit int) (list []Gift, next string, err error) {
+	size := page.Size(limit)
+	before, err := page.Before(cursor)
 	if err != nil {
 		return nil, "", err
 	}
@@ -232,42 +230,29 @@ func (m *Mall) AllGifts(ctx context.Context, cursor string, limit int) (page []G
 	if err != nil {
 		return nil, "", fmt.Errorf("read all gifts: %w", err)
 	}
-	if len(rows) > int(size) {
-		rows = rows[:size]
-		next = model.ID(rows[size-1].ID).String()
-	}
-	page, err = gifts(rows)
-	return page, next, err
-}
-
-// idCursor reads a cursor that is an id; first stands for the first page.
-func idCursor(cursor string, first int64) (int64, error) {
-	if cursor == "" {
-		return first, nil
-	}
-	id, err := model.ParseID(cursor)
-	if err != nil {
-		return 0, ErrCursor
-	}
-	return int64(id), nil
+	rows, next = page.Cut(rows, size, func(r db.MallGift) string { return page.Cursor(r.ID) })
+	list, err = gifts(rows)
+	return list, next, err
 }
 
 // Gifts are those on sale now, in the order in which they are shown. cursor is "" or
 // the one that came with the page before.
 //
-// Errors: ErrCursor.
+// Errors: page.ErrCursor.
 func (m *Mall) Gifts(ctx context.Context, cursor string, limit int) ([]Gift, string, error) {
 	return m.GiftsOf(ctx, "", cursor, limit)
 }
 
 // GiftsOf are the Gifts of one category; "" is all of them.
-func (m *Mall) GiftsOf(ctx context.Context, category, cursor string, limit int) (page []Gift, next string, err error) {
-	size := int32(min(max(limit, 1), maxPage))
+func (m *Mall) GiftsOf(ctx context.Context, category, cursor string, limit int) (list []Gift, next string, err error) {
+	size := page.Size(limit)
 	after := db.GiftsAfterParams{Now: m.millis(), Limit: size + 1}
 	if cursor != "" {
-		if n, err := fmt.Sscanf(cursor, "%d.%d", &after.AfterPosition, &after.AfterID); n != 2 || err != nil {
-			return nil, "", ErrCursor
+		position, id, err := page.Pair(cursor)
+		if err != nil || position > math.MaxInt32 {
+			return nil, "", page.ErrCursor
 		}
+		after.AfterPosition, after.AfterID = int32(position), id
 	}
 	var rows []db.MallGift
 	if category == "" {
@@ -280,17 +265,14 @@ func (m *Mall) GiftsOf(ctx context.Context, category, cursor string, limit int) 
 	if err != nil {
 		return nil, "", fmt.Errorf("read the gifts: %w", err)
 	}
-	if len(rows) > int(size) {
-		rows = rows[:size]
-		next = fmt.Sprintf("%d.%d", rows[size-1].Position, rows[size-1].ID)
-	}
-	page, err = gifts(rows)
-	return page, next, err
+	rows, next = page.Cut(rows, size, func(r db.MallGift) string { return page.Cursor(int64(r.Position), r.ID) })
+	list, err = gifts(rows)
+	return list, next, err
 }
 
 // Categories are those of the gifts on sale now, in the order in which they are shown.
 func (m *Mall) Categories(ctx context.Context) ([]string, error) {
-	names, err := db.New(m.DB).Categories(ctx, db.CategoriesParams{Now: m.millis(), Limit: maxPage})
+	names, err := db.New(m.DB).Categories(ctx, db.CategoriesParams{Now: m.millis(), Limit: page.Max})
 	if err != nil {
 		return nil, fmt.Errorf("read the categories: %w", err)
 	}

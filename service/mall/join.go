@@ -9,6 +9,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/mall/internal/db"
 )
@@ -154,7 +155,7 @@ type Exported struct {
 func (m *Mall) Export(ctx context.Context, member model.MemberID) ([]Exported, error) {
 	out := []Exported{}
 	for before := int64(math.MaxInt64); len(out) < maxExport; {
-		rows, err := db.New(m.DB).Redemptions(ctx, db.RedemptionsParams{MemberID: int64(member), Before: before, Limit: maxPage})
+		rows, err := db.New(m.DB).Redemptions(ctx, db.RedemptionsParams{MemberID: int64(member), Before: before, Limit: page.Max})
 		if err != nil {
 			return nil, fmt.Errorf("export the redemptions of member %s: %w", member, err)
 		}
@@ -172,7 +173,7 @@ func (m *Mall) Export(ctx context.Context, member model.MemberID) ([]Exported, e
 			})
 			before = row.ID
 		}
-		if len(rows) < maxPage {
+		if len(rows) < page.Max {
 			break
 		}
 	}

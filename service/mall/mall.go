@@ -52,7 +52,6 @@ var (
 	ErrParcel         = fault.New(fault.Invalid, "mall.parcel", "请填写快递公司和单号（不超过128字）")
 	ErrCoupon         = fault.New(fault.Invalid, "mall.coupon", "券码应为1到100个字符")
 	ErrCouponFile     = fault.New(fault.Invalid, "mall.coupon_file", "券码文件应为CSV或XLSX，首行为表头，其中一列为“券码”")
-	ErrCursor         = fault.New(fault.Invalid, "mall.cursor", "翻页参数不正确")
 )
 
 // Kind is what a gift is.

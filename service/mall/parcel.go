@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/mall/internal/db"
 )
@@ -30,32 +31,29 @@ type Parcel struct {
 // Parcels are those that wait to be shipped (Accepted), or to be received (Shipped),
 // the oldest first; cursor is "" or the one that came with the page before.
 //
-// Errors: ErrCursor, ErrState for another state.
-func (m *Mall) Parcels(ctx context.Context, state State, cursor string, limit int) (page []Parcel, next string, err error) {
+// Errors: page.ErrCursor, ErrState for another state.
+func (m *Mall) Parcels(ctx context.Context, state State, cursor string, limit int) (list []Parcel, next string, err error) {
 	queue, ok := map[State]int64{Accepted: toShip, Shipped: onTheWay}[state]
 	if !ok {
 		return nil, "", ErrState
 	}
-	after, err := idCursor(cursor, 0)
+	after, err := page.After(cursor)
 	if err != nil {
 		return nil, "", err
 	}
-	size := int32(min(max(limit, 1), maxPage))
+	size := page.Size(limit)
 	rows, err := db.New(m.DB).Parcels(ctx, db.ParcelsParams{NextAt: queue, AfterID: after, Limit: size + 1})
 	if err != nil {
 		return nil, "", fmt.Errorf("read the parcels: %w", err)
 	}
-	if len(rows) > int(size) {
-		rows = rows[:size]
-		next = model.ID(rows[size-1].ID).String()
-	}
-	page = make([]Parcel, len(rows))
+	rows, next = page.Cut(rows, size, func(r db.MallRedemption) string { return page.Cursor(r.ID) })
+	list = make([]Parcel, len(rows))
 	for i, row := range rows {
-		if page[i], err = m.parcel(row); err != nil {
+		if list[i], err = m.parcel(row); err != nil {
 			return nil, "", err
 		}
 	}
-	return page, next, nil
+	return list, next, nil
 }
 
 // Parcel is one of them, in whatever state.

@@ -6,10 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/model/seal"
 	"kaimenhong/service/mall/internal/db"
 )
@@ -58,33 +57,26 @@ func (m *Mall) own(ctx context.Context, member model.MemberID, id model.ID) (db.
 // Redemptions are the member's redemptions, newest first; cursor is "" or the one
 // that came with the page before.
 //
-// Errors: ErrCursor.
-func (m *Mall) Redemptions(ctx context.Context, member model.MemberID, cursor string, limit int) (page []Redemption, next string, err error) {
-	size := int32(min(max(limit, 1), maxPage))
-	before := int64(math.MaxInt64)
-	if cursor != "" {
-		id, err := model.ParseID(cursor)
-		if err != nil {
-			return nil, "", ErrCursor
-		}
-		before = int64(id)
+// Errors: page.ErrCursor.
+func (m *Mall) Redemptions(ctx context.Context, member model.MemberID, cursor string, limit int) (list []Redemption, next string, err error) {
+	size := page.Size(limit)
+	before, err := page.Before(cursor)
+	if err != nil {
+		return nil, "", err
 	}
 	rows, err := db.New(m.DB).Redemptions(ctx, db.RedemptionsParams{MemberID: int64(member), Before: before, Limit: size + 1})
 	if err != nil {
 		return nil, "", fmt.Errorf("read the redemptions of member %s: %w", member, err)
 	}
-	if len(rows) > int(size) {
-		rows = rows[:size]
-		next = strconv.FormatInt(rows[size-1].ID, 10)
-	}
+	rows, next = page.Cut(rows, size, func(r db.MallRedemption) string { return page.Cursor(r.ID) })
 	for _, row := range rows {
 		r, err := m.redemption(row)
 		if err != nil {
 			return nil, "", err
 		}
-		page = append(page, r)
+		list = append(list, r)
 	}
-	return page, next, nil
+	return list, next, nil
 }
 
 func (m *Mall) redemption(row db.MallRedemption) (Redemption, error) {

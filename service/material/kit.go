@@ -10,6 +10,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/material/internal/db"
 )
@@ -273,29 +274,26 @@ func (m *Materials) UseKit(ctx context.Context, version model.ID) (Kit, error) {
 
 // Kits lists the newest version of every kit, the newest kit first.
 //
-// Errors: ErrCursor.
-func (m *Materials) Kits(ctx context.Context, cursor string, limit int) (page []Kit, next string, err error) {
-	from, err := before(cursor)
+// Errors: page.ErrCursor.
+func (m *Materials) Kits(ctx context.Context, cursor string, limit int) (list []Kit, next string, err error) {
+	before, err := page.Before(cursor)
 	if err != nil {
 		return nil, "", err
 	}
-	size := min(max(limit, 1), maxPage)
-	rows, err := m.q.KitsBefore(ctx, db.KitsBeforeParams{Before: from, Limit: int32(size + 1)})
+	size := page.Size(limit)
+	rows, err := m.q.KitsBefore(ctx, db.KitsBeforeParams{Before: before, Limit: size + 1})
 	if err != nil {
 		return nil, "", fmt.Errorf("list the kits: %w", err)
 	}
-	if len(rows) > size {
-		rows = rows[:size]
-		next = model.ID(rows[size-1].ID).String()
-	}
+	rows, next = page.Cut(rows, size, func(r db.MaterialKit) string { return page.Cursor(r.ID) })
 	for _, r := range rows {
 		k, err := m.Kit(ctx, model.ID(r.VersionID))
 		if err != nil {
 			return nil, "", err
 		}
-		page = append(page, k)
+		list = append(list, k)
 	}
-	return page, next, nil
+	return list, next, nil
 }
 
 // KitVersions lists the versions of a kit, newest first, at most 100.

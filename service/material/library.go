@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/material/internal/db"
 )
@@ -191,14 +192,14 @@ type Filter struct {
 
 // Materials lists the library, newest first.
 //
-// Errors: ErrCursor.
+// Errors: page.ErrCursor.
 func (m *Materials) Materials(ctx context.Context, f Filter, cursor string, limit int) ([]Material, string, error) {
-	before, err := before(cursor)
+	before, err := page.Before(cursor)
 	if err != nil {
 		return nil, "", err
 	}
-	size := min(max(limit, 1), maxPage)
-	in := db.MaterialsParams{Before: before, FolderID: -1, Kind: string(f.Kind), Words: f.Words, Tag: f.Tag, Limit: int32(size + 1)}
+	size := page.Size(limit)
+	in := db.MaterialsParams{Before: before, FolderID: -1, Kind: string(f.Kind), Words: f.Words, Tag: f.Tag, Limit: size + 1}
 	if f.Folder != nil {
 		in.FolderID = int64(*f.Folder)
 	}
@@ -212,25 +213,9 @@ func (m *Materials) Materials(ctx context.Context, f Filter, cursor string, limi
 	if err != nil {
 		return nil, "", fmt.Errorf("list the materials: %w", err)
 	}
-	next := ""
-	if len(rows) > size {
-		rows = rows[:size]
-		next = model.ID(rows[size-1].ID).String()
-	}
-	page, err := m.tagged(ctx, rows)
-	return page, next, err
-}
-
-// before reads the cursor of a list that goes down.
-func before(cursor string) (int64, error) {
-	if cursor == "" {
-		return math.MaxInt64, nil
-	}
-	id, err := model.ParseID(cursor)
-	if err != nil {
-		return 0, ErrCursor
-	}
-	return int64(id), nil
+	rows, next := page.Cut(rows, size, func(r db.Material) string { return page.Cursor(r.ID) })
+	list, err := m.tagged(ctx, rows)
+	return list, next, err
 }
 
 // Arrangement is where a material lies and how it is called.

@@ -51,7 +51,6 @@ var (
 	ErrNote      = fault.New(fault.Invalid, "material.note", "请填写退回原因，最多200个字")
 	ErrRetired   = fault.New(fault.Conflict, "material.retired", "该素材已停用")
 	ErrChannel   = fault.New(fault.Invalid, "material.channel", "该素材不能通过这个渠道发送")
-	ErrCursor    = fault.New(fault.Invalid, "material.cursor", "翻页参数不正确")
 	ErrFull      = fault.New(fault.Limited, "material.full", "数量已达上限，请先整理")
 	ErrUnrenders = fault.New(fault.Unavailable, "material.values", "暂时取不到会员资料，请稍后再试")
 )

@@ -15,6 +15,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/material/internal/db"
 )
@@ -159,25 +160,22 @@ func picture(r db.PictureByHashRow) Picture {
 
 // Pictures lists them, newest first.
 //
-// Errors: ErrCursor.
-func (m *Materials) Pictures(ctx context.Context, cursor string, limit int) (page []Picture, next string, err error) {
-	from, err := before(cursor)
+// Errors: page.ErrCursor.
+func (m *Materials) Pictures(ctx context.Context, cursor string, limit int) (list []Picture, next string, err error) {
+	before, err := page.Before(cursor)
 	if err != nil {
 		return nil, "", err
 	}
-	size := min(max(limit, 1), maxPage)
-	rows, err := m.q.PicturesBefore(ctx, db.PicturesBeforeParams{Before: from, Limit: int32(size + 1)})
+	size := page.Size(limit)
+	rows, err := m.q.PicturesBefore(ctx, db.PicturesBeforeParams{Before: before, Limit: size + 1})
 	if err != nil {
 		return nil, "", fmt.Errorf("list the pictures: %w", err)
 	}
-	if len(rows) > size {
-		rows = rows[:size]
-		next = model.ID(rows[size-1].ID).String()
-	}
+	rows, next = page.Cut(rows, size, func(r db.PicturesBeforeRow) string { return page.Cursor(r.ID) })
 	for _, r := range rows {
-		page = append(page, picture(db.PictureByHashRow(r)))
+		list = append(list, picture(db.PictureByHashRow(r)))
 	}
-	return page, next, nil
+	return list, next, nil
 }
 
 // PictureContent is the picture itself and its type, image/png.

@@ -11,6 +11,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/material/internal/db"
 )
@@ -146,29 +147,24 @@ func template(r db.MaterialTemplate) (Template, error) {
 
 // Templates lists them in the order in which they were registered.
 //
-// Errors: ErrCursor.
-func (m *Materials) Templates(ctx context.Context, cursor string, limit int) (page []Template, next string, err error) {
-	after := int64(0)
-	if cursor != "" {
-		if after, err = before(cursor); err != nil {
-			return nil, "", err
-		}
+// Errors: page.ErrCursor.
+func (m *Materials) Templates(ctx context.Context, cursor string, limit int) (list []Template, next string, err error) {
+	after, err := page.After(cursor)
+	if err != nil {
+		return nil, "", err
 	}
-	size := min(max(limit, 1), maxPage)
-	rows, err := m.q.TemplatesAfter(ctx, db.TemplatesAfterParams{After: after, Limit: int32(size + 1)})
+	size := page.Size(limit)
+	rows, err := m.q.TemplatesAfter(ctx, db.TemplatesAfterParams{After: after, Limit: size + 1})
 	if err != nil {
 		return nil, "", fmt.Errorf("list the templates: %w", err)
 	}
-	if len(rows) > size {
-		rows = rows[:size]
-		next = model.ID(rows[size-1].ID).String()
-	}
+	rows, next = page.Cut(rows, size, func(r db.MaterialTemplate) string { return page.Cursor(r.ID) })
 	for _, r := range rows {
 		t, err := template(r)
 		if err != nil {
 			return nil, "", err
 		}
-		page = append(page, t)
+		list = append(list, t)
 	}
-	return page, next, nil
+	return list, next, nil
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/material/internal/db"
 )
@@ -47,17 +48,14 @@ func version(r db.MaterialVersion) (Version, error) {
 
 // Versions lists those of a material, newest first.
 //
-// Errors: ErrCursor.
+// Errors: page.ErrCursor.
 func (m *Materials) Versions(ctx context.Context, material model.ID, cursor string, limit int) ([]Version, string, error) {
-	number := int64(math.MaxInt32)
-	if cursor != "" {
-		var err error
-		if number, err = before(cursor); err != nil || number > math.MaxInt32 {
-			return nil, "", ErrCursor
-		}
+	before, err := page.Before(cursor)
+	if err != nil {
+		return nil, "", err
 	}
-	size := min(max(limit, 1), maxPage)
-	rows, err := m.q.Versions(ctx, db.VersionsParams{MaterialID: int64(material), Before: int32(number), Limit: int32(size + 1)})
+	size := page.Size(limit)
+	rows, err := m.q.Versions(ctx, db.VersionsParams{MaterialID: int64(material), Before: int32(min(before, math.MaxInt32)), Limit: size + 1})
 	if err != nil {
 		return nil, "", fmt.Errorf("list the versions of material %s: %w", material, err)
 	}
@@ -66,36 +64,30 @@ func (m *Materials) Versions(ctx context.Context, material model.ID, cursor stri
 
 // Reviews lists what waits for a second person, the oldest first.
 //
-// Errors: ErrCursor.
+// Errors: page.ErrCursor.
 func (m *Materials) Reviews(ctx context.Context, cursor string, limit int) ([]Version, string, error) {
-	after := int64(0)
-	if cursor != "" {
-		var err error
-		if after, err = before(cursor); err != nil {
-			return nil, "", err
-		}
+	after, err := page.After(cursor)
+	if err != nil {
+		return nil, "", err
 	}
-	size := min(max(limit, 1), maxPage)
-	rows, err := m.q.VersionsIn(ctx, db.VersionsInParams{State: string(Review), After: after, Limit: int32(size + 1)})
+	size := page.Size(limit)
+	rows, err := m.q.VersionsIn(ctx, db.VersionsInParams{State: string(Review), After: after, Limit: size + 1})
 	if err != nil {
 		return nil, "", fmt.Errorf("list what is to be reviewed: %w", err)
 	}
 	return versions(rows, size, func(r db.MaterialVersion) int64 { return r.ID })
 }
 
-func versions(rows []db.MaterialVersion, size int, key func(db.MaterialVersion) int64) (page []Version, next string, err error) {
-	if len(rows) > size {
-		rows = rows[:size]
-		next = model.ID(key(rows[size-1])).String()
-	}
+func versions(rows []db.MaterialVersion, size int32, key func(db.MaterialVersion) int64) (list []Version, next string, err error) {
+	rows, next = page.Cut(rows, size, func(r db.MaterialVersion) string { return page.Cursor(key(r)) })
 	for _, r := range rows {
 		v, err := version(r)
 		if err != nil {
 			return nil, "", err
 		}
-		page = append(page, v)
+		list = append(list, v)
 	}
-	return page, next, nil
+	return list, next, nil
 }
 
 // Draft opens a new version of a material, which begins as the one published last.

@@ -14,7 +14,6 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -25,13 +24,13 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
 	"kaimenhong/model/gather"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/notice/internal/db"
 )
 
 // The faults of this domain.
 var (
-	ErrCursor = fault.New(fault.Invalid, "notice.cursor", "翻页参数不正确")
 	ErrNotice = fault.New(fault.Invalid, "notice.body", "消息内容不正确")
 )
 
@@ -39,7 +38,6 @@ var (
 const MaxUnread = 100
 
 const (
-	maxPage  = 100
 	maxBody  = 512
 	keepFor  = 180 * 24 * time.Hour
 	maxPurge = 1000
@@ -166,29 +164,22 @@ type Notice struct {
 }
 
 // List is the member's notices, newest first; cursor is "" or the one that came with
-// the page before. Errors: ErrCursor.
-func (n *Notices) List(ctx context.Context, member model.MemberID, cursor string, limit int) (page []Notice, next string, err error) {
-	before := int64(math.MaxInt64)
-	if cursor != "" {
-		id, err := model.ParseID(cursor)
-		if err != nil {
-			return nil, "", ErrCursor
-		}
-		before = int64(id)
+// the page before. Errors: page.ErrCursor.
+func (n *Notices) List(ctx context.Context, member model.MemberID, cursor string, limit int) (list []Notice, next string, err error) {
+	before, err := page.Before(cursor)
+	if err != nil {
+		return nil, "", err
 	}
-	size := min(max(limit, 1), maxPage)
-	rows, err := n.q.Page(ctx, db.PageParams{MemberID: int64(member), Before: before, Limit: int32(size + 1)})
+	size := page.Size(limit)
+	rows, err := n.q.Page(ctx, db.PageParams{MemberID: int64(member), Before: before, Limit: size + 1})
 	if err != nil {
 		return nil, "", fmt.Errorf("read notices: %w", err)
 	}
-	if len(rows) > size {
-		rows = rows[:size]
-		next = strconv.FormatInt(rows[size-1].ID, 10)
-	}
+	rows, next = page.Cut(rows, size, func(r db.PageRow) string { return page.Cursor(r.ID) })
 	for _, r := range rows {
-		page = append(page, Notice{model.ID(r.ID), r.Topic, r.Body, r.ReadAt != 0, model.Millis(r.CreatedAt)})
+		list = append(list, Notice{model.ID(r.ID), r.Topic, r.Body, r.ReadAt != 0, model.Millis(r.CreatedAt)})
 	}
-	return page, next, nil
+	return list, next, nil
 }
 
 // MarkRead says that the member has read all up to one notice, that one included.

@@ -11,6 +11,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/notice"
 )
@@ -183,7 +184,7 @@ func TestNonsenseIsRefused(t *testing.T) {
 			t.Errorf("%s: Add = %v, want %v", name, err, notice.ErrNotice)
 		}
 	}
-	if _, _, err := f.List(t.Context(), alice, "x", 10); !errors.Is(err, notice.ErrCursor) {
-		t.Errorf("List = %v, want %v", err, notice.ErrCursor)
+	if _, _, err := f.List(t.Context(), alice, "x", 10); !errors.Is(err, page.ErrCursor) {
+		t.Errorf("List = %v, want %v", err, page.ErrCursor)
 	}
 }

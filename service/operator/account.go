@@ -5,12 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/operator/internal/db"
 )
@@ -74,40 +73,26 @@ func (o *Operators) Get(ctx context.Context, id model.ID) (Operator, error) {
 }
 
 // List is one page of accounts, newest first; next is empty after the last.
-// Errors: ErrCursor.
-func (o *Operators) List(ctx context.Context, cursor string, limit int) (page []Operator, next string, err error) {
-	before, err := beforeOf(cursor)
+// Errors: page.ErrCursor.
+func (o *Operators) List(ctx context.Context, cursor string, limit int) (list []Operator, next string, err error) {
+	before, err := page.Before(cursor)
 	if err != nil {
 		return nil, "", err
 	}
-	rows, err := o.q.Page(ctx, db.PageParams{Before: before, Limit: int32(limit + 1)})
+	size := page.Size(limit)
+	rows, err := o.q.Page(ctx, db.PageParams{Before: before, Limit: size + 1})
 	if err != nil {
 		return nil, "", fmt.Errorf("list operators: %w", err)
 	}
-	if len(rows) > limit {
-		rows = rows[:limit]
-		next = strconv.FormatInt(rows[limit-1].ID, 10)
-	}
+	rows, next = page.Cut(rows, size, func(r db.Operator) string { return page.Cursor(r.ID) })
 	for _, row := range rows {
 		one, err := o.read(ctx, row)
 		if err != nil {
 			return nil, "", err
 		}
-		page = append(page, one)
+		list = append(list, one)
 	}
-	return page, next, nil
-}
-
-// beforeOf reads a cursor, which is the last id or number of the page before.
-func beforeOf(cursor string) (int64, error) {
-	if cursor == "" {
-		return math.MaxInt64, nil
-	}
-	id, err := model.ParseID(cursor)
-	if err != nil {
-		return 0, ErrCursor
-	}
-	return int64(id), nil
+	return list, next, nil
 }
 
 // Change is what an account's manager may change.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/service/operator/internal/db"
 )
 
@@ -29,14 +29,15 @@ type Trail struct {
 }
 
 // Audit is one page of the audit, newest first; next is empty after the last.
-// Errors: ErrCursor, ErrTrail when both are asked for.
-func (o *Operators) Audit(ctx context.Context, t Trail, cursor string, limit int) (page []Line, next string, err error) {
-	before, err := beforeOf(cursor)
+// Errors: page.ErrCursor, ErrTrail when both are asked for.
+func (o *Operators) Audit(ctx context.Context, t Trail, cursor string, limit int) (list []Line, next string, err error) {
+	before, err := page.Before(cursor)
 	if err != nil {
 		return nil, "", err
 	}
 	var rows []db.OperatorAudit
-	switch n := int32(limit + 1); {
+	size := page.Size(limit)
+	switch n := size + 1; {
 	case t.Target != "" && t.Operator != 0:
 		return nil, "", ErrTrail
 	case t.Target != "":
@@ -49,21 +50,18 @@ func (o *Operators) Audit(ctx context.Context, t Trail, cursor string, limit int
 	if err != nil {
 		return nil, "", fmt.Errorf("read the audit: %w", err)
 	}
-	if len(rows) > limit {
-		rows = rows[:limit]
-		next = strconv.FormatInt(rows[limit-1].Seq, 10)
-	}
+	rows, next = page.Cut(rows, size, func(r db.OperatorAudit) string { return page.Cursor(r.Seq) })
 	names, err := o.names(ctx, rows)
 	if err != nil {
 		return nil, "", err
 	}
 	for _, row := range rows {
-		page = append(page, Line{
+		list = append(list, Line{
 			Seq: row.Seq, Operator: model.ID(row.OperatorID), Name: names[row.OperatorID], Action: row.Action, Target: row.Target,
 			Detail: json.RawMessage(row.Detail), At: model.Millis(row.HappenedAt),
 		})
 	}
-	return page, next, nil
+	return list, next, nil
 }
 
 func (o *Operators) names(ctx context.Context, rows []db.OperatorAudit) (map[int64]string, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/payout/internal/db"
 )
@@ -37,17 +38,20 @@ const (
 	maxWhy = 255
 )
 
-// maxList bounds one page.
-const maxList = 200
-
-// Waiting lists payouts in a state, by pot from the one after the given; at most
-// 200. Held, Failed and Frozen ones wait for a person.
-func (p *Payer) Waiting(ctx context.Context, state State, after model.ID, limit int) ([]Payout, error) {
-	rows, err := p.q.InState(ctx, db.InStateParams{State: string(state), After: int64(after), Limit: int32(min(max(limit, 1), maxList))})
+// Waiting lists payouts in a state, by pot; cursor is "" or the one that came with the
+// page before. Held, Failed and Frozen ones wait for a person. Errors: page.ErrCursor.
+func (p *Payer) Waiting(ctx context.Context, state State, cursor string, limit int) (list []Payout, next string, err error) {
+	after, err := page.After(cursor)
 	if err != nil {
-		return nil, fmt.Errorf("list payouts: %w", err)
+		return nil, "", err
 	}
-	return payoutsOf(rows), nil
+	size := page.Size(limit)
+	rows, err := p.q.InState(ctx, db.InStateParams{State: string(state), After: after, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("list payouts: %w", err)
+	}
+	rows, next = page.Cut(rows, size, func(r db.Payout) string { return page.Cursor(r.PotID) })
+	return payoutsOf(rows), next, nil
 }
 
 // Review carries out a decision and records it. Errors: ErrUnknownPayout,

@@ -9,6 +9,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/points/internal/db"
 )
@@ -236,17 +237,23 @@ func (l *Ledger) postAdjustment(ctx context.Context, tx *sql.Tx, a Adjustment, n
 	return l.issue(ctx, tx, p, accountAdjusted, l.opts.Rules[SourceAdjustment])
 }
 
-// Adjustments are those in a state, oldest first, after the given one.
-func (l *Ledger) Adjustments(ctx context.Context, state string, after model.ID, limit int) ([]Adjustment, error) {
-	rows, err := db.New(l.db).Adjustments(ctx, db.AdjustmentsParams{State: state, AfterID: int64(after), Limit: pageSize(limit)})
+// Adjustments are those in a state, oldest first; cursor is "" or the one that came
+// with the page before. Errors: page.ErrCursor.
+func (l *Ledger) Adjustments(ctx context.Context, state, cursor string, limit int) (list []Adjustment, next string, err error) {
+	after, err := page.After(cursor)
 	if err != nil {
-		return nil, fmt.Errorf("read adjustments: %w", err)
+		return nil, "", err
 	}
-	list := make([]Adjustment, 0, len(rows))
+	size := page.Size(limit)
+	rows, err := db.New(l.db).Adjustments(ctx, db.AdjustmentsParams{State: state, AfterID: after, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("read adjustments: %w", err)
+	}
+	rows, next = page.Cut(rows, size, func(r db.AdjustmentsRow) string { return page.Cursor(r.ID) })
 	for _, r := range rows {
 		list = append(list, adjustment(db.AdjustmentRow(r)))
 	}
-	return list, nil
+	return list, next, nil
 }
 
 func adjustment(r db.AdjustmentRow) Adjustment {

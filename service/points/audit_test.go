@@ -88,7 +88,7 @@ func TestWhatIsNotThereIsNotChanged(t *testing.T) {
 	if _, err := f.File(ctx, strings.Repeat("0", 64)); !errors.Is(err, ErrNoFile) {
 		t.Errorf("a file that never came = %v", err)
 	}
-	if _, err := f.FileErrors(ctx, strings.Repeat("0", 64), 0, 10); !errors.Is(err, ErrNoFile) {
+	if _, _, err := f.FileErrors(ctx, strings.Repeat("0", 64), "", 10); !errors.Is(err, ErrNoFile) {
 		t.Errorf("its errors = %v", err)
 	}
 	bad := "号码,积分\n1,2\n"

@@ -10,6 +10,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sheet"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/points/internal/db"
@@ -208,21 +209,26 @@ func (l *Ledger) File(ctx context.Context, hash string) (File, error) {
 	}, nil
 }
 
-// FileErrors are the refused rows of a file after a line, in order, at most 100 a
-// call.
+// FileErrors are the refused rows of a file, in order; cursor is "" or the one that
+// came with the page before.
 //
-// Errors: ErrNoFile.
-func (l *Ledger) FileErrors(ctx context.Context, hash string, after int64, limit int) ([]FileError, error) {
-	if _, err := l.File(ctx, hash); err != nil {
-		return nil, err
-	}
-	rows, err := db.New(l.db).FileErrors(ctx, db.FileErrorsParams{FileHash: strings.ToLower(hash), AfterLine: after, Limit: pageSize(limit)})
+// Errors: ErrNoFile, page.ErrCursor.
+func (l *Ledger) FileErrors(ctx context.Context, hash, cursor string, limit int) (list []FileError, next string, err error) {
+	after, err := page.After(cursor)
 	if err != nil {
-		return nil, fmt.Errorf("read the refused rows of file %s: %w", hash, err)
+		return nil, "", err
 	}
-	list := make([]FileError, 0, len(rows))
+	if _, err := l.File(ctx, hash); err != nil {
+		return nil, "", err
+	}
+	size := page.Size(limit)
+	rows, err := db.New(l.db).FileErrors(ctx, db.FileErrorsParams{FileHash: strings.ToLower(hash), AfterLine: after, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("read the refused rows of file %s: %w", hash, err)
+	}
+	rows, next = page.Cut(rows, size, func(r db.FileErrorsRow) string { return page.Cursor(r.Line) })
 	for _, r := range rows {
 		list = append(list, FileError{r.Line, r.RowKey, r.Code, r.Detail})
 	}
-	return list, nil
+	return list, next, nil
 }

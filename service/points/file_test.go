@@ -92,7 +92,7 @@ func TestCarrierFile(t *testing.T) {
 				f.wantBalance(t, bob, 80)
 			})
 		}
-		rows, err := f.FileErrors(ctx, sum([]byte(carrierFile)), 0, 100)
+		rows, _, err := f.FileErrors(ctx, sum([]byte(carrierFile)), "", 100)
 		if err != nil || len(rows) != 6 {
 			t.Fatalf("FileErrors = %+v, %v", rows, err)
 		}

@@ -70,7 +70,6 @@ var (
 	ErrNoSpend       = fault.New(fault.NotFound, "points.no_spend", "没有可退回的积分支出")
 	ErrReversed      = fault.New(fault.Conflict, "points.reversed", "这笔积分已经退回")
 	ErrTooManyLots   = fault.New(fault.Conflict, "points.too_many_lots", "这笔积分过于零散，请分次操作")
-	ErrCursor        = fault.New(fault.Invalid, "points.cursor", "翻页参数不正确")
 )
 
 // refusals are the faults that are stored as the answer to a request.

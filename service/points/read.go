@@ -4,29 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/service/points/internal/db"
-)
-
-// maxPage is the most that one page of a list carries; defaultPage is what it
-// carries when nobody says.
-const (
-	maxPage     = 100
-	defaultPage = 20
 )
 
 // maxMerged is how many absorbed members' histories are read as one.
 const maxMerged = 32
-
-func pageSize(limit int) int32 {
-	if limit <= 0 {
-		return defaultPage
-	}
-	return int32(min(limit, maxPage))
-}
 
 // PointsBalance is what the member may spend now, what is pending and what
 // expires next, as of no earlier than the call: see balance.go. Only in the minutes
@@ -94,17 +79,13 @@ type EntryLot struct {
 // newest first; cursor is "" or the one that came with the page before, next is
 // "" on the last page. A limit beyond 100 is 100.
 //
-// Errors: ErrCursor.
-func (l *Ledger) Entries(ctx context.Context, member model.MemberID, cursor string, limit int) (page []Entry, next string, err error) {
-	before := int64(math.MaxInt64)
-	if cursor != "" {
-		id, err := model.ParseID(cursor)
-		if err != nil {
-			return nil, "", ErrCursor
-		}
-		before = int64(id)
+// Errors: page.ErrCursor.
+func (l *Ledger) Entries(ctx context.Context, member model.MemberID, cursor string, limit int) (list []Entry, next string, err error) {
+	before, err := page.Before(cursor)
+	if err != nil {
+		return nil, "", err
 	}
-	q, size := db.New(l.db), pageSize(limit)
+	q, size := db.New(l.db), page.Size(limit)
 	members, err := q.MergedMembers(ctx, db.MergedMembersParams{MemberID: int64(member), Limit: maxMerged})
 	if err != nil {
 		return nil, "", fmt.Errorf("read who was merged into member %s: %w", member, err)
@@ -113,22 +94,19 @@ func (l *Ledger) Entries(ctx context.Context, member model.MemberID, cursor stri
 	if err != nil {
 		return nil, "", fmt.Errorf("read the postings of member %s: %w", member, err)
 	}
-	if len(rows) > int(size) {
-		rows = rows[:size]
-		next = strconv.FormatInt(rows[size-1].ID, 10)
-	}
+	rows, next = page.Cut(rows, size, func(r db.PostingsRow) string { return page.Cursor(r.ID) })
 	ids := make([]int64, 0, len(rows))
 	for _, r := range rows {
 		ids = append(ids, r.ID)
-		page = append(page, Entry{
+		list = append(list, Entry{
 			ID: model.ID(r.ID), Kind: r.Kind, Amount: model.Points(r.Amount), Why: r.Reason, Source: r.Source,
 			Ref: model.Ref{Type: r.RefType.String, ID: r.RefID.String}, At: model.Millis(r.CreatedAt),
 		})
 	}
 	if len(ids) == 0 {
-		return page, "", nil
+		return list, "", nil
 	}
-	return page, next, l.explain(ctx, q, ids, page)
+	return list, next, l.explain(ctx, q, ids, list)
 }
 
 // explain adds the lots. Of a move between two accounts of members only the side
@@ -169,21 +147,21 @@ type Lot struct {
 // not yet active (at most 100), then those that may be spent, in the order in
 // which they will be.
 //
-// Errors: ErrCursor.
-func (l *Ledger) Lots(ctx context.Context, member model.MemberID, cursor string, limit int) (page []Lot, next string, err error) {
-	q, size := db.New(l.db), pageSize(limit)
+// Errors: page.ErrCursor.
+func (l *Ledger) Lots(ctx context.Context, member model.MemberID, cursor string, limit int) (list []Lot, next string, err error) {
+	q, size := db.New(l.db), page.Size(limit)
 	after := db.OpenLotsParams{MemberID: some(int64(member)), Limit: size + 1}
 	if cursor != "" {
-		if after.AfterExpiry, after.AfterID, err = lotCursor(cursor); err != nil {
+		if after.AfterExpiry, after.AfterID, err = page.Pair(cursor); err != nil {
 			return nil, "", err
 		}
 	} else {
-		pending, err := q.PendingLots(ctx, db.PendingLotsParams{MemberID: some(int64(member)), Limit: maxPage})
+		pending, err := q.PendingLots(ctx, db.PendingLotsParams{MemberID: some(int64(member)), Limit: page.Max})
 		if err != nil {
 			return nil, "", fmt.Errorf("read the pending lots of member %s: %w", member, err)
 		}
 		for _, r := range pending {
-			page = append(page, l.lot(db.OpenLotsRow(r), true))
+			list = append(list, l.lot(db.OpenLotsRow(r), true))
 		}
 	}
 	// What expired and is not booked yet is not shown.
@@ -195,14 +173,11 @@ func (l *Ledger) Lots(ctx context.Context, member model.MemberID, cursor string,
 	if err != nil {
 		return nil, "", fmt.Errorf("read the lots of member %s: %w", member, err)
 	}
-	if len(rows) > int(size) {
-		rows = rows[:size]
-		next = fmt.Sprintf("%d.%d", rows[size-1].ExpiresAt, rows[size-1].ID)
-	}
+	rows, next = page.Cut(rows, size, func(r db.OpenLotsRow) string { return page.Cursor(r.ExpiresAt, r.ID) })
 	for _, r := range rows {
-		page = append(page, l.lot(r, false))
+		list = append(list, l.lot(r, false))
 	}
-	return page, next, nil
+	return list, next, nil
 }
 
 func (l *Ledger) lot(r db.OpenLotsRow, pending bool) Lot {
@@ -210,16 +185,6 @@ func (l *Ledger) lot(r db.OpenLotsRow, pending bool) Lot {
 		ID: model.ID(r.ID), Title: l.title(r.Source), Issued: model.Points(r.Issued), Remaining: model.Points(r.Remaining),
 		Pending: pending, ActiveAt: model.Millis(r.ActiveAt), ExpiresAt: shown(r.ExpiresAt),
 	}
-}
-
-func lotCursor(cursor string) (expires, id int64, err error) {
-	left, right, ok := strings.Cut(cursor, ".")
-	e, err1 := model.ParseID(left)
-	i, err2 := model.ParseID(right)
-	if !ok || err1 != nil || err2 != nil {
-		return 0, 0, ErrCursor
-	}
-	return int64(e), int64(i), nil
 }
 
 // maxExport bounds what one export carries; More says that there is more, which
@@ -243,20 +208,20 @@ func (l *Ledger) Export(ctx context.Context, member model.MemberID) (Export, err
 	}
 	lots, entries := "", ""
 	for len(e.Lots) < maxExport {
-		var page []Lot
-		if page, lots, err = l.Lots(ctx, member, lots, maxPage); err != nil {
+		var some []Lot
+		if some, lots, err = l.Lots(ctx, member, lots, page.Max); err != nil {
 			return e, err
 		}
-		if e.Lots = append(e.Lots, page...); lots == "" {
+		if e.Lots = append(e.Lots, some...); lots == "" {
 			break
 		}
 	}
 	for len(e.Entries) < maxExport {
-		var page []Entry
-		if page, entries, err = l.Entries(ctx, member, entries, maxPage); err != nil {
+		var some []Entry
+		if some, entries, err = l.Entries(ctx, member, entries, page.Max); err != nil {
 			return e, err
 		}
-		if e.Entries = append(e.Entries, page...); entries == "" {
+		if e.Entries = append(e.Entries, some...); entries == "" {
 			break
 		}
 	}

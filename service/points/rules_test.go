@@ -341,7 +341,7 @@ func TestAdjustments(t *testing.T) {
 		if _, err := f.Adjust(ctx, maker, alice, 1, "  ", "y"); !errors.Is(err, ErrReason) {
 			t.Errorf("no reason = %v", err)
 		}
-		waiting, err := f.Adjustments(ctx, AdjustRequested, 0, 10)
+		waiting, _, err := f.Adjustments(ctx, AdjustRequested, "", 10)
 		if err != nil || len(waiting) != 1 || waiting[0].ID != split.ID {
 			t.Errorf("waiting are %+v, %v", waiting, err)
 		}

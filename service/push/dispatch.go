@@ -168,21 +168,21 @@ func (p *Planner) stage(ctx context.Context, d model.Dispatch, row db.PushDispat
 		_, err := p.q.SetDispatchState(ctx, db.SetDispatchStateParams{State: open, ID: int64(d.ID), FromState: staging})
 		return err
 	}
-	page := p.page(d, members, row.Shards)
+	sheet := p.sheet(d, members, row.Shards)
 	err = sqldb.InTx(ctx, p.SQL, func(tx *sql.Tx) error {
 		q := db.New(tx)
 		n, err := q.Staged(ctx, db.StagedParams{
-			StagedTo: int64(members[len(members)-1]), N: int64(len(members)), NewShards: int32(len(page.shards)), ID: row.ID, Was: row.StagedTo,
+			StagedTo: int64(members[len(members)-1]), N: int64(len(members)), NewShards: int32(len(sheet.shards)), ID: row.ID, Was: row.StagedTo,
 		})
 		if err != nil || n == 0 {
 			return err
 		}
-		for _, s := range page.shards {
+		for _, s := range sheet.shards {
 			if err := q.AddShard(ctx, s); err != nil {
 				return err
 			}
 		}
-		return insertDeliveries(ctx, tx, page.rows)
+		return insertDeliveries(ctx, tx, sheet.rows)
 	})
 	if err == nil {
 		p.counts.staged.Add(float64(len(members)))
@@ -190,16 +190,16 @@ func (p *Planner) stage(ctx context.Context, d model.Dispatch, row db.PushDispat
 	return err
 }
 
-// page is the rows of some recipients, by shard, and those of the holdout.
-type page struct {
+// sheet is the rows of some recipients, by shard, and those of the holdout.
+type sheet struct {
 	rows   []db.PushDelivery
 	shards []db.AddShardParams
 }
 
-// page lays recipients out: the canary's shards, the others', the holdout.
-func (p *Planner) page(d model.Dispatch, members []model.MemberID, shards int32) page {
+// sheet lays recipients out: the canary's shards, the others', the holdout.
+func (p *Planner) sheet(d model.Dispatch, members []model.MemberID, shards int32) sheet {
 	var waves [2][]db.PushDelivery
-	var out page
+	var out sheet
 	var held []db.PushDelivery
 	for _, m := range members {
 		row := db.PushDelivery{

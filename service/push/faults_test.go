@@ -358,7 +358,7 @@ func TestWhyNotSaysWhy(t *testing.T) {
 		if told, err := r.WhyNot(t.Context(), 404, 7); err != nil || len(told) != 0 {
 			t.Errorf("WhyNot of a stranger = %+v, %v", told, err)
 		}
-		all, err := r.Pushes(t.Context(), m[2], 0, 10)
+		all, _, err := r.Pushes(t.Context(), m[2], "", 10)
 		if err != nil || len(all) != 1 || all[0].Campaign != 7 {
 			t.Errorf("Pushes = %+v, %v", all, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/service/push/internal/db"
 )
 
@@ -15,7 +16,7 @@ type Told struct {
 	Sentence string
 }
 
-// maxTold bounds what is told of one member at a time.
+// maxTold bounds what is told of one member and campaign.
 const maxTold = 200
 
 // NotInAudience is what WhyNot's caller says when it tells nothing.
@@ -31,17 +32,21 @@ func (p *Planner) WhyNot(ctx context.Context, member model.MemberID, campaign mo
 	return p.tell(ctx, rows)
 }
 
-// Pushes tells of the latest pushes to a member, before one (0: from the newest), at
-// most limit and 200.
-func (p *Planner) Pushes(ctx context.Context, member model.MemberID, before model.ID, limit int) ([]Told, error) {
-	if before == 0 {
-		before = 1<<63 - 1
-	}
-	rows, err := p.q.DeliveriesTo(ctx, db.DeliveriesToParams{MemberID: int64(member), Below: int64(before), Limit: int32(min(max(limit, 1), maxTold))})
+// Pushes tells of the pushes to a member, newest first; cursor is "" or the one that
+// came with the page before. Errors: page.ErrCursor.
+func (p *Planner) Pushes(ctx context.Context, member model.MemberID, cursor string, limit int) (list []Told, next string, err error) {
+	below, err := page.Before(cursor)
 	if err != nil {
-		return nil, fmt.Errorf("list a member's deliveries: %w", err)
+		return nil, "", err
 	}
-	return p.tell(ctx, rows)
+	size := page.Size(limit)
+	rows, err := p.q.DeliveriesTo(ctx, db.DeliveriesToParams{MemberID: int64(member), Below: below, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("list a member's deliveries: %w", err)
+	}
+	rows, next = page.Cut(rows, size, func(r db.PushDelivery) string { return page.Cursor(r.ID) })
+	list, err = p.tell(ctx, rows)
+	return list, next, err
 }
 
 func (p *Planner) tell(ctx context.Context, rows []db.PushDelivery) ([]Told, error) {

@@ -94,11 +94,11 @@ func TestAJoinedMemberSeesWhatHeDidAsTheOther(t *testing.T) {
 			t.Fatal(err)
 		}
 		join(t, e, 7, 2)
-		pots, err := e.MyPots(t.Context(), 2, 0, 10)
+		pots, _, err := e.MyPots(t.Context(), 2, "", 10)
 		if err != nil || len(pots) != 2 || pots[0].Pot != own.Pot || pots[1].Pot != opened.Pot {
 			t.Errorf("MyPots = %+v, %v, want both pots", pots, err)
 		}
-		helps, err := e.MyHelps(t.Context(), 2, 10)
+		helps, _, err := e.MyHelps(t.Context(), 2, "", 10)
 		if err != nil || len(helps) != 1 || helps[0].Pot != other.Pot {
 			t.Errorf("MyHelps = %+v, %v, want the help of before", helps, err)
 		}

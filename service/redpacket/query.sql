@@ -117,7 +117,8 @@ WHERE pot_id = ? AND shown = TRUE AND nth IS NOT NULL ORDER BY k LIMIT ?;
 -- name: HelpsOfHelper :many
 SELECT h.pot_id, h.game_id, h.k, h.share, h.day, h.created_at, p.owner_id, p.state, p.n, p.target, p.ends_at
 FROM pot_help h JOIN pot p ON p.id = h.pot_id
-WHERE h.helper_id IN (sqlc.slice(helpers)) ORDER BY h.created_at DESC, h.pot_id DESC LIMIT ?;
+WHERE h.helper_id IN (sqlc.slice(helpers)) AND h.created_at <= sqlc.arg(at) AND (h.created_at < sqlc.arg(at) OR h.pot_id < sqlc.arg(pot))
+ORDER BY h.created_at DESC, h.pot_id DESC LIMIT ?;
 
 -- The helps of a pot without its voids, the earliest slots first.
 -- name: RealHelps :many

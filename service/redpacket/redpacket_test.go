@@ -3,11 +3,13 @@ package redpacket
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
+	"kaimenhong/model/page"
 )
 
 func TestAPotIsFilledOnceAndItsSplitCanBeVerified(t *testing.T) {
@@ -258,13 +260,27 @@ func TestReadsShowWhatStands(t *testing.T) {
 		if board, err = e.Leaderboard(t.Context(), game.ID, MostHelped); err != nil || len(board.Ranks) != 2 || board.Ranks[0] != (Rank{Owner: 1, Helps: 2}) {
 			t.Errorf("Leaderboard = %+v, %v, want both owners with 2 helps", board, err)
 		}
-		pots, err := e.MyPots(t.Context(), 1, 0, 10)
+		pots, _, err := e.MyPots(t.Context(), 1, "", 10)
 		if err != nil || len(pots) != 1 || pots[0].Pot != slow.Pot || pots[0].Helped != 2 {
 			t.Errorf("MyPots = %+v, %v, want the slow pot", pots, err)
 		}
-		helps, err := e.MyHelps(t.Context(), 11, 10)
+		helps, _, err := e.MyHelps(t.Context(), 11, "", 10)
 		if err != nil || len(helps) != 2 || helps[0].Pot != slow.Pot || helps[1].Pot != quick.Pot {
 			t.Errorf("MyHelps = %+v, %v, want the latest first", helps, err)
+		}
+		var one []HelpLine
+		for cursor, more := "", true; more; more = cursor != "" {
+			var some []HelpLine
+			if some, cursor, err = e.MyHelps(t.Context(), 11, cursor, 1); err != nil || len(some) != 1 {
+				t.Fatalf("a page of one = %+v, %v", some, err)
+			}
+			one = append(one, some...)
+		}
+		if !slices.Equal(one, helps) {
+			t.Errorf("one by one MyHelps = %+v, want %+v", one, helps)
+		}
+		if _, _, err := e.MyPots(t.Context(), 1, "x", 1); !errors.Is(err, page.ErrCursor) {
+			t.Errorf("MyPots after x = %v, want %v", err, page.ErrCursor)
 		}
 		running, err := e.Running(t.Context())
 		if err != nil || len(running) != 1 || running[0].ID != game.ID {

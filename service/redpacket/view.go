@@ -9,6 +9,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/service/redpacket/internal/db"
 )
 
@@ -161,26 +162,24 @@ type PotLine struct {
 	DoneAt    model.Millis
 }
 
-// maxPage bounds every list of a member.
-const maxPage = 50
-
-// MyPots lists the pots of a member, newest first, 50 at most; those before the pot
-// given, 0 for the first page.
-func (e *Engine) MyPots(ctx context.Context, owner model.MemberID, before PotID, limit int) ([]PotLine, error) {
-	if before == 0 {
-		before = math.MaxInt64
+// MyPots lists the pots of a member, newest first; cursor is "" or the one that came
+// with the page before. Errors: page.ErrCursor.
+func (e *Engine) MyPots(ctx context.Context, owner model.MemberID, cursor string, limit int) (lines []PotLine, next string, err error) {
+	before, err := page.Before(cursor)
+	if err != nil {
+		return nil, "", err
 	}
 	ids, err := e.formersOf(ctx, owner)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	rows, err := e.q.PotsOfOwner(ctx, db.PotsOfOwnerParams{
-		Owners: ids, ID: int64(before), Limit: int32(min(max(limit, 1), maxPage)),
-	})
+	size := page.Size(limit)
+	rows, err := e.q.PotsOfOwner(ctx, db.PotsOfOwnerParams{Owners: ids, ID: before, Limit: size + 1})
 	if err != nil {
-		return nil, fmt.Errorf("list a member's pots: %w", err)
+		return nil, "", fmt.Errorf("list a member's pots: %w", err)
 	}
-	lines := make([]PotLine, len(rows))
+	rows, next = page.Cut(rows, size, func(r db.PotsOfOwnerRow) string { return page.Cursor(r.ID) })
+	lines = make([]PotLine, len(rows))
 	var open []int64
 	for i, r := range rows {
 		lines[i] = PotLine{
@@ -192,11 +191,11 @@ func (e *Engine) MyPots(ctx context.Context, owner model.MemberID, before PotID,
 		}
 	}
 	if len(open) == 0 {
-		return lines, nil
+		return lines, next, nil
 	}
 	counts, err := e.q.Fullness(ctx, open)
 	if err != nil {
-		return nil, fmt.Errorf("count the helps of a member's pots: %w", err)
+		return nil, "", fmt.Errorf("count the helps of a member's pots: %w", err)
 	}
 	for _, c := range counts {
 		for i := range lines {
@@ -205,7 +204,7 @@ func (e *Engine) MyPots(ctx context.Context, owner model.MemberID, before PotID,
 			}
 		}
 	}
-	return lines, nil
+	return lines, next, nil
 }
 
 // HelpLine is a help in its helper's list.
@@ -219,17 +218,26 @@ type HelpLine struct {
 	At     model.Millis
 }
 
-// MyHelps lists the latest helps of a member, newest first, 50 at most.
-func (e *Engine) MyHelps(ctx context.Context, helper model.MemberID, limit int) ([]HelpLine, error) {
+// MyHelps lists the helps of a member, newest first; cursor is "" or the one that came
+// with the page before. Errors: page.ErrCursor.
+func (e *Engine) MyHelps(ctx context.Context, helper model.MemberID, cursor string, limit int) (lines []HelpLine, next string, err error) {
+	at, pot := int64(math.MaxInt64), int64(math.MaxInt64)
+	if cursor != "" {
+		if at, pot, err = page.Pair(cursor); err != nil {
+			return nil, "", err
+		}
+	}
 	ids, err := e.formersOf(ctx, helper)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	rows, err := e.q.HelpsOfHelper(ctx, db.HelpsOfHelperParams{Helpers: ids, Limit: int32(min(max(limit, 1), maxPage))})
+	size := page.Size(limit)
+	rows, err := e.q.HelpsOfHelper(ctx, db.HelpsOfHelperParams{Helpers: ids, At: at, Pot: pot, Limit: size + 1})
 	if err != nil {
-		return nil, fmt.Errorf("list a member's helps: %w", err)
+		return nil, "", fmt.Errorf("list a member's helps: %w", err)
 	}
-	lines := make([]HelpLine, len(rows))
+	rows, next = page.Cut(rows, size, func(r db.HelpsOfHelperRow) string { return page.Cursor(r.CreatedAt, r.PotID) })
+	lines = make([]HelpLine, len(rows))
 	for i, r := range rows {
 		lines[i] = HelpLine{
 			Help: Help{PotID(r.PotID), int(r.K), int(r.N), model.Fen(r.Share)}, Game: GameID(r.GameID),
@@ -237,7 +245,7 @@ func (e *Engine) MyHelps(ctx context.Context, helper model.MemberID, limit int) 
 			EndsAt: model.Millis(r.EndsAt), At: model.Millis(r.CreatedAt),
 		}
 	}
-	return lines, nil
+	return lines, next, nil
 }
 
 // Ranking is what a leaderboard orders by.

@@ -107,23 +107,23 @@ type pushed struct {
 // maxPushes bounds the pushes of an export, the newest first.
 const maxPushes = 1000
 
-// teller tells what was sent to a member, in pages that end before an id.
+// teller tells what was sent to a member, in pages.
 type teller interface {
-	Pushes(ctx context.Context, member model.MemberID, before model.ID, limit int) ([]push.Told, error)
+	Pushes(ctx context.Context, member model.MemberID, cursor string, limit int) ([]push.Told, string, error)
 }
 
 // exportPushes lists what was sent to the member.
 func exportPushes(ctx context.Context, from teller, member model.MemberID) ([]pushed, error) {
-	out, before := []pushed{}, model.ID(0)
-	for len(out) < maxPushes {
-		page, err := from.Pushes(ctx, member, before, maxPushes-len(out))
-		if err != nil || len(page) == 0 {
-			return out, err
+	out := []pushed{}
+	for cursor, more := "", true; more && len(out) < maxPushes; more = cursor != "" {
+		some, next, err := from.Pushes(ctx, member, cursor, maxPushes-len(out))
+		if err != nil {
+			return nil, err
 		}
-		for _, t := range page {
+		for _, t := range some {
 			out = append(out, pushed{t.ID, t.Campaign, t.Channel, string(t.State), t.Sentence, t.At})
 		}
-		before = page[len(page)-1].ID
+		cursor = next
 	}
 	return out, nil
 }

@@ -18,7 +18,7 @@ type potBook struct{ *moments }
 
 // Progress tells of the envelope that the member opened last, or of a game that runs.
 func (b potBook) Progress(ctx context.Context, member model.MemberID) (model.PotProgress, error) {
-	lines, err := b.engine.MyPots(ctx, member, 0, 1)
+	lines, _, err := b.engine.MyPots(ctx, member, "", 1)
 	if err != nil {
 		return model.PotProgress{}, err
 	}

@@ -218,7 +218,7 @@ func TestWhatIsRefusedSaysWhy(t *testing.T) {
 	mini.Get("/me/bills").Refused(http.StatusConflict, "home.not_bound")
 	mini.Get("/me/usage?days=93").Refused(http.StatusBadRequest, "request.invalid")
 	mini.Get("/points/entries?limit=101").Refused(http.StatusBadRequest, "request.invalid")
-	mini.Get("/points/entries?cursor=x").Refused(http.StatusBadRequest, "points.cursor")
+	mini.Get("/points/entries?cursor=x").Refused(http.StatusBadRequest, "page.cursor")
 	mini.Get("/points?nonsense=1").Refused(http.StatusBadRequest, "request.invalid")
 	dear := mini.Get("/gifts?limit=3").Text("items.2.id")
 	mini.Do("POST", "/redemptions", "e", map[string]any{"giftId": dear}).Refused(http.StatusConflict, "points.insufficient")

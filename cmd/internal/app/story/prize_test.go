@@ -68,7 +68,7 @@ func TestAPrizeThatTheCarrierRefusesGoesBackOrWaitsForAPerson(t *testing.T) {
 			t.Errorf("the carrier's book shows %s, want %s as before", got, before)
 		}
 		proven(t, r)
-		waiting, err := r.App().Payer().Waiting(t.Context(), payout.Failed, 0, 10)
+		waiting, _, err := r.App().Payer().Waiting(t.Context(), payout.Failed, "", 10)
 		if err != nil || len(waiting) != 1 || waiting[0].Pot.String() != pot || waiting[0].Why == "" {
 			t.Fatalf("the people's list holds %+v, %v, want pot %s with its reason", waiting, err, pot)
 		}
@@ -94,7 +94,7 @@ func TestASuspiciousGraphsPrizeWaitsWithItsReasons(t *testing.T) {
 			helper.Helps(pot).Is(http.StatusCreated)
 		}
 		people[0].Wins(pot, "reviewing")
-		held, err := r.App().Payer().Waiting(t.Context(), payout.Held, 0, 10)
+		held, _, err := r.App().Payer().Waiting(t.Context(), payout.Held, "", 10)
 		if err != nil || len(held) != 1 || held[0].Pot.String() != pot {
 			t.Fatalf("held are %+v, %v, want pot %s", held, err, pot)
 		}

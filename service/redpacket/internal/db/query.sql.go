@@ -638,11 +638,14 @@ func (q *Queries) HelpersOf(ctx context.Context, arg HelpersOfParams) ([]Helpers
 const helpsOfHelper = `-- name: HelpsOfHelper :many
 SELECT h.pot_id, h.game_id, h.k, h.share, h.day, h.created_at, p.owner_id, p.state, p.n, p.target, p.ends_at
 FROM pot_help h JOIN pot p ON p.id = h.pot_id
-WHERE h.helper_id IN (/*SLICE:helpers*/?) ORDER BY h.created_at DESC, h.pot_id DESC LIMIT ?
+WHERE h.helper_id IN (/*SLICE:helpers*/?) AND h.created_at <= ? AND (h.created_at < ? OR h.pot_id < ?)
+ORDER BY h.created_at DESC, h.pot_id DESC LIMIT ?
 `
 
 type HelpsOfHelperParams struct {
 	Helpers []int64
+	At      int64
+	Pot     int64
 	Limit   int32
 }
 
@@ -673,6 +676,9 @@ func (q *Queries) HelpsOfHelper(ctx context.Context, arg HelpsOfHelperParams) ([
 	} else {
 		query = strings.Replace(query, "/*SLICE:helpers*/?", "NULL", 1)
 	}
+	queryParams = append(queryParams, arg.At)
+	queryParams = append(queryParams, arg.At)
+	queryParams = append(queryParams, arg.Pot)
 	queryParams = append(queryParams, arg.Limit)
 	rows, err := q.db.QueryContext(ctx, query, queryParams...)
 	if err != nil {
