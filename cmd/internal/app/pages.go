@@ -8,12 +8,10 @@ import (
 
 	"kaimenhong/handler"
 	"kaimenhong/model"
-	"kaimenhong/service/audience"
 	"kaimenhong/service/home"
 	"kaimenhong/service/idempotency"
 	"kaimenhong/service/mall"
 	"kaimenhong/service/member"
-	"kaimenhong/service/push"
 	"kaimenhong/service/session"
 	"kaimenhong/service/wechat"
 )
@@ -68,64 +66,6 @@ func (c counter) Redeem(ctx context.Context, id model.MemberID, gift model.ID, t
 		return mall.Redemption{}, err
 	}
 	return c.mall.Redeem(ctx, mall.Order{Member: who.ID, Gift: gift, Phone: who.Phone, Address: to, Request: request})
-}
-
-// sections are what the domains keep of a member, for his export.
-func (d *domains) sections() []home.Section {
-	return []home.Section{
-		{Name: "member", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.members.Export(ctx, id) }},
-		{Name: "sessions", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.session.Export(ctx, id) }},
-		{Name: "notices", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.notice.Export(ctx, id) }},
-		{Name: "points", Read: func(ctx context.Context, id model.MemberID) (any, error) {
-			e, err := d.points.Export(ctx, id)
-			return handler.ExportPoints(e), err
-		}},
-		{Name: "redemptions", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.mall.Export(ctx, id) }},
-		{Name: "feedback", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.notes.Export(ctx, id) }},
-		{Name: "portrait", Read: func(ctx context.Context, id model.MemberID) (any, error) {
-			p, err := d.audience.Portrait(ctx, id)
-			if errors.Is(err, audience.ErrUnknown) {
-				return nil, nil // nothing is known of him yet
-			}
-			return p, err
-		}},
-		{Name: "pushes", Read: func(ctx context.Context, id model.MemberID) (any, error) { return exportPushes(ctx, d.planner, id) }},
-		{Name: "messageRights", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.push.Rights(ctx, id) }},
-	}
-}
-
-// pushed is a message to a member, or one that did not come, in his export.
-type pushed struct {
-	ID       model.ID      `json:"id"`
-	Campaign model.ID      `json:"campaign"`
-	Channel  model.Channel `json:"channel"`
-	State    string        `json:"state"`
-	Why      string        `json:"why"` // in words
-	At       model.Millis  `json:"at"`
-}
-
-// maxPushes bounds the pushes of an export, the newest first.
-const maxPushes = 1000
-
-// teller tells what was sent to a member, in pages.
-type teller interface {
-	Pushes(ctx context.Context, member model.MemberID, cursor string, limit int) ([]push.Told, string, error)
-}
-
-// exportPushes lists what was sent to the member.
-func exportPushes(ctx context.Context, from teller, member model.MemberID) ([]pushed, error) {
-	out := []pushed{}
-	for cursor, more := "", true; more && len(out) < maxPushes; more = cursor != "" {
-		some, next, err := from.Pushes(ctx, member, cursor, maxPushes-len(out))
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range some {
-			out = append(out, pushed{t.ID, t.Campaign, t.Channel, string(t.State), t.Sentence, t.At})
-		}
-		cursor = next
-	}
-	return out, nil
 }
 
 // closed forgets what a member was answered once his account is closed, and what the

@@ -116,6 +116,12 @@ func lists(t *testing.T, owner, helper *story.Mini, game, pot string) {
 	if mine := owner.Get("/me/pots").Is(http.StatusOK); mine.Text("items.0.id") != pot || mine.Text("items.0.status") != "filled" || mine.Text("items.0.prize.status") != "paid" {
 		t.Errorf("his pots are %s", mine.Raw)
 	}
+	if all := owner.Get("/me/export").Is(http.StatusOK); all.Text("game.pots.0.id") != pot || all.Text("game.pots.0.prize.kind") == "" {
+		t.Errorf("the owner's export does not tell of his envelope: %s", all.Raw)
+	}
+	if all := helper.Get("/me/export").Is(http.StatusOK); all.Text("game.helps.0.pot") != pot || all.Number("game.helps.0.shareFen") == 0 {
+		t.Errorf("the helper's export does not tell of his help: %s", all.Raw)
+	}
 	if mine := helper.Get("/me/helps").Is(http.StatusOK); mine.Text("items.0.potId") != pot || mine.Number("items.0.shareFen") < 1 {
 		t.Errorf("the helper's helps are %s", mine.Raw)
 	}
