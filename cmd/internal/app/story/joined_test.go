@@ -1,0 +1,63 @@
+package story_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"kaimenhong/cmd/internal/app/story"
+	"kaimenhong/sandbox/faults"
+	"kaimenhong/service/redpacket"
+)
+
+// TestWhoPlayedBeforeHeWasKnownPlaysOn follows somebody whom WeChat names late: the
+// account knows a follower, the mini-program a player, and both are found to be one
+// after he has opened an envelope and helped with another.
+func TestWhoPlayedBeforeHeWasKnownPlaysOn(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		game := w.Replica().Plays(w.Envelope("回家", func(r *redpacket.Rules) { r.Helps, r.PotsEach, r.HelpsPerDay = 2, 2, 2 }))[0]
+		w.Fault("wechat.user_info", faults.Fault{Kind: faults.Status, Status: http.StatusServiceUnavailable})
+		person := w.Person("ordinary")
+		person.Follows()
+		mini := person.Opens().SignsIn().BindsPhone()
+		friends := w.Players("family", "student", "senior")
+		own, theirs := mini.OpensPot(game), friends[0].OpensPot(game)
+		mini.Helps(theirs).Is(http.StatusCreated)
+		friends[0].Helps(own).Is(http.StatusCreated)
+		if n := w.Count("SELECT former_id FROM redpacket_join"); n != 0 {
+			t.Fatalf("%d players are joined before WeChat said so, want none", n)
+		}
+
+		w.Fault("wechat.user_info")
+		w.Passes(10 * time.Second) // the question is asked again after a while
+		w.Until("the follower and the player are one", func() bool {
+			return w.Count("SELECT former_id FROM redpacket_join") == 1
+		})
+		mini.SignsIn()
+		if me := mini.Get("/me").Is(http.StatusOK); me.Value("follows") != true || me.Text("phone") == "" {
+			t.Errorf("he is %s, want the follower with the number", me.Raw)
+		}
+		w.Until("the game knows him as the owner", func() bool { return mini.Sees(own).Value("isOwner") == true })
+		mini.Helps(own).Refused(http.StatusConflict, "redpacket.own_pot")
+		mini.Helps(theirs).Refused(http.StatusConflict, "redpacket.already_helped")
+		if list := mini.Get("/me/pots").Is(http.StatusOK); list.Text("items.0.id") != own || list.Text("items.1.id") != "" {
+			t.Errorf("his envelopes are %s, want the one of before", list.Raw)
+		}
+		if list := mini.Get("/me/helps").Is(http.StatusOK); list.Text("items.0.potId") != theirs {
+			t.Errorf("his helps are %s, want the one of before", list.Raw)
+		}
+		mini.OpensPot(game)
+		mini.Do("POST", "/campaigns/"+game+"/pots", story.Key(), nil).Refused(http.StatusTooManyRequests, "redpacket.pots_limit")
+
+		before := w.Carrier(person.Phone)
+		friends[1].Helps(own).Is(http.StatusCreated)
+		mini.Wins(own, "paid")
+		if won := w.Carrier(person.Phone) - before; won != 900 {
+			t.Errorf("his balance rose by %d fen, want the 900 of his envelope once", won)
+		}
+		second, third := friends[1].OpensPot(game), friends[2].OpensPot(game)
+		mini.Helps(second).Is(http.StatusCreated)
+		mini.Helps(third).Refused(http.StatusTooManyRequests, "redpacket.day_limit")
+	})
+}
