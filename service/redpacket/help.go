@@ -184,16 +184,12 @@ func (e *Engine) decide(ctx context.Context, a *attempt, try int) (Help, error) 
 	if a.pot.complete.Load() != nil {
 		return e.refuse(ctx, a)
 	}
-	nth, err := e.takeNumber(ctx, a, a.day)
+	nth, d, err := e.take(ctx, a)
 	if err != nil {
 		return Help{}, err
 	}
 	if nth == 0 {
 		return e.limited(ctx, a)
-	}
-	d, err := e.takeSlot(ctx, a)
-	if err != nil {
-		return Help{}, err
 	}
 	switch d.code {
 	case "MISSING": // forgotten again since it was merged
@@ -208,28 +204,6 @@ func (e *Engine) decide(ctx context.Context, a *attempt, try int) (Help, error) 
 		return e.again(ctx, a, d, nth)
 	}
 	return e.write(ctx, a, &row{k: d.k, request: a.Request, day: a.day, nth: nth, shown: a.Shown})
-}
-
-// takeSlot asks Redis for a slot, and tells it of the pot where it knows none.
-func (e *Engine) takeSlot(ctx context.Context, a *attempt) (decision, error) {
-	d, err := e.askSlot(ctx, a)
-	if err != nil || d.code != "MISSING" {
-		return d, err
-	}
-	return e.mergeAndAsk(ctx, a)
-}
-
-// question is what the slot script takes.
-func (a *attempt) question() []any {
-	return []any{int64(a.helper()), int64(a.day), string(a.Request), int64(a.now)}
-}
-
-func (e *Engine) askSlot(ctx context.Context, a *attempt) (decision, error) {
-	said, err := e.redis.run(ctx, slotScript, a.pot.id.slotsKey(), a.question()...)
-	if err != nil {
-		return decision{}, err
-	}
-	return readDecision(said)
 }
 
 // write commits one help and answers from the row that stands.

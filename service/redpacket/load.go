@@ -20,7 +20,9 @@ type loads struct {
 }
 
 func newLoads(q *db.Queries, opts Options) loads {
-	bounds := gather.Options{Limit: loadPots, Waiting: opts.Queue, Timeout: opts.Timeout}
+	// One SELECT is out at a time: the next takes all that came meanwhile, which a second
+	// one beside it would carry off in smaller parts, at the price of each.
+	bounds := gather.Options{InFlight: 1, Limit: loadPots, Waiting: opts.Queue, Timeout: opts.Timeout}
 	return loads{
 		pots: gather.New(func(ctx context.Context, ids []PotID) (map[PotID]db.Pot, error) {
 			rows, err := q.PotsByID(ctx, rawIDs(ids))

@@ -47,6 +47,7 @@ type facts struct {
 	// fresh says that this process has opened the pot and never merged it: the rows
 	// of that instant, none, are a read that may be merged like any other.
 	fresh atomic.Bool
+	told  atomic.Int64 // Engine.losses when Redis last knew the pot; 0: nobody asked yet
 }
 
 func (f *facts) n() int { return len(f.shares) }

@@ -32,6 +32,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -158,6 +159,7 @@ type Engine struct {
 	opts    Options
 
 	redis  sequencer
+	losses atomic.Int64 // how often Redis lost its memory, from 1 on
 	rows   *committer
 	loads  loads
 	opener *opener
@@ -199,6 +201,7 @@ func New(stores Stores, ids *model.IDs, now model.Clock, log *slog.Logger, reg p
 	}
 	scripts := newScripts(stores.Redis, opts, e.met)
 	e.redis = scripts
+	e.losses.Store(1)
 	e.rows = newCommitter(stores.SQL, opts.Queue, e.met, e.landed)
 	e.loads = newLoads(e.q, opts)
 	e.opener = newOpener(e, opts.Queue)

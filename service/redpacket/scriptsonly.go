@@ -20,15 +20,12 @@ func (s *ScriptsOnly) Help(ctx context.Context, in HelpRequest) (Help, error) {
 		return Help{}, orUnavailable(err)
 	}
 	for range maxTries {
-		if _, err := e.takeNumber(ctx, a, a.day); err != nil {
-			return Help{}, orUnavailable(err)
-		}
-		d, err := e.takeSlot(ctx, a)
+		_, d, err := e.take(ctx, a)
 		if err != nil {
 			return Help{}, orUnavailable(err)
 		}
 		switch d.code {
-		case "MISSING":
+		case "", "MISSING":
 			continue
 		case "ENDED":
 			return Help{}, ErrEnded

@@ -34,28 +34,6 @@ func (e *Engine) merge(ctx context.Context, pot *facts) error {
 	})
 }
 
-// mergeAndAsk is merge and the question for a slot in one script, which saves the
-// first who touches a forgotten pot a round trip. Whoever finds another at it waits
-// for him and asks then.
-func (e *Engine) mergeAndAsk(ctx context.Context, a *attempt) (decision, error) {
-	var said any
-	err := e.merges.do(ctx, a.pot.id, func(ctx context.Context) error {
-		rows, err := e.standingArgs(ctx, a.pot)
-		if err != nil {
-			return err
-		}
-		said, err = e.redis.run(ctx, tellScript, a.pot.id.slotsKey(), append(a.question(), rows...)...)
-		return err
-	})
-	switch {
-	case err != nil:
-		return decision{}, err
-	case said == nil:
-		return e.askSlot(ctx, a)
-	}
-	return readDecision(said)
-}
-
 // standingArgs is what the merge script takes of a pot.
 func (e *Engine) standingArgs(ctx context.Context, pot *facts) ([]any, error) {
 	e.met.redis.WithLabelValues("merge").Inc()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 // listener notes which scripts are run.
@@ -22,40 +23,57 @@ func (l *listener) run(ctx context.Context, s *script, key string, args ...any) 
 	return l.inner.run(ctx, s, key, args...)
 }
 
-func TestAForgottenPotCostsOneRoundTripMore(t *testing.T) {
+func TestAForgottenPotIsToldWithTheFirstQuestion(t *testing.T) {
 	houses(t, func(t *testing.T, h *house) {
 		e := h.engine(t, Options{})
-		pot := open(t, e, h.game(t, e, func(r *Rules) { r.Helps = 9 }), 1)
-		heard := &listener{inner: e.redis}
-		e.redis = heard
+		game := h.game(t, e, func(r *Rules) { r.Helps, r.HelpsPerDay = 9, 100 })
+		one, two := open(t, e, game, 1), open(t, e, game, 2)
+		heard := &listener{}
+		listen := func(to *Engine) { heard.inner, to.redis, e = to.redis, heard, to }
+		listen(e)
+		asked, told, surprised := []*script{dayScript, slotScript}, []*script{dayScript, tellScript}, []*script{dayScript, slotScript, tellScript}
+		flush := func() { h.redis.FlushDB(t.Context()) }
 		for i, step := range []struct {
-			name   string
-			before func()
-			want   []*script
+			name     string
+			before   func()
+			one, two []*script
 		}{
-			{"the first help", func() {}, []*script{dayScript, slotScript, tellScript}},
-			{"a known pot", func() {}, []*script{dayScript, slotScript}},
-			{"Redis lost its memory", func() { h.redis.FlushDB(t.Context()) }, []*script{dayScript, slotScript, tellScript}},
-			{"a known pot again", func() {}, []*script{dayScript, slotScript}},
-			{"a new process", func() {
-				other := h.engine(t, Options{})
-				heard.inner, other.redis, e = other.redis, heard, other
-			}, []*script{dayScript, slotScript}},
-			{"a new process and a Redis without memory", func() {
-				h.redis.FlushDB(t.Context())
-				other := h.engine(t, Options{})
-				heard.inner, other.redis, e = other.redis, heard, other
-			}, []*script{dayScript, slotScript, tellScript}},
+			{"just opened", func() {}, told, told},
+			{"known", func() {}, asked, asked},
+			{"Redis lost its memory: the first finds out", flush, surprised, told},
+			{"known again", func() {}, asked, asked},
+			{"and once more", flush, surprised, told},
+			{"a new process", func() { listen(h.engine(t, Options{})) }, asked, asked},
+			{"a new process and a Redis without memory", func() { flush(); listen(h.engine(t, Options{})) }, surprised, surprised},
 		} {
 			step.before()
-			heard.heard = nil
-			help, err := helpAs(t, e, pot.Pot, 10+i, fmt.Sprint("r", i))
-			if err != nil || help.K != i+1 {
-				t.Fatalf("%s: Help = %+v, %v, want slot %d", step.name, help, err, i+1)
+			for _, ask := range []struct {
+				pot  PotID
+				want []*script
+			}{{one.Pot, step.one}, {two.Pot, step.two}} {
+				heard.heard = nil
+				help, err := helpAs(t, e, ask.pot, 10+i, fmt.Sprint("r", i))
+				if err != nil || help.K != i+1 {
+					t.Fatalf("%s: Help = %+v, %v, want slot %d", step.name, help, err, i+1)
+				}
+				if !slices.Equal(heard.heard, ask.want) {
+					t.Errorf("%s, pot %s of %s and %s: %d scripts were run, want %d", step.name, ask.pot, one.Pot, two.Pot, len(heard.heard), len(ask.want))
+				}
 			}
-			if !slices.Equal(heard.heard, step.want) {
-				t.Errorf("%s: %d scripts were run, want %d", step.name, len(heard.heard), len(step.want))
-			}
+		}
+		// A pot that is over is gone from Redis in time, which says nothing of the others.
+		h.clock.advance(25 * time.Hour)
+		three := open(t, e, game, 3)
+		if _, err := helpAs(t, e, three.Pot, 10, "r"); err != nil {
+			t.Fatal(err)
+		}
+		h.redis.Del(t.Context(), one.Pot.slotsKey())
+		if _, err := helpAs(t, e, one.Pot, 30, "late"); err == nil {
+			t.Error("a help after the end is taken")
+		}
+		heard.heard = nil
+		if _, err := helpAs(t, e, three.Pot, 11, "r"); err != nil || !slices.Equal(heard.heard, asked) {
+			t.Errorf("%d scripts were run for a known pot after an old one was gone, %v, want %d", len(heard.heard), err, len(asked))
 		}
 		sound(t, e)
 	})
