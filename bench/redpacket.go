@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,8 +42,14 @@ type house struct {
 // errStores tells how to run what needs real stores.
 var errStores = errors.New("needs KMH_TEST_MYSQL_DSN and KMH_TEST_REDIS_ADDR: KMH_TEST_FLUSH=1 .ci/with-stores go run ./bench -run help")
 
+// gcPercent is what serve runs with.
+const gcPercent = 200
+
 // newHouse opens a database and a Redis of its own.
 func newHouse(ctx context.Context) (*house, error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	server, addr := os.Getenv("KMH_TEST_MYSQL_DSN"), os.Getenv("KMH_TEST_REDIS_ADDR")
 	if server == "" || addr == "" {
 		return nil, errStores
