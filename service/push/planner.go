@@ -68,7 +68,7 @@ type PlannerOptions struct {
 	Workers    int            // shards at a time; default 4
 	Calls      int            // calls at a time, over all workers; default 64
 	Shard      int            // recipients of one; default 1,000
-	Chunk      int            // recipients that are written at a time; default 500
+	Chunk      int            // recipients that are written at a time at most; default 500
 	Look       time.Duration  // how often it is looked what a person said; default 1 s
 	MaxBad     int            // bad templates or data in a row that stop a dispatch; default 10
 	Zone       *time.Location // of the members; default China's
@@ -118,6 +118,7 @@ type Planner struct {
 	q      *db.Queries
 	calls  chan struct{} // one token for each call under way
 	wakeup chan struct{}
+	pace   pace // of the last chunk
 
 	mu        sync.Mutex
 	board     board

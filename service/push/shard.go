@@ -188,11 +188,7 @@ func (p *Planner) serve(ctx context.Context, s shard) error {
 // pass goes once over the rows of a shard that are pending.
 func (p *Planner) pass(ctx context.Context, s shard) (progress, error) {
 	var g progress
-	size := p.opts.Chunk
-	if usesMass(s.d) {
-		size = stagePage
-	}
-	after, chunk, misses := s.from-1, size, 0
+	after, chunk, misses := s.from-1, p.chunkSize(s.d), 0
 	for !g.halt {
 		if ctx.Err() != nil || !p.may(s.d) {
 			g.halt, g.left = true, g.left+1
@@ -217,9 +213,17 @@ func (p *Planner) pass(ctx context.Context, s shard) (progress, error) {
 		case err != nil:
 			return g, err
 		}
-		after, chunk, misses = rows[len(rows)-1].ID, size, 0
+		after, chunk, misses = rows[len(rows)-1].ID, p.chunkSize(s.d), 0
 	}
 	return g, nil
+}
+
+// chunkSize is how many rows are written at a time now.
+func (p *Planner) chunkSize(d model.Dispatch) int {
+	if usesMass(d) {
+		return stagePage
+	}
+	return p.pace.chunk(p.opts.Chunk)
 }
 
 // maxMisses bounds how often the same rows are lost to others in a row.
@@ -241,6 +245,18 @@ func (p *Planner) chunk(ctx context.Context, s shard, rows []db.PendingRowsRow, 
 			g.wait(r.wait)
 		}
 	}
+	called := p.Now()
 	h := p.callAll(ctx, s.d, all, began)
+	p.pace.note(asked(all), p.Now().Sub(called))
 	return p.settle(ctx, s, all, h, g)
+}
+
+// asked counts those who were called.
+func asked(all []*recipient) (n int) {
+	for _, r := range all {
+		if r.asked {
+			n++
+		}
+	}
+	return n
 }
