@@ -117,8 +117,8 @@ func (p *Planner) after(ctx context.Context, d model.Dispatch, called []*recipie
 		g.halt = true
 		p.counts.stopped.Inc()
 		p.Log.ErrorContext(ctx, "dispatch stopped, WeChat refuses its template or data", "dispatch", d.ID, "campaign", d.Campaign, "step", d.Step, "why", h.stop)
-	case h.busy >= maxBusy:
-		g.halt = true
+	case h.busy > 0: // for few, or for all
+		g.halt = g.halt || h.busy >= maxBusy
 		g.wait(p.now().Add(busyPause))
 	}
 	if h.stop != "" {
