@@ -378,12 +378,14 @@ func TestWhatADispatchLeavesIsForgotten(t *testing.T) {
 		for _, step := range []struct {
 			days                     int
 			loads, reports, receipts int
-		}{{13, 5, 1, 5}, {2, 0, 1, 5}, {76, 0, 0, 4}} {
+			rights                   int // of 5 consents, which were used up, and 5 windows
+		}{{13, 5, 1, 5, 10}, {2, 0, 1, 5, 10}, {76, 0, 0, 4, 5}} {
 			r.pass(time.Duration(step.days) * 24 * time.Hour)
 			_, err := r.rights.Forget(t.Context())
 			must(t, err)
-			if a, b, c := count("push_load"), count("push_report"), count("push_receipt"); a != step.loads || b != step.reports || c != step.receipts {
-				t.Errorf("%d days later %d loads, %d reports, %d receipts are left, want %+v", step.days, a, b, c, step)
+			a, b, c, d := count("push_load"), count("push_report"), count("push_receipt"), count("push_entitlement")
+			if a != step.loads || b != step.reports || c != step.receipts || d != step.rights {
+				t.Errorf("%d days later %d loads, %d reports, %d receipts, %d rights are left, want %+v", step.days, a, b, c, d, step)
 			}
 		}
 	})

@@ -123,6 +123,7 @@ type Pusher struct {
 	q        *db.Queries
 	queue    chan touch
 	waiting  atomic.Int64 // touches queued or being written
+	swept    atomic.Int64 // the last right that Forget looked at
 	outcomes *prometheus.CounterVec
 	touches  *prometheus.CounterVec
 }

@@ -75,9 +75,9 @@ WHERE id = sqlc.arg(id) AND state = sqlc.arg(from_state);
 UPDATE push_message SET state = 'unknown', why = 'push.died', updated_at = sqlc.arg(now)
 WHERE state = 'sending' AND lease_until < sqlc.arg(lease_before);
 
--- name: OldEntitlements :many
-SELECT id FROM push_entitlement
-WHERE remaining = 0 AND granted_at < sqlc.arg(granted_before) ORDER BY granted_at LIMIT ?;
+-- Every message changes what is left of a right, so no index holds it.
+-- name: EntitlementsAfter :many
+SELECT id, granted_at, remaining FROM push_entitlement WHERE id > sqlc.arg(after) ORDER BY id LIMIT ?;
 
 -- name: ForgetEntitlements :exec
 DELETE FROM push_entitlement WHERE id IN (sqlc.slice(ids));

@@ -202,16 +202,55 @@ func (p *Pusher) Forget(ctx context.Context) (int, error) {
 		}
 		deleted += len(ids)
 	}
-	ids, err := p.q.OldEntitlements(ctx, db.OldEntitlementsParams{GrantedBefore: before, Limit: maxForget})
-	if err == nil && len(ids) > 0 {
-		err = p.q.ForgetEntitlements(ctx, ids)
-	}
+	n, err := p.forgetRights(ctx, before)
 	if err != nil {
 		return deleted, fmt.Errorf("forget entitlements: %w", err)
 	}
-	deleted += len(ids)
-	n, err := p.forgetSent(ctx, before)
+	deleted += n
+	n, err = p.forgetSent(ctx, before)
 	return deleted + n, err
+}
+
+// The bounds of looking for rights that are used up.
+const (
+	sweepPage  = 10_000
+	sweepPages = 1_000
+)
+
+// forgetRights deletes rights that were used up long ago. It walks along the key, for
+// an index of what is left would move with every message, and goes on where the last
+// call stopped.
+func (p *Pusher) forgetRights(ctx context.Context, before int64) (int, error) {
+	var ids []int64
+	after := p.swept.Load()
+	for range sweepPages {
+		rows, err := p.q.EntitlementsAfter(ctx, db.EntitlementsAfterParams{After: after, Limit: sweepPage})
+		if err != nil {
+			return 0, err
+		}
+		for _, r := range rows {
+			if after = r.ID; r.Remaining == 0 && r.GrantedAt < before {
+				ids = append(ids, r.ID)
+			}
+			if len(ids) == maxForget {
+				break
+			}
+		}
+		if len(rows) < sweepPage && len(ids) < maxForget {
+			after = 0 // the end: the next call begins anew
+			break
+		}
+		if len(ids) == maxForget {
+			break
+		}
+	}
+	if len(ids) > 0 {
+		if err := p.q.ForgetEntitlements(ctx, ids); err != nil {
+			return 0, err
+		}
+	}
+	p.swept.Store(after)
+	return len(ids), nil
 }
 
 // keepLoads is how many days the loads are kept: the longest cap looks at seven.

@@ -194,6 +194,45 @@ func (q *Queries) DropEntitlements(ctx context.Context, memberID int64) error {
 	return err
 }
 
+const entitlementsAfter = `-- name: EntitlementsAfter :many
+SELECT id, granted_at, remaining FROM push_entitlement WHERE id > ? ORDER BY id LIMIT ?
+`
+
+type EntitlementsAfterParams struct {
+	After int64
+	Limit int32
+}
+
+type EntitlementsAfterRow struct {
+	ID        int64
+	GrantedAt int64
+	Remaining int32
+}
+
+// Every message changes what is left of a right, so no index holds it.
+func (q *Queries) EntitlementsAfter(ctx context.Context, arg EntitlementsAfterParams) ([]EntitlementsAfterRow, error) {
+	rows, err := q.db.QueryContext(ctx, entitlementsAfter, arg.After, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EntitlementsAfterRow
+	for rows.Next() {
+		var i EntitlementsAfterRow
+		if err := rows.Scan(&i.ID, &i.GrantedAt, &i.Remaining); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const forgetEntitlements = `-- name: ForgetEntitlements :exec
 DELETE FROM push_entitlement WHERE id IN (/*SLICE:ids*/?)
 `
@@ -345,39 +384,6 @@ type MoveConsentParams struct {
 func (q *Queries) MoveConsent(ctx context.Context, arg MoveConsentParams) error {
 	_, err := q.db.ExecContext(ctx, moveConsent, arg.IntoID, arg.ID)
 	return err
-}
-
-const oldEntitlements = `-- name: OldEntitlements :many
-SELECT id FROM push_entitlement
-WHERE remaining = 0 AND granted_at < ? ORDER BY granted_at LIMIT ?
-`
-
-type OldEntitlementsParams struct {
-	GrantedBefore int64
-	Limit         int32
-}
-
-func (q *Queries) OldEntitlements(ctx context.Context, arg OldEntitlementsParams) ([]int64, error) {
-	rows, err := q.db.QueryContext(ctx, oldEntitlements, arg.GrantedBefore, arg.Limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []int64
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const oldMessages = `-- name: OldMessages :many
