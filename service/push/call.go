@@ -56,22 +56,39 @@ func (p *Planner) callAll(ctx context.Context, d model.Dispatch, list []*recipie
 	jobs := jobsOf(list)
 	var next atomic.Int64
 	var callers sync.WaitGroup
+	callers.Add(min(len(jobs), p.opts.Calls))
 	for range min(len(jobs), p.opts.Calls) {
-		callers.Go(func() {
-			for {
-				n := int(next.Add(1)) - 1
-				if n >= len(jobs) || !p.turn(ctx) {
+		p.crew.run(func() {
+			defer callers.Done()
+			for p.turn(ctx) {
+				over := p.calling(ctx, d, jobs, &next, h, began)
+				<-p.calls
+				if over {
 					return
 				}
-				if p.may(d) && time.Since(began) < p.opts.Lease/3 && !h.halted(jobs[n][0].channel) {
-					p.call(ctx, d, jobs[n], h, began)
-				}
-				<-p.calls
 			}
 		})
 	}
 	callers.Wait()
 	return h
+}
+
+// inTurn is how many calls one after the other a caller makes before he lets others
+// have his turn.
+const inTurn = 8
+
+// calling makes the next calls, and tells whether there are no more.
+func (p *Planner) calling(ctx context.Context, d model.Dispatch, jobs [][]*recipient, next *atomic.Int64, h *halts, began time.Time) (over bool) {
+	for range inTurn {
+		n := int(next.Add(1)) - 1
+		if n >= len(jobs) || ctx.Err() != nil {
+			return true
+		}
+		if p.may(d) && time.Since(began) < p.opts.Lease/3 && !h.halted(jobs[n][0].channel) {
+			p.call(ctx, d, jobs[n], h, began)
+		}
+	}
+	return false
 }
 
 // turn waits for one of the calls that may be under way.
@@ -81,6 +98,35 @@ func (p *Planner) turn(ctx context.Context) bool {
 		return true
 	case <-ctx.Done():
 		return false
+	}
+}
+
+// crew keeps goroutines for the next chunk for a while: a call needs a deep stack, and
+// growing it anew in each chunk costs as much as the rest of our part in a call.
+type crew chan func()
+
+// spare is how long a goroutine without work waits for some.
+const spare = time.Second
+
+// run runs f on a goroutine that has nothing to do, or on a new one.
+func (c crew) run(f func()) {
+	select {
+	case c <- f:
+	default:
+		go c.work(f)
+	}
+}
+
+func (c crew) work(f func()) {
+	for {
+		f()
+		wait := time.NewTimer(spare)
+		select {
+		case f = <-c:
+			wait.Stop()
+		case <-wait.C:
+			return
+		}
 	}
 }
 

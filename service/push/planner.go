@@ -117,6 +117,7 @@ type Planner struct {
 	opts   PlannerOptions
 	q      *db.Queries
 	calls  chan struct{} // one token for each call under way
+	crew   crew
 	wakeup chan struct{}
 	pace   pace // of the last chunk
 
@@ -150,7 +151,7 @@ func NewPlanner(needs PlannerNeeds, opts PlannerOptions) *Planner {
 	opts.QuietUntil = cmp.Or(opts.QuietUntil, 8*time.Hour)
 	opts.Reserve = cmp.Or(opts.Reserve, 10)
 	p := &Planner{
-		PlannerNeeds: needs, opts: opts, q: db.New(needs.SQL), calls: make(chan struct{}, opts.Calls),
+		PlannerNeeds: needs, opts: opts, q: db.New(needs.SQL), calls: make(chan struct{}, opts.Calls), crew: make(crew),
 		wakeup: make(chan struct{}, 1), bad: map[model.ID]int{}, templates: map[model.ID]string{},
 		counts: counts{
 			deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
