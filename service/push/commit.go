@@ -123,9 +123,7 @@ func (g group[K]) members() []int64 {
 func (c *claim) skips(ctx context.Context, list []*recipient) error {
 	for _, g := range groups(list, func(r *recipient) (string, bool) { return string(r.state) + " " + r.why, r.state != "" }) {
 		first := g.list[0]
-		hit, err := c.q.SettleRows(ctx, db.SettleRowsParams{
-			State: string(first.state), Why: first.why, ChangedAt: c.now, FromState: string(model.DeliveryPending), Ids: g.rows(),
-		})
+		hit, err := c.q.SkipRows(ctx, db.SkipRowsParams{State: string(first.state), Why: first.why, ChangedAt: c.now, Ids: g.rows()})
 		if err := all(hit, err, len(g.list)); err != nil {
 			return err
 		}

@@ -202,13 +202,15 @@ func (p *Planner) sheet(d model.Dispatch, members []model.MemberID, shards int32
 	var out sheet
 	var held []db.PushDelivery
 	for _, m := range members {
+		variant := variantOf(d, m)
 		row := db.PushDelivery{
-			DispatchID: int64(d.ID), CampaignID: int64(d.Campaign), MemberID: int64(m), Variant: int32(variantOf(d, m)),
-			State: string(model.DeliveryPending), ChangedAt: int64(p.now()),
+			DispatchID: int64(d.ID), CampaignID: int64(d.Campaign), MemberID: int64(m), Variant: int32(variant),
+			Channel: string(d.Variants[variant].Ways[0].Channel), // the likely one: the row does not grow by it later
+			State:   string(model.DeliveryPending), ChangedAt: int64(p.now()),
 		}
 		switch {
 		case model.BucketOf(m) < d.Holdout:
-			row.Variant, row.Shard, row.State = heldOut, heldOut, string(model.DeliveryHeldOut)
+			row.Variant, row.Shard, row.State, row.Channel = heldOut, heldOut, string(model.DeliveryHeldOut), ""
 			held = append(held, row)
 		case d.Canary > 0 && draw(^uint64(d.ID), m) < d.Canary:
 			waves[0] = append(waves[0], row)
@@ -271,11 +273,11 @@ const insertRows = 500
 
 func insertDeliveries(ctx context.Context, tx *sql.Tx, rows []db.PushDelivery) error {
 	for part := range slices.Chunk(rows, insertRows) {
-		args := make([]any, 0, len(part)*9)
+		args := make([]any, 0, len(part)*10)
 		for _, r := range part {
-			args = append(args, r.ID, r.DispatchID, r.CampaignID, r.MemberID, r.Variant, r.Shard, r.State, r.Why, r.ChangedAt)
+			args = append(args, r.ID, r.DispatchID, r.CampaignID, r.MemberID, r.Variant, r.Shard, r.State, r.Channel, r.Why, r.ChangedAt)
 		}
-		const values = "(?, ?, ?, ?, ?, ?, ?, '', ?, 0, 0, 0, ?, 0, 0)"
+		const values = "(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, 0, 0)"
 		_, err := tx.ExecContext(ctx, "INSERT INTO push_delivery (id, dispatch_id, campaign_id, member_id, variant, shard, state, channel, why, tried, batch, called_at, changed_at, delivered_at, tapped_at) VALUES "+
 			values+strings.Repeat(", "+values, len(part)-1), args...)
 		if err != nil {

@@ -92,6 +92,11 @@ WHERE state = 'pending' AND id IN (sqlc.slice(ids));
 UPDATE push_delivery SET state = sqlc.arg(state), why = sqlc.arg(why), changed_at = sqlc.arg(changed_at)
 WHERE state = sqlc.arg(from_state) AND id IN (sqlc.slice(ids));
 
+-- The end of who is not called; who was never called goes by no channel.
+-- name: SkipRows :execrows
+UPDATE push_delivery SET state = sqlc.arg(state), channel = CASE WHEN tried = 0 THEN '' ELSE channel END, why = sqlc.arg(why), changed_at = sqlc.arg(changed_at)
+WHERE state = 'pending' AND id IN (sqlc.slice(ids));
+
 -- A definite refusal makes it pending again, without the way that refused.
 -- name: RetryRows :execrows
 UPDATE push_delivery SET state = 'pending', tried = tried | sqlc.arg(way), why = sqlc.arg(why), changed_at = sqlc.arg(changed_at)
@@ -99,7 +104,7 @@ WHERE state = 'sending' AND id IN (sqlc.slice(ids));
 
 -- Nothing more is sent of this shard.
 -- name: SweepRows :execrows
-UPDATE push_delivery SET state = 'skipped', why = sqlc.arg(why), changed_at = sqlc.arg(changed_at)
+UPDATE push_delivery SET state = 'skipped', channel = CASE WHEN tried = 0 THEN '' ELSE channel END, why = sqlc.arg(why), changed_at = sqlc.arg(changed_at)
 WHERE dispatch_id = sqlc.arg(dispatch_id) AND shard = sqlc.arg(shard) AND id >= sqlc.arg(from_id) AND id <= sqlc.arg(to_id) AND state = 'pending';
 
 -- name: Tally :many
@@ -125,11 +130,11 @@ SELECT * FROM push_delivery WHERE id = ?;
 -- name: TapDelivery :execrows
 UPDATE push_delivery SET tapped_at = sqlc.arg(tapped_at) WHERE id = sqlc.arg(id) AND tapped_at = 0;
 
--- The rights of many members, in the order in which they are used up.
+-- The rights of many members. Their order is made by who asks: here it would cost as
+-- much as finding them.
 -- name: RightsOf :many
-SELECT id, member_id, channel, template, source, remaining FROM push_entitlement
-WHERE member_id IN (sqlc.slice(members)) AND (expires_at = 0 OR expires_at > sqlc.arg(now)) AND (remaining > 0 OR channel = 'mass')
-ORDER BY granted_at, id;
+SELECT id, member_id, channel, template, source, granted_at, remaining FROM push_entitlement
+WHERE member_id IN (sqlc.slice(members)) AND (expires_at = 0 OR expires_at > sqlc.arg(now)) AND (remaining > 0 OR channel = 'mass');
 
 -- name: TakeRights :execrows
 UPDATE push_entitlement SET remaining = remaining - 1 WHERE remaining > 0 AND id IN (sqlc.slice(ids));
@@ -144,7 +149,7 @@ WHERE id IN (sqlc.slice(ids)) AND remaining < CASE source WHEN 'message' THEN 5 
 UPDATE push_entitlement SET remaining = 0 WHERE id IN (sqlc.slice(ids)) AND granted_at <= sqlc.arg(granted_before);
 
 -- name: LoadsOf :many
-SELECT member_id, day, n FROM push_load WHERE member_id IN (sqlc.slice(members)) AND day >= sqlc.arg(since_day) ORDER BY member_id, day;
+SELECT member_id, day, n FROM push_load WHERE member_id IN (sqlc.slice(members)) AND day >= sqlc.arg(since_day);
 
 -- name: AddLoads :execrows
 UPDATE push_load SET n = n + 1 WHERE day = sqlc.arg(day) AND n = sqlc.arg(was) AND member_id IN (sqlc.slice(members));
@@ -192,6 +197,11 @@ WHERE channel = sqlc.arg(channel) AND shut_minute < sqlc.arg(before_minute);
 
 -- name: AddReport :exec
 INSERT INTO push_report (msg_id, delivered, why, reported_at) VALUES (?, ?, ?, ?);
+
+-- WeChat's ids grow, so that few reports but those of a chunk's messages lie between
+-- the least and the greatest of its ids.
+-- name: ReportsBetween :many
+SELECT msg_id, delivered, why, reported_at FROM push_report WHERE msg_id >= sqlc.arg(least) AND msg_id <= sqlc.arg(greatest) ORDER BY msg_id LIMIT ?;
 
 -- name: ReportsOf :many
 SELECT msg_id, delivered, why, reported_at FROM push_report WHERE msg_id IN (sqlc.slice(ids));

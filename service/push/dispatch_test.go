@@ -3,6 +3,7 @@ package push_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -233,4 +234,82 @@ func TestWhoIsNotReachedInTimeIsSkipped(t *testing.T) {
 			t.Errorf("the recipients are %v", got)
 		}
 	})
+}
+
+func TestWhoWaitsOrIsSkippedGoesByNoChannel(t *testing.T) {
+	everywhere(t, 4, push.PlannerOptions{}, func(t *testing.T, r *rig) {
+		channels := func(state model.DeliveryState) map[model.Channel]int {
+			t.Helper()
+			found := map[model.Channel]int{}
+			tallies, err := r.Tally(t.Context(), 7)
+			must(t, err)
+			for _, y := range tallies {
+				if y.State == state {
+					found[y.Channel] += int(y.Count)
+				}
+			}
+			list, err := r.Deliveries(t.Context(), 7, 0, 100)
+			must(t, err)
+			for _, d := range list {
+				if d.State == state {
+					found[d.Channel]--
+				}
+			}
+			for c, n := range found {
+				if n != 0 {
+					t.Errorf("by %q the tally counts %d more than are listed", c, n)
+				}
+			}
+			return found
+		}
+		only := func(state model.DeliveryState, want model.Channel) {
+			t.Helper()
+			found := channels(state)
+			if _, ok := found[want]; !ok || len(found) != 1 {
+				t.Errorf("those who are %s go by %v, want %q alone", state, found, want)
+			}
+		}
+		r.reach[1001].Agrees = false
+		d := dispatch(1, twoWays...)
+		d.Canary = 1
+		r.stage(t, d)
+		only(model.DeliveryPending, "")
+		must(t, r.Release(t.Context(), 7))
+		r.answer = func(k call) error {
+			switch {
+			case k.channel == model.CustomChannel && k.member == 1002:
+				return windowShut
+			case k.member == 1003:
+				return busy
+			}
+			return nil
+		}
+		r.send(t)
+		only(model.DeliverySkipped, "")
+		only(model.DeliveryPending, "") // 1003, who was called in vain
+		if got := channels(model.DeliverySent); len(got) != 2 {
+			t.Errorf("those who got it go by %v, want both ways", got)
+		}
+		must(t, r.Kill(t.Context(), 7))
+		r.send(t)
+		only(model.DeliverySkipped, "")
+	})
+}
+
+func TestEarlyReportsAreFoundAmongThoseOfOthers(t *testing.T) {
+	for _, others := range []int{0, 1, 1100} { // above what is looked through at once
+		everywhere(t, 4, push.PlannerOptions{}, func(t *testing.T, r *rig) {
+			r.stage(t, dispatch(1, model.Way{Channel: model.MiniChannel, Material: 102}))
+			for i := range others {
+				_, err := r.sql.ExecContext(t.Context(), "INSERT INTO push_report (msg_id, delivered, why, reported_at) VALUES (?, TRUE, '', 1)", fmt.Sprintf("1-%04d", i))
+				must(t, err)
+			}
+			must(t, r.Report(t.Context(), model.Inbound{Kind: "event.templatesendjobfinish", MsgID: "3", Status: "success"}))
+			r.send(t)
+			tallies, err := r.Tally(t.Context(), 7)
+			if err != nil || len(tallies) != 1 || tallies[0].Count != 4 || tallies[0].Delivered != 1 {
+				t.Errorf("among %d reports of others the tally is %+v, %v, want one of 4 delivered", others, tallies, err)
+			}
+		})
+	}
 }

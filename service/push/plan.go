@@ -144,6 +144,11 @@ func (p *Planner) facts(ctx context.Context, d model.Dispatch, members []model.M
 			f.campaign[l.MemberID] = int(l.N)
 		}
 	}
+	for _, rights := range f.rights { // in the order in which they are used up
+		slices.SortFunc(rights, func(a, b db.RightsOfRow) int {
+			return cmp.Or(cmp.Compare(a.GrantedAt, b.GrantedAt), cmp.Compare(a.ID, b.ID))
+		})
+	}
 	for _, v := range d.Variants {
 		for _, w := range v.Ways {
 			if err := p.learn(ctx, f, w, members); err != nil {

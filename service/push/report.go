@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"kaimenhong/model"
@@ -124,14 +126,20 @@ func (p *Planner) applyEarly(ctx context.Context, list []*recipient) error {
 			rows[r.msgID] = append(rows[r.msgID], r.row.ID)
 		}
 	}
-	ids := make([]string, 0, len(rows))
-	for id := range rows {
-		ids = append(ids, id)
+	ids := slices.Sorted(maps.Keys(rows))
+	if len(ids) == 0 {
+		return nil
 	}
-	var failed []error
-	for len(ids) > 0 {
-		part := ids[:min(len(ids), maxIn)]
-		ids = ids[len(part):]
+	reports, err := p.q.ReportsBetween(ctx, db.ReportsBetweenParams{Least: ids[0], Greatest: ids[len(ids)-1], Limit: maxIn})
+	if err != nil {
+		return fmt.Errorf("look for early reports: %w", err)
+	}
+	if len(reports) < maxIn {
+		reports = slices.DeleteFunc(reports, func(r db.PushReport) bool { return rows[r.MsgID] == nil })
+		return p.refineAll(ctx, reports, rows)
+	}
+	var failed []error // others' reports lie between them
+	for part := range slices.Chunk(ids, maxIn) {
 		reports, err := p.q.ReportsOf(ctx, part)
 		if err != nil {
 			return fmt.Errorf("look for early reports: %w", err)

@@ -24,15 +24,35 @@ func (p *Planner) Tally(ctx context.Context, campaign model.ID) ([]model.Tally, 
 	if err != nil {
 		return nil, fmt.Errorf("count the deliveries of campaign %s: %w", campaign, err)
 	}
-	out := make([]model.Tally, len(rows))
-	for i, r := range rows {
+	out := make([]model.Tally, 0, len(rows))
+	waiting := map[model.Tally]int{} // where those stand who wait for any channel
+	for _, r := range rows {
 		step, variant := steps.name(r.DispatchID, r.Variant)
-		out[i] = model.Tally{
-			Dispatch: model.ID(r.DispatchID), Step: step, Variant: variant, Channel: model.Channel(r.Channel),
+		one := model.Tally{
+			Dispatch: model.ID(r.DispatchID), Step: step, Variant: variant, Channel: channelOf(r.State, r.Channel),
 			State: model.DeliveryState(r.State), Why: r.Why, Count: r.N, Delivered: r.Delivered, Tapped: r.Tapped,
 		}
+		if one.State == model.DeliveryPending {
+			key := one
+			key.Count = 0
+			if at, there := waiting[key]; there {
+				out[at].Count += one.Count
+				continue
+			}
+			waiting[key] = len(out)
+		}
+		out = append(out, one)
 	}
 	return out, nil
+}
+
+// channelOf is the channel of a row. Who waits has none yet: the row holds the one
+// that is likely, so that it does not grow when it is called.
+func channelOf(state, channel string) model.Channel {
+	if state == string(model.DeliveryPending) {
+		return ""
+	}
+	return model.Channel(channel)
 }
 
 // Deliveries lists the recipients of a campaign after one (0: from the first), in
@@ -92,7 +112,7 @@ func (s steps) delivery(r db.PushDelivery) model.Delivery {
 	step, variant := s.name(r.DispatchID, r.Variant)
 	return model.Delivery{
 		ID: model.ID(r.ID), Dispatch: model.ID(r.DispatchID), Step: step, Member: model.MemberID(r.MemberID), Variant: variant,
-		Channel: model.Channel(r.Channel), State: model.DeliveryState(r.State), Why: r.Why, At: model.Millis(r.ChangedAt),
+		Channel: channelOf(r.State, r.Channel), State: model.DeliveryState(r.State), Why: r.Why, At: model.Millis(r.ChangedAt),
 		DeliveredAt: model.Millis(r.DeliveredAt), TappedAt: model.Millis(r.TappedAt),
 	}
 }

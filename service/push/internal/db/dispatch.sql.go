@@ -854,7 +854,7 @@ func (q *Queries) LeaveShard(ctx context.Context, arg LeaveShardParams) (int64, 
 }
 
 const loadsOf = `-- name: LoadsOf :many
-SELECT member_id, day, n FROM push_load WHERE member_id IN (/*SLICE:members*/?) AND day >= ? ORDER BY member_id, day
+SELECT member_id, day, n FROM push_load WHERE member_id IN (/*SLICE:members*/?) AND day >= ?
 `
 
 type LoadsOfParams struct {
@@ -1279,6 +1279,46 @@ func (q *Queries) ReopenDispatches(ctx context.Context, campaignID int64) error 
 	return err
 }
 
+const reportsBetween = `-- name: ReportsBetween :many
+SELECT msg_id, delivered, why, reported_at FROM push_report WHERE msg_id >= ? AND msg_id <= ? ORDER BY msg_id LIMIT ?
+`
+
+type ReportsBetweenParams struct {
+	Least    string
+	Greatest string
+	Limit    int32
+}
+
+// WeChat's ids grow, so that few reports but those of a chunk's messages lie between
+// the least and the greatest of its ids.
+func (q *Queries) ReportsBetween(ctx context.Context, arg ReportsBetweenParams) ([]PushReport, error) {
+	rows, err := q.db.QueryContext(ctx, reportsBetween, arg.Least, arg.Greatest, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PushReport
+	for rows.Next() {
+		var i PushReport
+		if err := rows.Scan(
+			&i.MsgID,
+			&i.Delivered,
+			&i.Why,
+			&i.ReportedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const reportsOf = `-- name: ReportsOf :many
 SELECT msg_id, delivered, why, reported_at FROM push_report WHERE msg_id IN (/*SLICE:ids*/?)
 `
@@ -1356,9 +1396,8 @@ func (q *Queries) RetryRows(ctx context.Context, arg RetryRowsParams) (int64, er
 }
 
 const rightsOf = `-- name: RightsOf :many
-SELECT id, member_id, channel, template, source, remaining FROM push_entitlement
+SELECT id, member_id, channel, template, source, granted_at, remaining FROM push_entitlement
 WHERE member_id IN (/*SLICE:members*/?) AND (expires_at = 0 OR expires_at > ?) AND (remaining > 0 OR channel = 'mass')
-ORDER BY granted_at, id
 `
 
 type RightsOfParams struct {
@@ -1372,10 +1411,12 @@ type RightsOfRow struct {
 	Channel   string
 	Template  string
 	Source    string
+	GrantedAt int64
 	Remaining int32
 }
 
-// The rights of many members, in the order in which they are used up.
+// The rights of many members. Their order is made by who asks: here it would cost as
+// much as finding them.
 func (q *Queries) RightsOf(ctx context.Context, arg RightsOfParams) ([]RightsOfRow, error) {
 	query := rightsOf
 	var queryParams []interface{}
@@ -1402,6 +1443,7 @@ func (q *Queries) RightsOf(ctx context.Context, arg RightsOfParams) ([]RightsOfR
 			&i.Channel,
 			&i.Template,
 			&i.Source,
+			&i.GrantedAt,
 			&i.Remaining,
 		); err != nil {
 			return nil, err
@@ -1636,6 +1678,40 @@ func (q *Queries) ShutMinute(ctx context.Context, arg ShutMinuteParams) error {
 	return err
 }
 
+const skipRows = `-- name: SkipRows :execrows
+UPDATE push_delivery SET state = ?, channel = CASE WHEN tried = 0 THEN '' ELSE channel END, why = ?, changed_at = ?
+WHERE state = 'pending' AND id IN (/*SLICE:ids*/?)
+`
+
+type SkipRowsParams struct {
+	State     string
+	Why       string
+	ChangedAt int64
+	Ids       []int64
+}
+
+// The end of who is not called; who was never called goes by no channel.
+func (q *Queries) SkipRows(ctx context.Context, arg SkipRowsParams) (int64, error) {
+	query := skipRows
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.State)
+	queryParams = append(queryParams, arg.Why)
+	queryParams = append(queryParams, arg.ChangedAt)
+	if len(arg.Ids) > 0 {
+		for _, v := range arg.Ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(arg.Ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	result, err := q.db.ExecContext(ctx, query, queryParams...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const spendQuota = `-- name: SpendQuota :execrows
 UPDATE push_quota SET day_used = day_used + ?, minute_used = minute_used + ?
 WHERE channel = ? AND day = ? AND minute = ? AND shut_day < ? AND shut_minute < ?
@@ -1699,7 +1775,7 @@ func (q *Queries) Staged(ctx context.Context, arg StagedParams) (int64, error) {
 }
 
 const sweepRows = `-- name: SweepRows :execrows
-UPDATE push_delivery SET state = 'skipped', why = ?, changed_at = ?
+UPDATE push_delivery SET state = 'skipped', channel = CASE WHEN tried = 0 THEN '' ELSE channel END, why = ?, changed_at = ?
 WHERE dispatch_id = ? AND shard = ? AND id >= ? AND id <= ? AND state = 'pending'
 `
 
