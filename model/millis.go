@@ -25,7 +25,15 @@ func (m Millis) MarshalText() ([]byte, error) {
 	if m == 0 {
 		return []byte{}, nil
 	}
-	return m.Time().AppendFormat(nil, "2006-01-02T15:04:05.000Z07:00"), nil
+	// The layout of the package time has no fraction, and is written four times as fast
+	// as one that has: an answer has a dozen instants.
+	const zone = len("+08:00")
+	text := m.Time().AppendFormat(make([]byte, 0, len("2006-01-02T15:04:05.000+08:00")), time.RFC3339)
+	seconds := len(text) - zone
+	offset := [zone]byte(text[seconds:])
+	ms := (int64(m)%1000 + 1000) % 1000
+	text = append(text[:seconds], '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
+	return append(text, offset[:]...), nil
 }
 
 // UnmarshalText reads RFC 3339; an empty text is none.

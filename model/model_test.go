@@ -113,3 +113,16 @@ func TestADayIsChinas(t *testing.T) {
 		}
 	}
 }
+
+func TestAnInstantIsWrittenWithItsMilliseconds(t *testing.T) {
+	for _, m := range []model.Millis{1, 999, 1000, 1763764501007, 1763764501070, 1763764501700, 253402271999999, -1, -86400001} {
+		got, err := m.MarshalText()
+		if want := m.Time().Format("2006-01-02T15:04:05.000Z07:00"); string(got) != want || err != nil {
+			t.Errorf("%d is written %s, %v, want %s", m, got, err, want)
+		}
+		var back model.Millis
+		if err := back.UnmarshalText(got); back != m || err != nil {
+			t.Errorf("%s is read as %d, %v, want %d", got, back, err, m)
+		}
+	}
+}
