@@ -9,15 +9,12 @@ LEFT JOIN member_phone p ON p.member_id = m.id
 WHERE i.app = ? AND i.openid = ?;
 
 -- name: ByID :one
-SELECT m.id, m.merged_into, m.follows, m.source, m.joined_at, m.closed_at, p.phone_sealed, p.key_version, p.bound_at
+SELECT m.id, m.merged_into, m.follows, m.source, m.joined_at, m.closed_at, p.phone_sealed, p.key_version, p.bound_at, i.openid, i.unionid
 FROM member m
 LEFT JOIN member_phone p ON p.member_id = m.id
-WHERE m.id = ?;
-
--- name: IdentityOf :one
-SELECT openid, unionid FROM member_identity
-WHERE member_id = ? AND app = ?
-ORDER BY created_at DESC, openid
+LEFT JOIN member_identity i ON i.member_id = m.id AND i.app = sqlc.arg(app)
+WHERE m.id = sqlc.arg(id)
+ORDER BY i.created_at DESC, i.openid
 LIMIT 1;
 
 -- name: Identities :many

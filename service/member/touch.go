@@ -132,7 +132,7 @@ func (m *Members) Get(ctx context.Context, id model.MemberID, app model.App) (mo
 
 func (m *Members) byID(ctx context.Context, id model.MemberID, app model.App) (got model.Member, merged bool, err error) {
 	for range raceTries {
-		row, err := m.q.ByID(ctx, int64(id))
+		row, err := m.q.ByID(ctx, db.ByIDParams{App: string(app), ID: int64(id)})
 		switch {
 		case errors.Is(err, sql.ErrNoRows), err == nil && row.ClosedAt != 0:
 			return got, merged, ErrUnknown
@@ -149,11 +149,7 @@ func (m *Members) byID(ctx context.Context, id model.MemberID, app model.App) (g
 				return got, merged, err
 			}
 		}
-		who, err := m.q.IdentityOf(ctx, db.IdentityOfParams{MemberID: int64(id), App: string(app)})
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return got, merged, err
-		}
-		got.OpenID, got.UnionID = model.OpenID(who.Openid), model.UnionID(who.Unionid)
+		got.OpenID, got.UnionID = model.OpenID(row.Openid.String), model.UnionID(row.Unionid.String)
 		return got, merged, nil
 	}
 	return got, merged, ErrBusy

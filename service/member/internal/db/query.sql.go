@@ -327,11 +327,19 @@ func (q *Queries) Bindings(ctx context.Context, arg BindingsParams) ([]BindingsR
 }
 
 const byID = `-- name: ByID :one
-SELECT m.id, m.merged_into, m.follows, m.source, m.joined_at, m.closed_at, p.phone_sealed, p.key_version, p.bound_at
+SELECT m.id, m.merged_into, m.follows, m.source, m.joined_at, m.closed_at, p.phone_sealed, p.key_version, p.bound_at, i.openid, i.unionid
 FROM member m
 LEFT JOIN member_phone p ON p.member_id = m.id
+LEFT JOIN member_identity i ON i.member_id = m.id AND i.app = ?
 WHERE m.id = ?
+ORDER BY i.created_at DESC, i.openid
+LIMIT 1
 `
+
+type ByIDParams struct {
+	App string
+	ID  int64
+}
 
 type ByIDRow struct {
 	ID          int64
@@ -343,10 +351,12 @@ type ByIDRow struct {
 	PhoneSealed sql.NullString
 	KeyVersion  sql.NullInt32
 	BoundAt     sql.NullInt64
+	Openid      sql.NullString
+	Unionid     sql.NullString
 }
 
-func (q *Queries) ByID(ctx context.Context, id int64) (ByIDRow, error) {
-	row := q.db.QueryRowContext(ctx, byID, id)
+func (q *Queries) ByID(ctx context.Context, arg ByIDParams) (ByIDRow, error) {
+	row := q.db.QueryRowContext(ctx, byID, arg.App, arg.ID)
 	var i ByIDRow
 	err := row.Scan(
 		&i.ID,
@@ -358,6 +368,8 @@ func (q *Queries) ByID(ctx context.Context, id int64) (ByIDRow, error) {
 		&i.PhoneSealed,
 		&i.KeyVersion,
 		&i.BoundAt,
+		&i.Openid,
+		&i.Unionid,
 	)
 	return i, err
 }
@@ -971,30 +983,6 @@ func (q *Queries) Identities(ctx context.Context, memberID int64) ([]IdentitiesR
 		return nil, err
 	}
 	return items, nil
-}
-
-const identityOf = `-- name: IdentityOf :one
-SELECT openid, unionid FROM member_identity
-WHERE member_id = ? AND app = ?
-ORDER BY created_at DESC, openid
-LIMIT 1
-`
-
-type IdentityOfParams struct {
-	MemberID int64
-	App      string
-}
-
-type IdentityOfRow struct {
-	Openid  string
-	Unionid string
-}
-
-func (q *Queries) IdentityOf(ctx context.Context, arg IdentityOfParams) (IdentityOfRow, error) {
-	row := q.db.QueryRowContext(ctx, identityOf, arg.MemberID, arg.App)
-	var i IdentityOfRow
-	err := row.Scan(&i.Openid, &i.Unionid)
-	return i, err
 }
 
 const lock = `-- name: Lock :execrows
