@@ -46,6 +46,7 @@ func (s *settings) serve(ctx context.Context, _ []string) error {
 		return errors.Join(fmt.Errorf("http.addr: %w", err), a.Close(ctx))
 	}
 	a.Start()
+	debug.FreeOSMemory() // what the start alone needed
 	log.InfoContext(ctx, "serving", "addr", listener.Addr().String())
 	serveErr := app.Serve(ctx, listener, a.Handler, cfg.HTTP.ShutdownTimeout)
 	closing, cancelClosing := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
