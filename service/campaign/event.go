@@ -193,51 +193,6 @@ func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignW
 	return found, through, nil
 }
 
-// Note says at once that something happened to a member, for those who need not wait
-// until it is looked for: ref names it as the look would.
-func (c *Campaigns) Note(ctx context.Context, e Event, h Happening) error {
-	after := int64(0)
-	for range maxRounds {
-		page, err := c.q.Moving(ctx, db.MovingParams{After: after, Limit: int32(c.opts.Batch)})
-		if err != nil {
-			return fmt.Errorf("list campaigns that move: %w", err)
-		}
-		for _, r := range page {
-			after = r.ID
-			if err := c.noteFor(ctx, r, e, h); err != nil {
-				return err
-			}
-		}
-		if len(page) < c.opts.Batch {
-			return nil
-		}
-	}
-	return nil
-}
-
-func (c *Campaigns) noteFor(ctx context.Context, r db.Campaign, e Event, h Happening) error {
-	v, err := c.Version(ctx, model.ID(r.ID), int(r.LiveVersion))
-	if err != nil {
-		return err
-	}
-	if h.At < v.Plan.StartsAt || h.At >= v.Plan.EndsAt {
-		return nil
-	}
-	for _, s := range v.Plan.Steps {
-		if s.When.Kind != OnEvent || s.When.Event != e {
-			continue
-		}
-		in, err := c.Happened.Among(ctx, v.Frozen, []model.MemberID{h.Member})
-		if err != nil || len(in) == 0 {
-			return err
-		}
-		if err := c.signal(ctx, &v, s, h); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // signal keeps that it happened, once.
 func (c *Campaigns) signal(ctx context.Context, v *Version, s Step, h Happening) error {
 	if h.Ref == "" || len(h.Ref) > maxRef {

@@ -225,14 +225,6 @@ func TestWhatHappensToAMemberBringsOnePush(t *testing.T) {
 		if len(w.staged) != 2 || !slices.Equal(w.frozen[w.staged[1].Frozen], []model.MemberID{9}) {
 			t.Errorf("the day after %+v, want one more to the one who is new", w.staged[1:])
 		}
-		if err := c.Note(t.Context(), DataLow, Happening{11, model.At(w.clock()), "2026-02"}); err != nil {
-			t.Fatal(err)
-		}
-		w.passes(time.Hour)
-		w.round(c)
-		if len(w.staged) != 3 {
-			t.Errorf("%d pushes, want one for what was noted at once", len(w.staged))
-		}
 	})
 }
 
