@@ -22,4 +22,5 @@ var measures = []measure{
 	{"audience", measureAudience},
 	{"push.send", measurePush},
 	{"push.replicas", measurePushReplicas},
+	{"push.pause", measurePushPause},
 }

@@ -152,23 +152,37 @@ func (s *senders) replica(ctx context.Context) (*push.Planner, error) {
 	}, push.PlannerOptions{Calls: pushCalls, Quotas: map[model.Channel]push.Quota{model.OfficialChannel: {Day: 1 << 40}}}), nil
 }
 
-// send stages a push to the first n members and lets the planners send it.
-func (s *senders) send(ctx context.Context, n int, replicas int) (time.Duration, error) {
-	planners := make([]*push.Planner, replicas)
-	for i := range planners {
-		var err error
-		if planners[i], err = s.replica(ctx); err != nil {
-			return 0, err
-		}
-	}
+// stage makes the rows of a push to the first n members.
+func (s *senders) stage(ctx context.Context, p *push.Planner, n int) error {
 	s.next++
 	at := model.At(noonOf(time.Now())())
-	_, err := planners[0].Stage(ctx, model.Dispatch{
+	_, err := p.Stage(ctx, model.Dispatch{
 		ID: s.next, Campaign: s.next, Step: 1, Frozen: model.ID(n), Purpose: model.Marketing,
 		Variants: []model.Variant{{Name: "A", Share: 10_000, Ways: []model.Way{{Channel: model.OfficialChannel, Material: 1}}}},
 		StartsAt: at, EndsAt: at.Add(8 * time.Hour), Caps: model.Caps{Day: 1000},
 	})
+	return err
+}
+
+// replicas are so many planners.
+func (s *senders) replicas(ctx context.Context, n int) ([]*push.Planner, error) {
+	planners := make([]*push.Planner, n)
+	for i := range planners {
+		var err error
+		if planners[i], err = s.replica(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return planners, nil
+}
+
+// send stages a push to the first n members and lets the planners send it.
+func (s *senders) send(ctx context.Context, n int, replicas int) (time.Duration, error) {
+	planners, err := s.replicas(ctx, replicas)
 	if err != nil {
+		return 0, err
+	}
+	if err := s.stage(ctx, planners[0], n); err != nil {
 		return 0, err
 	}
 	running, stop := context.WithCancel(ctx)

@@ -74,11 +74,36 @@ func runSandbox(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: platform.Handler(), ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: arrivals(platform.Handler()), ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(listener) }() // ends with the process
 	fmt.Fprintln(out, "http://"+listener.Addr().String())
 	_, err = io.Copy(io.Discard, in)
 	return errors.Join(err, server.Close())
+}
+
+// arrivalPath is where the sandbox's process says when the last notice came in.
+const arrivalPath = "/bench/arrival"
+
+// arrival is how many notices came in, and when the last did, in nanoseconds.
+type arrival struct {
+	N  int64 `json:"n"`
+	At int64 `json:"at"`
+}
+
+// arrivals counts what comes in before WeChat looks at it.
+func arrivals(platform http.Handler) http.Handler {
+	var n, at atomic.Int64
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case noticePath:
+			n.Add(1)
+			at.Store(time.Now().UnixNano())
+		case arrivalPath:
+			_ = json.NewEncoder(w).Encode(arrival{n.Load(), at.Load()})
+			return
+		}
+		platform.ServeHTTP(w, r)
+	})
 }
 
 // noticeTemplate is a subscribe notice with the fields that noticeFields fill.
