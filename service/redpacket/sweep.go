@@ -22,9 +22,19 @@ func pick(free []int) int { return free[rand.N(min(len(free), pickAmong))] }
 // keyLife is how long Redis keeps a pot after its end.
 const keyLife = 2 * time.Hour
 
-// merge makes Redis know the standing rows of a pot, once at a time for each pot.
-func (e *Engine) merge(ctx context.Context, pot *facts) error {
+// merging does what makes Redis know a pot, once at a time for each pot and within the
+// time of one help.
+func (e *Engine) merging(ctx context.Context, pot *facts, work func(context.Context) error) error {
 	return e.merges.do(ctx, pot.id, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
+		defer cancel()
+		return work(ctx)
+	})
+}
+
+// merge makes Redis know the standing rows of a pot.
+func (e *Engine) merge(ctx context.Context, pot *facts) error {
+	return e.merging(ctx, pot, func(ctx context.Context) error {
 		rows, err := e.standingArgs(ctx, pot)
 		if err != nil {
 			return err
@@ -37,8 +47,6 @@ func (e *Engine) merge(ctx context.Context, pot *facts) error {
 // standingArgs is what the merge script takes of a pot.
 func (e *Engine) standingArgs(ctx context.Context, pot *facts) ([]any, error) {
 	e.met.redis.WithLabelValues("merge").Inc()
-	ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
-	defer cancel()
 	var rows []db.StandingOfPotsRow
 	if !pot.fresh.CompareAndSwap(true, false) {
 		var err error

@@ -25,7 +25,7 @@ func (e *Engine) takeSlot(ctx context.Context, a *attempt) (decision, error) {
 		return d, err
 	}
 	var said any
-	err = e.merges.do(ctx, a.pot.id, func(ctx context.Context) error {
+	err = e.merging(ctx, a.pot, func(ctx context.Context) error {
 		rows, err := e.standingArgs(ctx, a.pot)
 		if err == nil {
 			said, err = e.tell(ctx, a, rows)
@@ -46,7 +46,7 @@ func (e *Engine) takeSlot(ctx context.Context, a *attempt) (decision, error) {
 // another at it waits for him and gets no number here.
 func (e *Engine) touch(ctx context.Context, a *attempt) (nth int, d decision, err error) {
 	var said any
-	err = e.merges.do(ctx, a.pot.id, func(ctx context.Context) error {
+	err = e.merging(ctx, a.pot, func(ctx context.Context) error {
 		var refused error
 		taken := make(chan struct{})
 		go func() {

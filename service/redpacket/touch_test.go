@@ -9,16 +9,20 @@ import (
 	"time"
 )
 
-// listener notes which scripts are run.
+// listener notes which scripts are run, and how many of them with no deadline.
 type listener struct {
-	inner sequencer
-	mu    sync.Mutex
-	heard []*script
+	inner   sequencer
+	mu      sync.Mutex
+	heard   []*script
+	endless int
 }
 
 func (l *listener) run(ctx context.Context, s *script, key string, args ...any) (any, error) {
 	l.mu.Lock()
 	l.heard = append(l.heard, s)
+	if _, bounded := ctx.Deadline(); !bounded {
+		l.endless++
+	}
 	l.mu.Unlock()
 	return l.inner.run(ctx, s, key, args...)
 }
@@ -74,6 +78,9 @@ func TestAForgottenPotIsToldWithTheFirstQuestion(t *testing.T) {
 		heard.heard = nil
 		if _, err := helpAs(t, e, three.Pot, 11, "r"); err != nil || !slices.Equal(heard.heard, asked) {
 			t.Errorf("%d scripts were run for a known pot after an old one was gone, %v, want %d", len(heard.heard), err, len(asked))
+		}
+		if heard.endless > 0 {
+			t.Errorf("%d scripts had no deadline", heard.endless)
 		}
 		sound(t, e)
 	})
