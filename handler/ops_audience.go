@@ -123,16 +123,15 @@ func (h OpsAudience) ImportErrorsFile(ctx context.Context, in *ByID) (*fileAnswe
 	var out bytes.Buffer
 	out.WriteString("\ufeff") // for spreadsheets, which take UTF-8 by it
 	w := csv.NewWriter(&out)
+	refused, _, err := page.All(crowd.MaxImportErrors, func(cursor string, limit int) ([]crowd.LineError, string, error) {
+		return h.Crowd.ImportErrors(ctx, in.id(), cursor, limit)
+	})
+	if err != nil {
+		return nil, err
+	}
 	lines := [][]string{{"行号", "原因"}}
-	for cursor, more := "", true; more && len(lines) <= crowd.MaxImportErrors; more = cursor != "" {
-		some, next, err := h.Crowd.ImportErrors(ctx, in.id(), cursor, page.Max)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range some {
-			lines = append(lines, []string{strconv.FormatInt(e.Line, 10), inert(e.Text)})
-		}
-		cursor = next
+	for _, e := range refused {
+		lines = append(lines, []string{strconv.FormatInt(e.Line, 10), inert(e.Text)})
 	}
 	if err := w.WriteAll(lines); err != nil {
 		return nil, err

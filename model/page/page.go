@@ -79,3 +79,17 @@ func Cut[T any](rows []T, size int32, at func(T) string) (shown []T, next string
 	}
 	return rows[:size], at(rows[size-1])
 }
+
+// All follows the cursors of a list from its first page on, until it has most rows or
+// the list ends; next is "" when there are no more. read answers one page.
+func All[T any](most int, read func(cursor string, limit int) ([]T, string, error)) (rows []T, next string, err error) {
+	for {
+		var some []T
+		if some, next, err = read(next, min(Max, most-len(rows))); err != nil {
+			return nil, "", err
+		}
+		if rows = append(rows, some...); next == "" || len(rows) >= most {
+			return rows, next, nil
+		}
+	}
+}

@@ -55,27 +55,25 @@ func TestWhoFollowsTheCursorsMeetsEachRowOnce(t *testing.T) {
 		if size < 1 || size > Max {
 			t.Fatalf("Size = %d", size)
 		}
-		var met []int64
-		for cursor := ""; ; {
+		most := rapid.IntRange(1, 300).Draw(t, "most")
+		met, next, err := All(most, func(cursor string, limit int) ([]int64, string, error) {
 			before, err := Before(cursor)
 			if err != nil {
-				t.Fatal(err)
+				return nil, "", err
 			}
 			at := slices.IndexFunc(rows, func(id int64) bool { return id < before })
 			if at < 0 {
 				at = len(rows)
 			}
+			size := min(size, Size(limit))
 			shown, next := Cut(rows[at:min(at+int(size)+1, len(rows))], size, func(id int64) string { return Cursor(id) })
 			if len(shown) > int(size) {
 				t.Fatalf("a page of %d, at most %d", len(shown), size)
 			}
-			met = append(met, shown...)
-			if cursor = next; cursor == "" {
-				break
-			}
-		}
-		if !slices.Equal(met, rows) {
-			t.Fatalf("met %v of %v", met, rows)
+			return shown, next, nil
+		})
+		if err != nil || !slices.Equal(met, rows[:min(most, len(rows))]) || (next != "") != (most < len(rows)) {
+			t.Fatalf("met %v and %q, %v, of %v", met, next, err, rows)
 		}
 	})
 }

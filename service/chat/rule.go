@@ -120,13 +120,9 @@ func (r *Rules) Refresh(ctx context.Context) error {
 	if version == r.current.Load().version {
 		return nil
 	}
-	var all []Rule
-	for cursor, more := "", true; more && len(all) < maxRules; more = cursor != "" {
-		var some []Rule
-		if some, cursor, err = r.List(ctx, cursor, page.Max); err != nil {
-			return err
-		}
-		all = append(all, some...)
+	all, _, err := page.All(maxRules, func(cursor string, limit int) ([]Rule, string, error) { return r.List(ctx, cursor, limit) })
+	if err != nil {
+		return err
 	}
 	r.current.Store(newMatcher(version, all))
 	return nil

@@ -206,24 +206,14 @@ func (l *Ledger) Export(ctx context.Context, member model.MemberID) (Export, err
 	if e.Balance, err = l.PointsBalance(ctx, member); err != nil {
 		return e, err
 	}
-	lots, entries := "", ""
-	for len(e.Lots) < maxExport {
-		var some []Lot
-		if some, lots, err = l.Lots(ctx, member, lots, page.Max); err != nil {
-			return e, err
-		}
-		if e.Lots = append(e.Lots, some...); lots == "" {
-			break
-		}
+	var lots, entries string
+	e.Lots, lots, err = page.All(maxExport, func(cursor string, limit int) ([]Lot, string, error) { return l.Lots(ctx, member, cursor, limit) })
+	if err != nil {
+		return e, err
 	}
-	for len(e.Entries) < maxExport {
-		var some []Entry
-		if some, entries, err = l.Entries(ctx, member, entries, page.Max); err != nil {
-			return e, err
-		}
-		if e.Entries = append(e.Entries, some...); entries == "" {
-			break
-		}
+	e.Entries, entries, err = page.All(maxExport, func(cursor string, limit int) ([]Entry, string, error) { return l.Entries(ctx, member, cursor, limit) })
+	if err != nil {
+		return e, err
 	}
 	e.More = lots != "" || entries != ""
 	return e, nil

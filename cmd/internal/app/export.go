@@ -45,19 +45,6 @@ func (d *domains) sections() []home.Section {
 // maxExported bounds each list below, the newest first.
 const maxExported = 1000
 
-// everyPage reads the pages of a list, maxExported rows at most.
-func everyPage[T any](read func(cursor string, limit int) ([]T, string, error)) ([]T, error) {
-	var all []T
-	for cursor, more := "", true; more && len(all) < maxExported; more = cursor != "" {
-		some, next, err := read(cursor, min(page.Max, maxExported-len(all)))
-		if err != nil {
-			return nil, err
-		}
-		all, cursor = append(all, some...), next
-	}
-	return all, nil
-}
-
 // pushed is a message to a member, or one that did not come, in his export.
 type pushed struct {
 	ID       model.ID      `json:"id"`
@@ -70,7 +57,7 @@ type pushed struct {
 
 // exportPushes lists what was sent to the member.
 func (d *domains) exportPushes(ctx context.Context, member model.MemberID) ([]pushed, error) {
-	told, err := everyPage(func(cursor string, limit int) ([]push.Told, string, error) {
+	told, _, err := page.All(maxExported, func(cursor string, limit int) ([]push.Told, string, error) {
 		return d.planner.Pushes(ctx, member, cursor, limit)
 	})
 	out := make([]pushed, len(told))
@@ -117,7 +104,7 @@ type playedHelp struct {
 // exportGame lists what the member played.
 func (d *domains) exportGame(ctx context.Context, member model.MemberID) (played, error) {
 	out := played{[]playedPot{}, []playedHelp{}}
-	pots, err := everyPage(func(cursor string, limit int) ([]redpacket.PotLine, string, error) {
+	pots, _, err := page.All(maxExported, func(cursor string, limit int) ([]redpacket.PotLine, string, error) {
 		return d.redpacket.MyPots(ctx, member, cursor, limit)
 	})
 	if err != nil {
@@ -140,7 +127,7 @@ func (d *domains) exportGame(ctx context.Context, member model.MemberID) (played
 			out.Pots = append(out.Pots, pot)
 		}
 	}
-	helps, err := everyPage(func(cursor string, limit int) ([]redpacket.HelpLine, string, error) {
+	helps, _, err := page.All(maxExported, func(cursor string, limit int) ([]redpacket.HelpLine, string, error) {
 		return d.redpacket.MyHelps(ctx, member, cursor, limit)
 	})
 	for _, h := range helps {
