@@ -95,6 +95,25 @@ func (h OpsAudience) GetImport(ctx context.Context, in *ByID) (*oneAnswer[crowd.
 	return answered(h.Crowd.ImportStatus(ctx, in.id()))
 }
 
+// PauseImport stops a file after what is saved.
+func (h OpsAudience) PauseImport(ctx context.Context, in *bareWriteByID) (*oneAnswer[crowd.Import], error) {
+	return answered(h.Crowd.PauseImport(ctx, operatorOf(ctx).ID, in.id()))
+}
+
+// CancelImport ends it for ever; what is saved stays.
+func (h OpsAudience) CancelImport(ctx context.Context, in *bareWriteByID) (*oneAnswer[crowd.Import], error) {
+	return answered(h.Crowd.CancelImport(ctx, operatorOf(ctx).ID, in.id()))
+}
+
+// ResumeImport takes the same file again and goes on after what is saved.
+func (h OpsAudience) ResumeImport(ctx context.Context, in *bareWriteByID) (*oneAnswer[crowd.Import], error) {
+	u, err := uploadOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return answered(h.Crowd.ResumeImport(ctx, in.id(), u))
+}
+
 type errorsInput struct {
 	ByID
 	Page

@@ -28,11 +28,17 @@ func open(t testing.TB, db *sql.DB, opts audience.Options) *audience.Audience {
 
 func openAt(t testing.TB, db *sql.DB, opts audience.Options, clock model.Clock) *audience.Audience {
 	t.Helper()
+	return openWith(t, db, opts, clock, clock)
+}
+
+// openWith has another clock for ids.
+func openWith(t testing.TB, db *sql.DB, opts audience.Options, clock, forIDs model.Clock) *audience.Audience {
+	t.Helper()
 	sealer, err := seal.New(map[int][]byte{1: bytes.Repeat([]byte{7}, seal.KeySize)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids, err := model.NewIDs(nodes.Add(1)%8192, clock)
+	ids, err := model.NewIDs(nodes.Add(1)%8192, forIDs)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,6 +48,8 @@ type Import struct {
 	Refused   int64        `json:"refused"` // lines with a mistake
 	CreatedAt model.Millis `json:"createdAt"`
 	DoneAt    model.Millis `json:"doneAt"`
+	State     ImportState  `json:"state"`
+	Text      string       `json:"text"` // the state in a sentence: what holds, and what to do
 }
 
 // LineError is one line that was refused, and why, for the operator.
@@ -121,12 +123,31 @@ func (a *Audience) DryRun(ctx context.Context, u Upload) (DryRun, error) {
 
 // Import saves the file in batches, each with its checkpoint in one transaction.
 // The same file with the same mapping is imported once, for ever: handed in again
-// it goes on where a killed import stopped, or answers what it did.
+// it goes on where a killed import stopped, or answers what it did. One that is halted
+// meanwhile is answered as far as it came.
 //
 // Errors: ErrFileSize, ErrFileFormat, ErrFileBomb, ErrMapping, ErrAsOf before
-// anything is saved; ErrImporting; the store's, after which it can be handed in
-// again.
+// anything is saved; ErrPaused, ErrImporting; the store's, after which it can be
+// handed in again.
 func (a *Audience) Import(ctx context.Context, u Upload) (Import, error) {
+	return a.read(u, func(p *parser, hash string) (Import, error) {
+		standing, err := a.beginImport(ctx, u, hash, p.mapping)
+		if err == nil && haltOf(standing) == ImportPaused {
+			return a.stands(standing), ErrPaused.Saying("这个文件的导入已暂停在第%d行：请用“继续”再上传它，或先取消那次导入", standing.DoneLine)
+		}
+		if err == nil {
+			err = a.record(ctx, model.AuditEntry{Operator: u.Operator, Action: "audience.import", Target: importRef(standing.ID), Detail: p.mapping})
+		}
+		if err != nil || standing.DoneAt != 0 {
+			return a.stands(standing), err
+		}
+		return a.goOn(ctx, p, standing.ID)
+	})
+}
+
+// read spools the file, reads its heading and gives run what is to be parsed, with the
+// hash of the file.
+func (a *Audience) read(u Upload, run func(p *parser, hash string) (Import, error)) (Import, error) {
 	f, hash, err := spool(u.File)
 	if err != nil {
 		return Import{}, err
@@ -141,32 +162,31 @@ func (a *Audience) Import(ctx context.Context, u Upload) (Import, error) {
 	if err != nil {
 		return Import{}, err
 	}
-	standing, err := a.beginImport(ctx, u, hash, p.mapping)
-	if err == nil {
-		err = a.record(ctx, model.AuditEntry{Operator: u.Operator, Action: "audience.import", Target: importRef(standing.ID), Detail: p.mapping})
-	}
-	if err != nil || standing.DoneAt != 0 {
-		return imported(standing), err
-	}
+	return run(p, hash)
+}
+
+// goOn saves the lines that are not saved yet, until the end of the file or a halt.
+func (a *Audience) goOn(ctx context.Context, p *parser, id int64) (Import, error) {
 	token := rand.Text()
 	now := a.nowMillis()
 	n, err := a.q.LeaseImport(ctx, db.LeaseImportParams{
-		ID: standing.ID, Token: token, Now: int64(now), LeasedUntil: int64(now.Add(a.opts.ImportLease)),
+		ID: id, Token: token, Now: int64(now), LeasedUntil: int64(now.Add(a.opts.ImportLease)),
 	})
 	if err != nil {
 		return Import{}, fmt.Errorf("lease an import: %w", err)
 	}
 	if n == 0 {
-		return imported(standing), ErrImporting
+		return a.halted(ctx, id, ErrImporting)
 	}
-	defer a.release(context.WithoutCancel(ctx), standing.ID, token)
+	defer a.release(context.WithoutCancel(ctx), id, token)
 	// What a killed import saved meanwhile is read after the lease is held.
-	if standing, err = a.q.ImportByID(ctx, standing.ID); err != nil {
+	standing, err := a.q.ImportByID(ctx, id)
+	if err != nil {
 		return Import{}, fmt.Errorf("read an import: %w", err)
 	}
 	p.after = standing.DoneLine
-	w := &writer{a: a, p: p, id: standing.ID, token: token, done: standing.DoneLine, refused: standing.Refused,
-		source: source{model.ID(standing.ID), model.Millis(standing.AsOf)}, over: map[int64]int64{}}
+	w := &writer{a: a, p: p, id: id, token: token, done: standing.DoneLine, refused: standing.Refused,
+		source: source{model.ID(id), model.Millis(standing.AsOf)}, over: map[int64]int64{}}
 	if p.loads, err = sqldb.Loads(ctx, a.DB); err != nil {
 		return Import{}, err
 	}
@@ -179,9 +199,9 @@ func (a *Audience) Import(ctx context.Context, u Upload) (Import, error) {
 	}
 	w.over[0] = p.origin
 	if err := w.run(ctx); err != nil {
-		return Import{}, fmt.Errorf("import %d: %w", standing.ID, err)
+		return a.halted(ctx, id, fmt.Errorf("import %d: %w", id, err))
 	}
-	return a.ImportStatus(ctx, model.ID(standing.ID))
+	return a.ImportStatus(ctx, model.ID(id))
 }
 
 func importRef(id int64) model.Ref { return model.Ref{Type: "import", ID: model.ID(id).String()} }
@@ -202,19 +222,17 @@ func (a *Audience) beginImport(ctx context.Context, u Upload, hash string, mappi
 	if u.AsOf == 0 {
 		u.AsOf = now
 	}
-	text, err := json.Marshal(mapping) // keys in order
+	key, text, err := importKey(hash, mapping)
 	if err != nil {
 		return db.AudienceImport{}, err
 	}
-	sum := sha256.Sum256([]byte(hash + string(text)))
-	key := hex.EncodeToString(sum[:])
 	found, err := a.q.ImportByHash(ctx, key)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return found, err
 	}
 	name := []rune(strings.ToValidUTF8(u.Name, ""))
 	err = a.q.InsertImport(ctx, db.InsertImportParams{
-		ID: int64(a.IDs.Next()), FileHash: key, Name: string(name[:min(len(name), maxFileName)]), Mapping: string(text), AsOf: int64(u.AsOf),
+		ID: int64(a.IDs.Next()), FileHash: key, Name: string(name[:min(len(name), maxFileName)]), Mapping: text, AsOf: int64(u.AsOf),
 		OperatorID: int64(u.Operator), CreatedAt: int64(now),
 	})
 	if err != nil && !sqldb.Duplicate(err) {
@@ -223,11 +241,14 @@ func (a *Audience) beginImport(ctx context.Context, u Upload, hash string, mappi
 	return a.q.ImportByHash(ctx, key)
 }
 
-func imported(f db.AudienceImport) Import {
-	return Import{
-		ID: model.ID(f.ID), Name: f.Name, Operator: model.ID(f.OperatorID), AsOf: model.Millis(f.AsOf), Line: f.DoneLine, Total: f.Total,
-		Added: f.Added, Changed: f.Changed, Refused: f.Refused, CreatedAt: model.Millis(f.CreatedAt), DoneAt: model.Millis(f.DoneAt),
+// importKey is what a file with its mapping is known by, and the mapping as it is kept.
+func importKey(hash string, mapping Mapping) (key, text string, err error) {
+	kept, err := json.Marshal(mapping) // keys in order
+	if err != nil {
+		return "", "", err
 	}
+	sum := sha256.Sum256([]byte(hash + string(kept)))
+	return hex.EncodeToString(sum[:]), string(kept), nil
 }
 
 // ImportStatus reads how far an import is. Errors: ErrNoImport.
@@ -239,7 +260,7 @@ func (a *Audience) ImportStatus(ctx context.Context, id model.ID) (Import, error
 	if err != nil {
 		return Import{}, fmt.Errorf("read an import: %w", err)
 	}
-	return imported(f), nil
+	return a.stands(f), nil
 }
 
 // ImportErrors are the refused lines in their order; cursor is "" or the one that came

@@ -194,7 +194,21 @@ VALUES (sqlc.arg(id), sqlc.arg(file_hash), sqlc.arg(name), sqlc.arg(mapping), sq
 
 -- name: LeaseImport :execrows
 UPDATE audience_import SET leased_until = sqlc.arg(leased_until), lease_token = sqlc.arg(token)
-WHERE id = sqlc.arg(id) AND done_at = 0 AND leased_until < sqlc.arg(now);
+WHERE id = sqlc.arg(id) AND done_at = 0 AND halt IS NULL AND leased_until < sqlc.arg(now);
+
+-- A halt takes the lease away, so that the batch under way is not saved. No row when
+-- the import is done or halted already.
+-- name: PauseImport :execrows
+UPDATE audience_import SET halt = 'paused', leased_until = 0, lease_token = ''
+WHERE id = sqlc.arg(id) AND done_at = 0 AND halt IS NULL;
+
+-- The file may come again as another import.
+-- name: CancelImport :execrows
+UPDATE audience_import SET halt = 'cancelled', file_hash = sqlc.arg(file_hash), leased_until = 0, lease_token = ''
+WHERE id = sqlc.arg(id) AND done_at = 0 AND (halt IS NULL OR halt = 'paused');
+
+-- name: UnpauseImport :execrows
+UPDATE audience_import SET halt = NULL WHERE id = sqlc.arg(id) AND done_at = 0 AND (halt IS NULL OR halt = 'paused');
 
 -- name: ReleaseImport :exec
 UPDATE audience_import SET leased_until = 0 WHERE id = sqlc.arg(id) AND lease_token = sqlc.arg(token);

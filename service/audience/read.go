@@ -26,7 +26,7 @@ func (a *Audience) Imports(ctx context.Context, cursor string, limit int) (list 
 	}
 	found, next = page.Cut(found, size, func(f db.AudienceImport) string { return page.Cursor(f.ID) })
 	for _, f := range found {
-		list = append(list, imported(f))
+		list = append(list, a.stands(f))
 	}
 	return list, next, nil
 }

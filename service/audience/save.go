@@ -136,7 +136,7 @@ func (w *writer) saveTx(ctx context.Context, tx *sql.Tx, b *batch, over map[int6
 	}
 	n, err := q.AdvanceImport(ctx, advance)
 	if err == nil && n == 0 {
-		err = ErrImporting // another worker has taken the lease over
+		err = ErrImporting // another worker has taken the lease over, or an operator halted it
 	}
 	return added, changed, err
 }

@@ -107,7 +107,18 @@ func (o office) accounts() {
 
 func (o office) people() {
 	t := o.t
-	o.one(o.wang, "POST", "/audience/imports", upload(t, "p.csv", []byte("手机号,上月ARPU,上月流量使用率\n13800001001,88,95%\n13800001002,60,99%\n13800001003,70,91%\n")))
+	people := func() story.File {
+		return upload(t, "p.csv", []byte("手机号,上月ARPU,上月流量使用率\n13800001001,88,95%\n13800001002,60,99%\n13800001003,70,91%\n"))
+	}
+	file := "/audience/imports/" + named(o.one(o.wang, "POST", "/audience/imports", people()), "id")
+	died := func() { o.w.Exec("UPDATE audience_import SET done_line = 2, total = 1, added = 1, done_at = 0") } // as a kill leaves it
+	died()
+	o.one(o.wang, "POST", file+"/pause", nil)
+	if done := o.one(o.wang, "POST", file+"/resume", people()); named(done, "state") != "done" || named(done, "total") != "3" {
+		t.Errorf("a paused import that goes on = %v, want its three lines done", done)
+	}
+	died()
+	o.one(o.wang, "POST", file+"/cancel", nil)
 	o.one(o.wang, "POST", "/audience/purchases", upload(t, "b.csv", []byte("手机号,类型,金额,时间,流水号\n13800001001,充值,50,2026-01-01 10:00:00,a1\n")))
 	o.one(o.wang, "POST", "/audience/lists", upload(t, "l.csv", []byte("手机号\n13800001001\n"), "name", "要回家的人"))
 	member := named(o.one(o.wang, "POST", "/members/search", map[string]any{"phone": "13800001001"}), "memberId")

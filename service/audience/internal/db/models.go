@@ -50,6 +50,7 @@ type AudienceImport struct {
 	LeaseToken  string
 	CreatedAt   int64
 	DoneAt      int64
+	Halt        sql.NullString
 }
 
 type AudienceList struct {

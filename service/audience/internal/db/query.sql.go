@@ -149,6 +149,25 @@ func (q *Queries) AdvanceImport(ctx context.Context, arg AdvanceImportParams) (i
 	return result.RowsAffected()
 }
 
+const cancelImport = `-- name: CancelImport :execrows
+UPDATE audience_import SET halt = 'cancelled', file_hash = ?, leased_until = 0, lease_token = ''
+WHERE id = ? AND done_at = 0 AND (halt IS NULL OR halt = 'paused')
+`
+
+type CancelImportParams struct {
+	FileHash string
+	ID       int64
+}
+
+// The file may come again as another import.
+func (q *Queries) CancelImport(ctx context.Context, arg CancelImportParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, cancelImport, arg.FileHash, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const copyLists = `-- name: CopyLists :exec
 INSERT INTO audience_list_member (list_id, member_id)
 SELECT f.list_id, ?
@@ -614,7 +633,7 @@ func (q *Queries) FrozenMembers(ctx context.Context, arg FrozenMembersParams) ([
 }
 
 const importByHash = `-- name: ImportByHash :one
-SELECT id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at FROM audience_import WHERE file_hash = ?
+SELECT id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at, halt FROM audience_import WHERE file_hash = ?
 `
 
 func (q *Queries) ImportByHash(ctx context.Context, fileHash string) (AudienceImport, error) {
@@ -636,12 +655,13 @@ func (q *Queries) ImportByHash(ctx context.Context, fileHash string) (AudienceIm
 		&i.LeaseToken,
 		&i.CreatedAt,
 		&i.DoneAt,
+		&i.Halt,
 	)
 	return i, err
 }
 
 const importByID = `-- name: ImportByID :one
-SELECT id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at FROM audience_import WHERE id = ?
+SELECT id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at, halt FROM audience_import WHERE id = ?
 `
 
 func (q *Queries) ImportByID(ctx context.Context, id int64) (AudienceImport, error) {
@@ -663,6 +683,7 @@ func (q *Queries) ImportByID(ctx context.Context, id int64) (AudienceImport, err
 		&i.LeaseToken,
 		&i.CreatedAt,
 		&i.DoneAt,
+		&i.Halt,
 	)
 	return i, err
 }
@@ -707,7 +728,7 @@ func (q *Queries) ImportErrors(ctx context.Context, arg ImportErrorsParams) ([]I
 }
 
 const imports = `-- name: Imports :many
-SELECT id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at FROM audience_import WHERE id < ? ORDER BY id DESC LIMIT ?
+SELECT id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at, halt FROM audience_import WHERE id < ? ORDER BY id DESC LIMIT ?
 `
 
 type ImportsParams struct {
@@ -740,6 +761,7 @@ func (q *Queries) Imports(ctx context.Context, arg ImportsParams) ([]AudienceImp
 			&i.LeaseToken,
 			&i.CreatedAt,
 			&i.DoneAt,
+			&i.Halt,
 		); err != nil {
 			return nil, err
 		}
@@ -920,7 +942,7 @@ func (q *Queries) LastPortrait(ctx context.Context) (int64, error) {
 
 const leaseImport = `-- name: LeaseImport :execrows
 UPDATE audience_import SET leased_until = ?, lease_token = ?
-WHERE id = ? AND done_at = 0 AND leased_until < ?
+WHERE id = ? AND done_at = 0 AND halt IS NULL AND leased_until < ?
 `
 
 type LeaseImportParams struct {
@@ -1159,6 +1181,21 @@ func (q *Queries) OriginByHash(ctx context.Context, hash string) (int64, error) 
 	var id int64
 	err := row.Scan(&id)
 	return id, err
+}
+
+const pauseImport = `-- name: PauseImport :execrows
+UPDATE audience_import SET halt = 'paused', leased_until = 0, lease_token = ''
+WHERE id = ? AND done_at = 0 AND halt IS NULL
+`
+
+// A halt takes the lease away, so that the batch under way is not saved. No row when
+// the import is done or halted already.
+func (q *Queries) PauseImport(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, pauseImport, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const portrait = `-- name: Portrait :one
@@ -1658,6 +1695,18 @@ func (q *Queries) TagsOf(ctx context.Context, arg TagsOfParams) ([]TagsOfRow, er
 		return nil, err
 	}
 	return items, nil
+}
+
+const unpauseImport = `-- name: UnpauseImport :execrows
+UPDATE audience_import SET halt = NULL WHERE id = ? AND done_at = 0 AND (halt IS NULL OR halt = 'paused')
+`
+
+func (q *Queries) UnpauseImport(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, unpauseImport, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const untag = `-- name: Untag :execrows
