@@ -96,7 +96,7 @@ const miniChannel = "mini_subscribe"
 type subscribeInput struct {
 	Write
 	Body struct {
-		Templates []string `json:"templates" minItems:"1" maxItems:"3" uniqueItems:"true" doc:"wx.requestSubscribeMessage 中用户接受（accept）的模板"`
+		Templates []string `json:"templates" minItems:"1" maxItems:"3" doc:"wx.requestSubscribeMessage 中用户接受（accept）的模板"`
 	}
 }
 

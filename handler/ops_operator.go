@@ -76,7 +76,7 @@ func (h OpsOperator) Get(ctx context.Context, in *ByID) (*opsOperatorAnswer, err
 // AccountFields are what a manager says of an account.
 type AccountFields struct {
 	Name    string          `json:"name" minLength:"1" maxLength:"20"`
-	Roles   []operator.Role `json:"roles" minItems:"1" maxItems:"7" uniqueItems:"true" enum:"admin,planner,editor,reviewer,support,analyst,auditor"`
+	Roles   []operator.Role `json:"roles" minItems:"1" maxItems:"7" enum:"admin,planner,editor,reviewer,support,analyst,auditor"`
 	Regions []opsRegion     `json:"regions,omitempty" maxItems:"50" doc:"只能查看这些地区的用户；空为不限"`
 }
 

@@ -108,6 +108,9 @@ type World struct {
 	writes   []string // of operators, done
 }
 
+// Base is the address of the front, where all replicas and the sandbox are reached.
+func (w *World) Base() string { return w.base }
+
 // Begin makes the outside world and the front before the replicas: an address that
 // passes each callback to the next replica. It ends with the test.
 func Begin(t testing.TB, s Stores, change ...func(*sandbox.Options)) *World {
