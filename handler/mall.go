@@ -42,6 +42,7 @@ type gift struct {
 	PriceFen    model.Fen    `json:"priceFen" doc:"另需支付（分），0 为纯积分"`
 	PayBy       string       `json:"payBy,omitempty" enum:"bill,order" doc:"另付部分怎么付。bill：计入话费账单，办理成功才收取；order：下单后支付"`
 	Tier        int          `json:"tier" doc:"最低会员等级，0 为所有会员"`
+	TierName    string       `json:"tierName,omitempty" doc:"最低会员等级的名称"`
 	LimitEach   int          `json:"limitEach" doc:"每人限兑次数，0 为不限"`
 	Left        int64        `json:"left" doc:"库存"`
 	StartsAt    instant      `json:"startsAt,omitempty" format:"date-time"`
@@ -51,7 +52,7 @@ type gift struct {
 
 func newGift(g mall.Gift) gift {
 	return gift{
-		g.ID, g.Category, string(g.Kind), g.Title, g.Description, g.Picture, g.Points, g.Fen, payBy(g.Fen, g.Spec), g.Tier, g.Each, max(0, g.Left),
+		g.ID, g.Category, string(g.Kind), g.Title, g.Description, g.Picture, g.Points, g.Fen, payBy(g.Fen, g.Spec), g.Tier, g.TierName, g.Each, max(0, g.Left),
 		when(g.StartsAt), when(g.EndsAt), g.Cancellable,
 	}
 }

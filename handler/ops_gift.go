@@ -44,20 +44,20 @@ type GiftFields struct {
 	Title       string       `json:"title" minLength:"1" maxLength:"64"`
 	Description string       `json:"description,omitempty" maxLength:"1000"`
 	PictureURL  string       `json:"pictureUrl,omitempty" maxLength:"255" doc:"https 地址"`
-	Points      model.Points `json:"points" minimum:"1" doc:"所需积分"`
-	PriceFen    model.Fen    `json:"priceFen,omitempty" minimum:"0" doc:"另付（分），计入话费账单，只用于流量包"`
+	Points      model.Points `json:"points" minimum:"1" maximum:"1000000000" doc:"所需积分"`
+	PriceFen    model.Fen    `json:"priceFen,omitempty" minimum:"0" maximum:"1000000000" doc:"另付（分），计入话费账单，只用于流量包"`
 	Tier        int          `json:"tier,omitempty" minimum:"0" maximum:"1000" doc:"最低会员等级，0 为所有会员"`
 	LimitEach   int          `json:"limitEach,omitempty" minimum:"0" maximum:"1000" doc:"每人限兑次数，0 为不限"`
-	Total       int64        `json:"total,omitempty" minimum:"0" doc:"总数；券码礼品为导入的券码数，不必填写"`
+	Total       int64        `json:"total,omitempty" minimum:"0" maximum:"1000000000" doc:"总数；券码礼品为导入的券码数，不必填写"`
 	StartsAt    model.Millis `json:"startsAt,omitempty" format:"date-time" doc:"不填为立即"`
 	EndsAt      model.Millis `json:"endsAt" format:"date-time"`
 	Cancellable bool         `json:"cancellable,omitempty" doc:"发放前可取消"`
 	ExtendDays  int          `json:"extendDays,omitempty" minimum:"0" maximum:"366" doc:"退回的积分若已过期，再延长几天；0 为不延长"`
 	Offering    string       `json:"offering,omitempty" maxLength:"64" doc:"carrier：运营商的流量包编码，与 creditFen 二选一"`
-	CreditFen   model.Fen    `json:"creditFen,omitempty" minimum:"0" doc:"carrier：话费（分）"`
+	CreditFen   model.Fen    `json:"creditFen,omitempty" minimum:"0" maximum:"1000000000" doc:"carrier：话费（分）"`
 	AppID       string       `json:"appId,omitempty" maxLength:"64" doc:"card：小程序"`
 	PagePath    string       `json:"pagePath,omitempty" maxLength:"255" doc:"card：页面"`
-	Position    int          `json:"position,omitempty" minimum:"0" doc:"货架上的位置，小的在前"`
+	Position    int          `json:"position,omitempty" minimum:"0" maximum:"1000000000" doc:"货架上的位置，小的在前"`
 }
 
 func (f GiftFields) gift() mall.Gift {

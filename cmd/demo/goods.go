@@ -14,7 +14,7 @@ import (
 func goods(now time.Time) []app.Good {
 	list := []app.Good{
 		{Gift: mall.Gift{
-			Category: "流量", Kind: mall.Carrier, Title: "1GB 流量日包", Description: "国内通用流量，充到绑定的手机号，24 小时内有效。",
+			Category: "流量", Kind: mall.Carrier, Title: "1GB 流量日包", Description: "国内通用流量，充到绑定的手机号，当天有效。",
 			Points: 5, Each: 5, Total: 5000, Spec: mall.Spec{Offering: "OF-DATA-1G-1D"},
 		}},
 		{Gift: mall.Gift{

@@ -264,6 +264,7 @@ func TestAGiftThatIsWrongIsRefusedWithWhatToDo(t *testing.T) {
 		{"a coupon with a pack", func(g *Gift) { g.Kind = Coupon }, "不填"},
 		{"a card that leads nowhere", func(g *Gift) { g.Kind, g.Spec = Card, Spec{} }, "AppID"},
 		{"money for a coupon", func(g *Gift) { g.Kind, g.Fen, g.Spec = Coupon, 100, Spec{Bill: true} }, "账单"},
+		{"over already", func(g *Gift) { g.StartsAt, g.EndsAt = 0, model.At(*f.at) }, "晚于现在"},
 	} {
 		g := good
 		tt.spoil(&g)

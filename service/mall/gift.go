@@ -27,6 +27,7 @@ type Gift struct {
 	Points      model.Points
 	Fen         model.Fen // beside the points, on the phone bill; 0: none
 	Tier        int       // the lowest tier of member that may have it; 0: everybody
+	TierName    string    // read only; what that tier is called, "" where it has no name
 	Each        int       // how often one member may have it; 0: as often as he can pay
 	Total       int64     // of coupons: how many codes were imported
 	Left        int64     // read only
@@ -105,10 +106,13 @@ func fits(s string, n int) bool { return s != "" && utf8.RuneCountInString(s) <=
 // AddGift keeps a new gift, not on sale yet. A gift of coupons starts with a Total of
 // 0: ImportCoupons adds to it. by is the operator, 0 for the command line.
 //
-// Errors: ErrGift.
+// Errors: ErrGift, also for one whose time is over.
 func (m *Mall) AddGift(ctx context.Context, by model.ID, g Gift) (Gift, error) {
 	if err := g.valid(); err != nil {
 		return Gift{}, err
+	}
+	if int64(g.EndsAt) <= m.millis() {
+		return Gift{}, ErrGift.Saying("结束时间应晚于现在")
 	}
 	if g.Kind == Coupon {
 		g.Total = 0
@@ -213,7 +217,7 @@ func (m *Mall) Gift(ctx context.Context, id model.ID) (Gift, error) {
 	if err != nil {
 		return Gift{}, fmt.Errorf("read gift %s: %w", id, err)
 	}
-	return gift(row)
+	return m.gift(row)
 }
 
 // AllGifts are those on sale and those that are not, newest first, for operators;
@@ -231,7 +235,7 @@ func (m *Mall) AllGifts(ctx context.Context, cursor string, limit int) (list []G
 		return nil, "", fmt.Errorf("read all gifts: %w", err)
 	}
 	rows, next = page.Cut(rows, size, func(r db.MallGift) string { return page.Cursor(r.ID) })
-	list, err = gifts(rows)
+	list, err = m.gifts(rows)
 	return list, next, err
 }
 
@@ -266,7 +270,7 @@ func (m *Mall) GiftsOf(ctx context.Context, category, cursor string, limit int) 
 		return nil, "", fmt.Errorf("read the gifts: %w", err)
 	}
 	rows, next = page.Cut(rows, size, func(r db.MallGift) string { return page.Cursor(int64(r.Position), r.ID) })
-	list, err = gifts(rows)
+	list, err = m.gifts(rows)
 	return list, next, err
 }
 
@@ -279,20 +283,20 @@ func (m *Mall) Categories(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-func gifts(rows []db.MallGift) (list []Gift, err error) {
+func (m *Mall) gifts(rows []db.MallGift) (list []Gift, err error) {
 	list = make([]Gift, len(rows))
 	for i, r := range rows {
-		if list[i], err = gift(r); err != nil {
+		if list[i], err = m.gift(r); err != nil {
 			return nil, err
 		}
 	}
 	return list, nil
 }
 
-func gift(r db.MallGift) (Gift, error) {
+func (m *Mall) gift(r db.MallGift) (Gift, error) {
 	g := Gift{
 		ID: model.ID(r.ID), Category: r.Category, Kind: Kind(r.Kind), Title: r.Title, Description: r.Description, Picture: r.Picture,
-		Points: model.Points(r.Points), Fen: model.Fen(r.Fen), Tier: int(r.Tier), Each: int(r.EachLimit), Total: r.Total, Left: r.Total - r.Reserved,
+		Points: model.Points(r.Points), Fen: model.Fen(r.Fen), Tier: int(r.Tier), TierName: m.tierName(r.Tier), Each: int(r.EachLimit), Total: r.Total, Left: r.Total - r.Reserved,
 		StartsAt: model.Millis(r.StartsAt), EndsAt: model.Millis(r.EndsAt), Cancellable: r.Cancellable, ExtendDays: int(r.ExtendDays),
 		OnSale: r.State == "on", Position: int(r.Position), Version: r.Version,
 	}

@@ -143,7 +143,7 @@ type Outcome struct {
 	Reason string // of Failed, Chinese, for the member
 }
 
-// Deps are what the mall needs from outside; all but Tiers and Audit are required.
+// Deps are what the mall needs from outside; all but Tiers, Levels and Audit are required.
 type Deps struct {
 	DB      *sql.DB
 	IDs     *model.IDs
@@ -156,6 +156,7 @@ type Deps struct {
 	Outbox  outbox
 	Carrier carrier
 	Tiers   tiers    // nil: everybody is of tier 0
+	Levels  []string // what the tiers from 1 are called
 	Audit   recorder // nil: what operators do leaves no line
 }
 

@@ -189,11 +189,15 @@ func (f fixture) shelve(change func(*Gift)) Gift {
 		Cancellable: true, Spec: Spec{Offering: "pack-1g"},
 	}
 	change(&g)
+	starts, ends := g.StartsAt, g.EndsAt
+	if ends <= model.At(*f.at) { // only an edit ends a sale
+		g.EndsAt = model.At(f.at.Add(time.Hour))
+	}
 	g, err := f.AddGift(f.t.Context(), 0, g)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	g.OnSale = true
+	g.OnSale, g.StartsAt, g.EndsAt = true, starts, ends
 	if g, err = f.EditGift(f.t.Context(), 0, g); err != nil {
 		f.t.Fatal(err)
 	}

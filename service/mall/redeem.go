@@ -122,7 +122,9 @@ func (m *Mall) redeem(ctx context.Context, o Order) (row db.InsertRedemptionPara
 	if err != nil {
 		return row, err
 	}
-	if err := o.may(g, tier, now); err != nil {
+	if err := o.may(g, tier, now); errors.Is(err, ErrTier) && m.tierName(g.Tier) != "" {
+		return row, ErrTier.Saying("该礼品限%s及以上会员兑换", m.tierName(g.Tier))
+	} else if err != nil {
 		return row, err
 	}
 	nth, err := m.nth(ctx, q, g, o.Member)
@@ -175,6 +177,14 @@ func (m *Mall) tier(ctx context.Context, wanted int32, phone model.Phone) (int, 
 		return 0, fmt.Errorf("ask for the member's tier: %w", err)
 	}
 	return tier, nil
+}
+
+// tierName is what a tier is called, "" where it has no name.
+func (m *Mall) tierName(tier int32) string {
+	if tier < 1 || int(tier) > len(m.Levels) {
+		return ""
+	}
+	return m.Levels[tier-1]
 }
 
 // redeemTx is the transaction: request, points, stock.

@@ -45,9 +45,16 @@ func TestAGiftForATierAsksTheCarrier(t *testing.T) {
 			{"higher", levels{tier: 3}, nil, 1},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
-				f.Tiers = tt.tiers
-				if _, err := f.Redeem(t.Context(), f.order(alice, gold, "tier-"+string(rune('a'+i)))); !errors.Is(err, tt.want) {
+				f.Tiers, f.Levels = tt.tiers, []string{"银卡", "金卡"}
+				_, err := f.Redeem(t.Context(), f.order(alice, gold, "tier-"+string(rune('a'+i))))
+				if !errors.Is(err, tt.want) {
 					t.Errorf("Redeem = %v, want %v", err, tt.want)
+				}
+				if tt.want == ErrTier && fault.Of(err).Text != "该礼品限金卡及以上会员兑换" {
+					t.Errorf("the refusal says %q", fault.Of(err).Text)
+				}
+				if named, err := f.Gift(t.Context(), gold.ID); err != nil || named.TierName != "金卡" {
+					t.Errorf("the gift is shown as for %q, %v, want 金卡", named.TierName, err)
 				}
 				if n := shown(); n != tt.shown {
 					t.Errorf("%d gifts are offered, want %d", n, tt.shown)

@@ -31,7 +31,7 @@ export const payment = (g) => ({ bill: `¥${shortYuan(g.priceFen)} 计入话费�
 export function conditions(g) {
   return [
     payment(g),
-    g.tier ? `限 ${g.tier} 级及以上会员` : '所有会员',
+    g.tier ? `限${g.tierName || `${g.tier} 级`}及以上会员` : '所有会员',
     g.limitEach ? `每人限兑 ${g.limitEach} 次` : '不限次数',
     g.endsAt ? `${day(g.endsAt)}前可兑` : '',
     g.cancellable ? '发放前可取消' : '兑换后不可取消',
