@@ -196,6 +196,16 @@ func (h OpsAudience) Tags(ctx context.Context, _ *none) (*listAnswer[crowd.Tag],
 	return listed(tags, "", err, func(t crowd.Tag) crowd.Tag { return t })
 }
 
+// DeleteList removes a list that nobody uses.
+func (h OpsAudience) DeleteList(ctx context.Context, in *bareWriteByID) (*empty, error) {
+	return nil, h.Crowd.DeleteList(ctx, operatorOf(ctx).ID, in.id())
+}
+
+// DeleteTag removes a tag that nobody uses.
+func (h OpsAudience) DeleteTag(ctx context.Context, in *bareWriteByID) (*empty, error) {
+	return nil, h.Crowd.DeleteTag(ctx, operatorOf(ctx).ID, in.id())
+}
+
 type tagInput struct {
 	Write
 	Body struct {

@@ -73,6 +73,11 @@ func (h OpsAudience) UpdateSegment(ctx context.Context, in *segmentChange) (*one
 	return segmentAnswered(h.Crowd.UpdateSegment(ctx, operatorOf(ctx).ID, crowd.Segment{ID: in.id(), Name: in.Body.Name, Tree: tree, Version: in.Body.Version}))
 }
 
+// DeleteSegment removes one that nobody uses.
+func (h OpsAudience) DeleteSegment(ctx context.Context, in *bareWriteByID) (*empty, error) {
+	return nil, h.Crowd.DeleteSegment(ctx, operatorOf(ctx).ID, in.id())
+}
+
 type treeInput struct {
 	Body struct {
 		Tree any `json:"tree"`

@@ -51,6 +51,9 @@ var (
 	ErrSegmentTaken  = fault.New(fault.Conflict, "audience.segment_taken", "已有同名的人群，请换一个名称")
 	ErrSegmentOld    = fault.New(fault.Conflict, "audience.segment_old", "人群已被他人修改，请刷新后再改")
 	ErrNoSegment     = fault.New(fault.NotFound, "audience.no_segment", "没有这个人群")
+	ErrNoTag         = fault.New(fault.NotFound, "audience.no_tag", "没有这个标签")
+	ErrNoList        = fault.New(fault.NotFound, "audience.no_list", "没有这个名单")
+	ErrInUse         = fault.New(fault.Conflict, "audience.in_use", "正被使用，不能删除")
 	ErrNoFrozen      = fault.New(fault.NotFound, "audience.no_frozen", "没有这个冻结人群")
 	ErrRequest       = fault.New(fault.Invalid, "audience.request", "请求编号不正确")
 	ErrRequestReused = fault.New(fault.Invalid, "audience.request_reused", "该请求编号已用于另一个人群")
@@ -68,6 +71,15 @@ type Deps struct {
 	// Audit takes a line for what operators change; nil, for what no operator calls,
 	// takes none.
 	Audit recorder
+	// Plans tells which plans name a segment; nil, for what no operator calls, knows of
+	// none.
+	Plans plans
+}
+
+// plans are what uses segments outside this domain.
+type plans interface {
+	// NamingTx names at most limit plans that use the segment and are no drafts.
+	NamingTx(ctx context.Context, tx *sql.Tx, segment model.ID, limit int) ([]string, error)
 }
 
 // recorder adds a line to the audit within the transaction of what it tells.

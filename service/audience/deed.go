@@ -281,7 +281,7 @@ const (
 )
 
 // Prune forgets what was done more than Retention days ago and answers how many
-// rows went. It may be stopped and called again at any time.
+// rows went; it also finishes the deletion of tags and lists that was cut short. It may be stopped and called again at any time.
 func (a *Audience) Prune(ctx context.Context) (int64, error) {
 	before := int32(model.DayOf(a.Now()) - Retention + 1)
 	var gone int64
@@ -305,7 +305,10 @@ func (a *Audience) Prune(ctx context.Context) (int64, error) {
 			gone += n
 		}
 	}
-	return gone, a.pruneOnce(ctx, before)
+	if err := a.pruneOnce(ctx, before); err != nil {
+		return gone, err
+	}
+	return gone, a.pruneLeft(ctx)
 }
 
 func (a *Audience) pruneOnce(ctx context.Context, before int32) error {

@@ -15,7 +15,19 @@ func (a *Audience) Explain(ctx context.Context, tree Node) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "选出" + e.say(true) + "的人。", nil
+	return e.sentence(), nil
+}
+
+// maxSentence is how many characters of a sentence are told; 200 conditions of 50
+// words each make a longer one that nobody reads.
+const maxSentence = 4000
+
+func (e *expr) sentence() string {
+	text := []rune("选出" + e.say(true) + "的人。")
+	if len(text) > maxSentence {
+		return string(text[:maxSentence-1]) + "…"
+	}
+	return string(text)
 }
 
 // say is the condition as a part of a sentence; outer tells that no bracket is

@@ -14,11 +14,13 @@ import (
 
 // Frozen is a segment as it stood when it was used: its members never change.
 type Frozen struct {
-	ID      model.ID     `json:"id"`
-	Segment model.ID     `json:"segment"`
-	AsOf    model.Millis `json:"asOf"` // what "the last 30 days" is counted from
-	Size    int64        `json:"size"` // exact once it is done; until then what is saved
-	DoneAt  model.Millis `json:"doneAt"`
+	ID       model.ID     `json:"id"`
+	Segment  model.ID     `json:"segment"`
+	Name     string       `json:"name"`     // of the segment then
+	Sentence string       `json:"sentence"` // the rule then; empty for a part of an audience that somebody else selected
+	AsOf     model.Millis `json:"asOf"`     // what "the last 30 days" is counted from
+	Size     int64        `json:"size"`     // exact once it is done; until then what is saved
+	DoneAt   model.Millis `json:"doneAt"`
 }
 
 // freezeRounds bounds the ranges of one call.
@@ -40,6 +42,9 @@ func (a *Audience) Freeze(ctx context.Context, segment model.ID, request model.R
 	f, err := a.begin(ctx, segment, request)
 	if err != nil {
 		return Frozen{}, err
+	}
+	if f.DoneAt != 0 { // whatever became since of what the tree names
+		return frozen(f), nil
 	}
 	tree, err := ParseTree([]byte(f.Tree))
 	if err != nil {
@@ -99,12 +104,16 @@ func (a *Audience) newFrozen(ctx context.Context, segment model.ID, request mode
 	}
 	err = a.q.InsertFrozen(ctx, db.InsertFrozenParams{
 		ID: int64(a.IDs.Next()), SegmentID: int64(segment), RequestID: string(request), Tree: string(text), AsOf: int64(model.At(now)),
+		Name: known(s.Name), Sentence: known(e.sentence()),
 	})
 	if err != nil && !sqldb.Duplicate(err) {
 		return db.AudienceFrozen{}, fmt.Errorf("begin a frozen audience: %w", err)
 	}
 	return a.q.FrozenByRequest(ctx, string(request))
 }
+
+// known is a text for a column that rows of earlier days lack.
+func known(text string) sql.NullString { return sql.NullString{String: text, Valid: true} }
 
 // freezeRange saves the next range. When another worker was first with it, nothing
 // happens.
@@ -145,7 +154,8 @@ func (a *Audience) freezeRange(ctx context.Context, e *expr, f db.AudienceFrozen
 
 func frozen(f db.AudienceFrozen) Frozen {
 	return Frozen{
-		ID: model.ID(f.ID), Segment: model.ID(f.SegmentID), AsOf: model.Millis(f.AsOf), Size: f.Size, DoneAt: model.Millis(f.DoneAt),
+		ID: model.ID(f.ID), Segment: model.ID(f.SegmentID), Name: f.Name.String, Sentence: f.Sentence.String,
+		AsOf: model.Millis(f.AsOf), Size: f.Size, DoneAt: model.Millis(f.DoneAt),
 	}
 }
 

@@ -72,7 +72,7 @@ func (a *Audience) UploadList(ctx context.Context, by model.ID, name string, r i
 		if err := insertRows(ctx, tx, "audience_list_member", 2, args); err != nil {
 			return err
 		}
-		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "list.upload", Target: model.Ref{Type: "list", ID: model.ID(id).String()}, Detail: map[string]int{"members": len(ids)}})
+		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "list.upload", Target: listRef(model.ID(id)), Detail: map[string]int{"members": len(ids)}})
 	})
 	if sqldb.Duplicate(err) { // the same file again
 		err = a.record(ctx, model.AuditEntry{Operator: by, Action: "list.upload", Target: model.Ref{Type: "audience_file", ID: hash[:maxHash]}})

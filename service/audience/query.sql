@@ -161,8 +161,8 @@ SELECT * FROM audience_frozen WHERE id < sqlc.arg(before) ORDER BY id DESC LIMIT
 SELECT * FROM audience_frozen WHERE request_id = sqlc.arg(request_id);
 
 -- name: InsertFrozen :exec
-INSERT INTO audience_frozen (id, segment_id, request_id, tree, as_of, done_to, size, done_at)
-VALUES (sqlc.arg(id), sqlc.arg(segment_id), sqlc.arg(request_id), sqlc.arg(tree), sqlc.arg(as_of), 0, 0, 0);
+INSERT INTO audience_frozen (id, segment_id, request_id, tree, as_of, done_to, size, done_at, name, sentence)
+VALUES (sqlc.arg(id), sqlc.arg(segment_id), sqlc.arg(request_id), sqlc.arg(tree), sqlc.arg(as_of), 0, 0, 0, sqlc.arg(name), sqlc.arg(sentence));
 
 -- The checkpoint of a range; no row when another worker did the range.
 -- name: AdvanceFrozen :execrows
@@ -236,3 +236,48 @@ SELECT member_id, phone_sealed, name FROM audience_customer WHERE member_id IN (
 -- One of a thousand people, spread evenly over all.
 -- name: SampleIDs :many
 SELECT member_id FROM audience_portrait WHERE sample = 0 ORDER BY member_id LIMIT ?;
+
+-- The row waits for whoever is about to name it, or to delete it; none when it is gone.
+-- name: HoldSegment :execrows
+UPDATE audience_segment SET version = version WHERE id = sqlc.arg(id);
+
+-- name: HoldTag :execrows
+UPDATE audience_tag SET created_at = created_at WHERE name = sqlc.arg(name);
+
+-- name: HoldList :execrows
+UPDATE audience_list SET created_at = created_at WHERE id = sqlc.arg(id);
+
+-- name: DeleteSegment :execrows
+DELETE FROM audience_segment WHERE id = sqlc.arg(id);
+
+-- name: Tag :one
+SELECT * FROM audience_tag WHERE id = sqlc.arg(id);
+
+-- name: DeleteTag :execrows
+DELETE FROM audience_tag WHERE id = sqlc.arg(id);
+
+-- name: DeleteList :execrows
+DELETE FROM audience_list WHERE id = sqlc.arg(id);
+
+-- part is a name with its value, as the JSON of a tree has them.
+-- name: SegmentsNaming :many
+SELECT name FROM audience_segment WHERE INSTR(tree, sqlc.arg(part)) > 0 ORDER BY id DESC LIMIT ?;
+
+-- name: FreezingNow :many
+SELECT id FROM audience_frozen WHERE done_at = 0 AND as_of > sqlc.arg(after) AND INSTR(tree, sqlc.arg(part)) > 0 LIMIT ?;
+
+-- name: TaggedWith :many
+SELECT member_id FROM audience_member_tag WHERE tag_id = sqlc.arg(tag_id) ORDER BY member_id LIMIT ?;
+
+-- name: OnList :many
+SELECT member_id FROM audience_list_member WHERE list_id = sqlc.arg(list_id) ORDER BY member_id LIMIT ?;
+
+-- name: TakeOffList :exec
+DELETE FROM audience_list_member WHERE list_id = sqlc.arg(list_id) AND member_id IN (sqlc.slice(ids));
+
+-- What is left of a tag or list that is gone.
+-- name: TagsLeft :many
+SELECT DISTINCT m.tag_id FROM audience_member_tag m LEFT JOIN audience_tag t ON t.id = m.tag_id WHERE t.id IS NULL LIMIT ?;
+
+-- name: ListsLeft :many
+SELECT DISTINCT m.list_id FROM audience_list_member m LEFT JOIN audience_list l ON l.id = m.list_id WHERE l.id IS NULL LIMIT ?;

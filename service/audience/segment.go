@@ -69,6 +69,9 @@ func (a *Audience) CreateSegment(ctx context.Context, operator model.ID, name st
 	}
 	id := a.IDs.Next()
 	err = sqldb.InTx(ctx, a.DB, func(tx *sql.Tx) error {
+		if err := hold(ctx, a.q.WithTx(tx), &tree); err != nil {
+			return err
+		}
 		if err := a.q.WithTx(tx).InsertSegment(ctx, db.InsertSegmentParams{
 			ID: int64(id), Name: name, Tree: text, OperatorID: int64(operator), Now: int64(a.nowMillis()),
 		}); err != nil {
@@ -97,6 +100,9 @@ func (a *Audience) UpdateSegment(ctx context.Context, operator model.ID, s Segme
 		return Segment{}, err
 	}
 	err = sqldb.InTx(ctx, a.DB, func(tx *sql.Tx) error {
+		if err := hold(ctx, a.q.WithTx(tx), &s.Tree); err != nil {
+			return err
+		}
 		n, err := a.q.WithTx(tx).UpdateSegment(ctx, db.UpdateSegmentParams{
 			ID: int64(s.ID), Name: s.Name, Tree: text, Version: s.Version, OperatorID: int64(operator), Now: int64(a.nowMillis()),
 		})

@@ -72,7 +72,7 @@ func (a *Audience) Tags(ctx context.Context) ([]Tag, error) {
 
 // AddTag puts the tag on members and answers on how many it was not before. by is the
 // operator, 0 for a rule. The tag is made when it is not there.
-// Errors: ErrTag, ErrTooMany.
+// Errors: ErrTag, ErrTooMany, ErrNoTag when it is deleted meanwhile.
 func (a *Audience) AddTag(ctx context.Context, by model.ID, name string, members []model.MemberID) (int, error) {
 	if len(members) > MaxTagged {
 		return 0, ErrTooMany
@@ -88,6 +88,13 @@ func (a *Audience) AddTag(ctx context.Context, by model.ID, name string, members
 	ids, added := distinct(members), 0
 	err = a.inTx(ctx, func(tx *sql.Tx) error {
 		added = 0
+		n, err := a.q.WithTx(tx).HoldTag(ctx, name)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrNoTag.Saying("标签“%s”刚被删除，请再试一次", name)
+		}
 		for part := range slices.Chunk(ids, insertBatch) {
 			have, err := a.q.WithTx(tx).Tagged(ctx, db.TaggedParams{TagID: int64(tag), Ids: part})
 			if err != nil {

@@ -164,3 +164,11 @@ WHERE step_id = sqlc.arg(step_id) AND lease_token = sqlc.arg(token) AND round_at
 -- name: AdvanceWatch :execrows
 UPDATE campaign_watch SET after_id = sqlc.arg(after_id), done_at = sqlc.arg(done_at), leased_until = sqlc.arg(leased_until)
 WHERE step_id = sqlc.arg(step_id) AND lease_token = sqlc.arg(token);
+
+-- segment and condition are a name with its value, as the JSON of a plan has them.
+-- name: PlansNaming :many
+SELECT c.name FROM campaign c
+WHERE EXISTS (
+    SELECT 1 FROM campaign_version v WHERE v.campaign_id = c.id AND v.state NOT IN ('draft', 'old')
+      AND (INSTR(v.plan, sqlc.arg(segment)) > 0 OR INSTR(v.plan, sqlc.arg(condition)) > 0))
+ORDER BY c.id DESC LIMIT ?;

@@ -133,23 +133,35 @@ func (m *Materials) RemoveFolder(ctx context.Context, by, folder model.ID) error
 		if err != nil {
 			return err
 		}
-		there := false
+		there, inner := false, 0
 		for _, f := range all {
 			if f.Parent == folder {
-				return ErrNotEmpty
+				inner++
 			}
 			there = there || f.ID == folder
 		}
 		if !there {
 			return ErrNoFolder
 		}
+		if inner > 0 {
+			return notEmpty(ctx, q, folder, inner)
+		}
 		n, err := q.DeleteFolder(ctx, db.DeleteFolderParams{ID: int64(folder)})
 		if err != nil {
 			return fmt.Errorf("delete folder %s: %w", folder, err)
 		}
 		if n == 0 {
-			return ErrNotEmpty
+			return notEmpty(ctx, q, folder, inner)
 		}
 		return m.record(ctx, tx, by, "material.folder_remove", "folder", folder, nil)
 	})
+}
+
+// notEmpty is ErrNotEmpty in the words of what is in the folder.
+func notEmpty(ctx context.Context, q *db.Queries, folder model.ID, inner int) error {
+	in, err := q.InFolder(ctx, int64(folder))
+	if err != nil {
+		return fmt.Errorf("look into folder %s: %w", folder, err)
+	}
+	return ErrNotEmpty.Saying("文件夹里还有%d个文件夹、%d个素材（其中%d个已停用），请先移走", inner, in.Materials, in.Retired)
 }

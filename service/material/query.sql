@@ -16,6 +16,9 @@ UPDATE material_folder SET name = sqlc.arg(name) WHERE id = sqlc.arg(id);
 DELETE FROM material_folder
 WHERE material_folder.id = sqlc.arg(id) AND NOT EXISTS (SELECT 1 FROM material m WHERE m.folder_id = sqlc.arg(id));
 
+-- name: InFolder :one
+SELECT COUNT(*) AS materials, CAST(COALESCE(SUM(CASE WHEN m.retired_at <> 0 THEN 1 ELSE 0 END), 0) AS SIGNED) AS retired FROM material m WHERE m.folder_id = sqlc.arg(folder_id);
+
 -- name: InsertMaterial :exec
 INSERT INTO material (id, folder_id, kind, name, open_id, live_id, retired_at, revision, created_by, created_at, updated_at)
 VALUES (sqlc.arg(id), sqlc.arg(folder_id), sqlc.arg(kind), sqlc.arg(name), sqlc.arg(open_id), 0, 0, 1, sqlc.arg(created_by), sqlc.arg(created_at), sqlc.arg(created_at));

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ func (d *domains) crowd(g ground) (err error) {
 		return fmt.Errorf("operator: %w", err)
 	}
 	d.audience, err = audience.New(audience.Deps{
-		DB: g.stores.db, Sealer: g.sealer, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Audit: d.operators,
+		DB: g.stores.db, Sealer: g.sealer, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Audit: d.operators, Plans: naming{d},
 	}, audience.Options{})
 	if err != nil {
 		return fmt.Errorf("audience: %w", err)
@@ -42,6 +43,14 @@ func (d *domains) crowd(g ground) (err error) {
 	}, func() float64 { return float64(d.deeds.waiting.Load()) }))
 	d.background = append(d.background, d.deeds.Run)
 	return nil
+}
+
+// naming asks the campaigns, which are built after the audience.
+type naming struct{ *domains }
+
+// NamingTx names the plans that use a segment.
+func (n naming) NamingTx(ctx context.Context, tx *sql.Tx, segment model.ID, limit int) ([]string, error) {
+	return n.campaign.NamingTx(ctx, tx, segment, limit)
 }
 
 // deed is one thing that somebody did, who is known by his id or by what he sent.

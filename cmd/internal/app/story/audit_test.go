@@ -120,7 +120,7 @@ func (o office) people() {
 	died()
 	o.one(o.wang, "POST", file+"/cancel", nil)
 	o.one(o.wang, "POST", "/audience/purchases", upload(t, "b.csv", []byte("手机号,类型,金额,时间,流水号\n13800001001,充值,50,2026-01-01 10:00:00,a1\n")))
-	o.one(o.wang, "POST", "/audience/lists", upload(t, "l.csv", []byte("手机号\n13800001001\n"), "name", "要回家的人"))
+	list := o.one(o.wang, "POST", "/audience/lists", upload(t, "l.csv", []byte("手机号\n13800001001\n"), "name", "要回家的人"))
 	member := named(o.one(o.wang, "POST", "/members/search", map[string]any{"phone": "13800001001"}), "memberId")
 	o.one(o.wang, "POST", "/members/"+member+"/reveal", map[string]any{"reason": "客户来电核实"})
 	o.one(o.wang, "POST", "/audience/tags", map[string]any{"name": "回家"})
@@ -128,7 +128,15 @@ func (o office) people() {
 	o.one(o.wang, "POST", "/audience/tags", map[string]any{"name": "返乡", "members": []string{member}, "remove": true})
 	tree := map[string]any{"tag": "回家"}
 	s := o.one(o.wang, "POST", "/audience/segments", map[string]any{"name": "要回家的", "tree": tree})
-	o.one(o.wang, "PUT", "/audience/segments/"+named(s, "id"), map[string]any{"name": "回家的", "tree": tree, "version": 1})
+	segment := "/audience/segments/" + named(s, "id")
+	o.one(o.wang, "PUT", segment, map[string]any{"name": "回家的", "tree": tree, "version": 1})
+	var tags struct{ Items []struct{ ID, Name string } }
+	o.wang.Does("GET", "/audience/tags", nil, http.StatusOK).Into(o.w, &tags)
+	home := slices.IndexFunc(tags.Items, func(t struct{ ID, Name string }) bool { return t.Name == "回家" })
+	o.wang.Does("DELETE", "/audience/tags/"+tags.Items[home].ID, nil, http.StatusConflict)
+	o.one(o.wang, "DELETE", segment, nil)
+	o.one(o.wang, "DELETE", "/audience/tags/"+tags.Items[home].ID, nil)
+	o.one(o.wang, "DELETE", "/audience/lists/"+named(list, "id"), nil)
 }
 
 func (o office) materials() {

@@ -32,6 +32,8 @@ type AudienceFrozen struct {
 	DoneTo    int64
 	Size      int64
 	DoneAt    int64
+	Name      sql.NullString
+	Sentence  sql.NullString
 }
 
 type AudienceImport struct {

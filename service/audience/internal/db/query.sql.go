@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"strings"
 )
 
@@ -433,6 +434,18 @@ func (q *Queries) DeleteFromLists(ctx context.Context, memberID int64) error {
 	return err
 }
 
+const deleteList = `-- name: DeleteList :execrows
+DELETE FROM audience_list WHERE id = ?
+`
+
+func (q *Queries) DeleteList(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteList, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const deletePortrait = `-- name: DeletePortrait :exec
 DELETE FROM audience_portrait WHERE member_id = ?
 `
@@ -459,6 +472,30 @@ func (q *Queries) DeletePortraits(ctx context.Context, ids []int64) error {
 	}
 	_, err := q.db.ExecContext(ctx, query, queryParams...)
 	return err
+}
+
+const deleteSegment = `-- name: DeleteSegment :execrows
+DELETE FROM audience_segment WHERE id = ?
+`
+
+func (q *Queries) DeleteSegment(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteSegment, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const deleteTag = `-- name: DeleteTag :execrows
+DELETE FROM audience_tag WHERE id = ?
+`
+
+func (q *Queries) DeleteTag(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteTag, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const deleteTags = `-- name: DeleteTags :exec
@@ -517,8 +554,41 @@ func (q *Queries) DropOnce(ctx context.Context, refs []string) error {
 	return err
 }
 
+const freezingNow = `-- name: FreezingNow :many
+SELECT id FROM audience_frozen WHERE done_at = 0 AND as_of > ? AND INSTR(tree, ?) > 0 LIMIT ?
+`
+
+type FreezingNowParams struct {
+	After int64
+	Part  string
+	Limit int32
+}
+
+func (q *Queries) FreezingNow(ctx context.Context, arg FreezingNowParams) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, freezingNow, arg.After, arg.Part, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const frozen = `-- name: Frozen :one
-SELECT id, segment_id, request_id, tree, as_of, done_to, size, done_at FROM audience_frozen WHERE id = ?
+SELECT id, segment_id, request_id, tree, as_of, done_to, size, done_at, name, sentence FROM audience_frozen WHERE id = ?
 `
 
 func (q *Queries) Frozen(ctx context.Context, id int64) (AudienceFrozen, error) {
@@ -533,12 +603,14 @@ func (q *Queries) Frozen(ctx context.Context, id int64) (AudienceFrozen, error) 
 		&i.DoneTo,
 		&i.Size,
 		&i.DoneAt,
+		&i.Name,
+		&i.Sentence,
 	)
 	return i, err
 }
 
 const frozenBefore = `-- name: FrozenBefore :many
-SELECT id, segment_id, request_id, tree, as_of, done_to, size, done_at FROM audience_frozen WHERE id < ? ORDER BY id DESC LIMIT ?
+SELECT id, segment_id, request_id, tree, as_of, done_to, size, done_at, name, sentence FROM audience_frozen WHERE id < ? ORDER BY id DESC LIMIT ?
 `
 
 type FrozenBeforeParams struct {
@@ -564,6 +636,8 @@ func (q *Queries) FrozenBefore(ctx context.Context, arg FrozenBeforeParams) ([]A
 			&i.DoneTo,
 			&i.Size,
 			&i.DoneAt,
+			&i.Name,
+			&i.Sentence,
 		); err != nil {
 			return nil, err
 		}
@@ -579,7 +653,7 @@ func (q *Queries) FrozenBefore(ctx context.Context, arg FrozenBeforeParams) ([]A
 }
 
 const frozenByRequest = `-- name: FrozenByRequest :one
-SELECT id, segment_id, request_id, tree, as_of, done_to, size, done_at FROM audience_frozen WHERE request_id = ?
+SELECT id, segment_id, request_id, tree, as_of, done_to, size, done_at, name, sentence FROM audience_frozen WHERE request_id = ?
 `
 
 func (q *Queries) FrozenByRequest(ctx context.Context, requestID string) (AudienceFrozen, error) {
@@ -594,6 +668,8 @@ func (q *Queries) FrozenByRequest(ctx context.Context, requestID string) (Audien
 		&i.DoneTo,
 		&i.Size,
 		&i.DoneAt,
+		&i.Name,
+		&i.Sentence,
 	)
 	return i, err
 }
@@ -630,6 +706,43 @@ func (q *Queries) FrozenMembers(ctx context.Context, arg FrozenMembersParams) ([
 		return nil, err
 	}
 	return items, nil
+}
+
+const holdList = `-- name: HoldList :execrows
+UPDATE audience_list SET created_at = created_at WHERE id = ?
+`
+
+func (q *Queries) HoldList(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, holdList, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const holdSegment = `-- name: HoldSegment :execrows
+UPDATE audience_segment SET version = version WHERE id = ?
+`
+
+// The row waits for whoever is about to name it, or to delete it; none when it is gone.
+func (q *Queries) HoldSegment(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, holdSegment, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const holdTag = `-- name: HoldTag :execrows
+UPDATE audience_tag SET created_at = created_at WHERE name = ?
+`
+
+func (q *Queries) HoldTag(ctx context.Context, name string) (int64, error) {
+	result, err := q.db.ExecContext(ctx, holdTag, name)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const importByHash = `-- name: ImportByHash :one
@@ -799,8 +912,8 @@ func (q *Queries) InsertCustomer(ctx context.Context, arg InsertCustomerParams) 
 }
 
 const insertFrozen = `-- name: InsertFrozen :exec
-INSERT INTO audience_frozen (id, segment_id, request_id, tree, as_of, done_to, size, done_at)
-VALUES (?, ?, ?, ?, ?, 0, 0, 0)
+INSERT INTO audience_frozen (id, segment_id, request_id, tree, as_of, done_to, size, done_at, name, sentence)
+VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?)
 `
 
 type InsertFrozenParams struct {
@@ -809,6 +922,8 @@ type InsertFrozenParams struct {
 	RequestID string
 	Tree      string
 	AsOf      int64
+	Name      sql.NullString
+	Sentence  sql.NullString
 }
 
 func (q *Queries) InsertFrozen(ctx context.Context, arg InsertFrozenParams) error {
@@ -818,6 +933,8 @@ func (q *Queries) InsertFrozen(ctx context.Context, arg InsertFrozenParams) erro
 		arg.RequestID,
 		arg.Tree,
 		arg.AsOf,
+		arg.Name,
+		arg.Sentence,
 	)
 	return err
 }
@@ -1032,6 +1149,33 @@ func (q *Queries) Lists(ctx context.Context, limit int32) ([]AudienceList, error
 	return items, nil
 }
 
+const listsLeft = `-- name: ListsLeft :many
+SELECT DISTINCT m.list_id FROM audience_list_member m LEFT JOIN audience_list l ON l.id = m.list_id WHERE l.id IS NULL LIMIT ?
+`
+
+func (q *Queries) ListsLeft(ctx context.Context, limit int32) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, listsLeft, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var list_id int64
+		if err := rows.Scan(&list_id); err != nil {
+			return nil, err
+		}
+		items = append(items, list_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listsOf = `-- name: ListsOf :many
 SELECT list_id FROM audience_list_member WHERE member_id = ? LIMIT ?
 `
@@ -1151,6 +1295,38 @@ func (q *Queries) OldOnce(ctx context.Context, arg OldOnceParams) ([]string, err
 			return nil, err
 		}
 		items = append(items, ref)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const onList = `-- name: OnList :many
+SELECT member_id FROM audience_list_member WHERE list_id = ? ORDER BY member_id LIMIT ?
+`
+
+type OnListParams struct {
+	ListID int64
+	Limit  int32
+}
+
+func (q *Queries) OnList(ctx context.Context, arg OnListParams) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, onList, arg.ListID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var member_id int64
+		if err := rows.Scan(&member_id); err != nil {
+			return nil, err
+		}
+		items = append(items, member_id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -1549,6 +1725,39 @@ func (q *Queries) Segments(ctx context.Context, arg SegmentsParams) ([]AudienceS
 	return items, nil
 }
 
+const segmentsNaming = `-- name: SegmentsNaming :many
+SELECT name FROM audience_segment WHERE INSTR(tree, ?) > 0 ORDER BY id DESC LIMIT ?
+`
+
+type SegmentsNamingParams struct {
+	Part  string
+	Limit int32
+}
+
+// part is a name with its value, as the JSON of a tree has them.
+func (q *Queries) SegmentsNaming(ctx context.Context, arg SegmentsNamingParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, segmentsNaming, arg.Part, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const setStage = `-- name: SetStage :exec
 UPDATE audience_portrait SET stage = ?, staged_at = ? WHERE member_id = ?
 `
@@ -1562,6 +1771,17 @@ type SetStageParams struct {
 func (q *Queries) SetStage(ctx context.Context, arg SetStageParams) error {
 	_, err := q.db.ExecContext(ctx, setStage, arg.Stage, arg.StagedAt, arg.MemberID)
 	return err
+}
+
+const tag = `-- name: Tag :one
+SELECT id, name, created_at FROM audience_tag WHERE id = ?
+`
+
+func (q *Queries) Tag(ctx context.Context, id int64) (AudienceTag, error) {
+	row := q.db.QueryRowContext(ctx, tag, id)
+	var i AudienceTag
+	err := row.Scan(&i.ID, &i.Name, &i.CreatedAt)
+	return i, err
 }
 
 const tagByName = `-- name: TagByName :one
@@ -1618,6 +1838,38 @@ func (q *Queries) Tagged(ctx context.Context, arg TaggedParams) ([]int64, error)
 	return items, nil
 }
 
+const taggedWith = `-- name: TaggedWith :many
+SELECT member_id FROM audience_member_tag WHERE tag_id = ? ORDER BY member_id LIMIT ?
+`
+
+type TaggedWithParams struct {
+	TagID int64
+	Limit int32
+}
+
+func (q *Queries) TaggedWith(ctx context.Context, arg TaggedWithParams) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, taggedWith, arg.TagID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var member_id int64
+		if err := rows.Scan(&member_id); err != nil {
+			return nil, err
+		}
+		items = append(items, member_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const tags = `-- name: Tags :many
 SELECT t.id, t.name, (SELECT COUNT(*) FROM audience_member_tag m WHERE m.tag_id = t.id) AS members
 FROM audience_tag t ORDER BY t.name LIMIT ?
@@ -1642,6 +1894,34 @@ func (q *Queries) Tags(ctx context.Context, limit int32) ([]TagsRow, error) {
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const tagsLeft = `-- name: TagsLeft :many
+SELECT DISTINCT m.tag_id FROM audience_member_tag m LEFT JOIN audience_tag t ON t.id = m.tag_id WHERE t.id IS NULL LIMIT ?
+`
+
+// What is left of a tag or list that is gone.
+func (q *Queries) TagsLeft(ctx context.Context, limit int32) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, tagsLeft, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var tag_id int64
+		if err := rows.Scan(&tag_id); err != nil {
+			return nil, err
+		}
+		items = append(items, tag_id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -1695,6 +1975,31 @@ func (q *Queries) TagsOf(ctx context.Context, arg TagsOfParams) ([]TagsOfRow, er
 		return nil, err
 	}
 	return items, nil
+}
+
+const takeOffList = `-- name: TakeOffList :exec
+DELETE FROM audience_list_member WHERE list_id = ? AND member_id IN (/*SLICE:ids*/?)
+`
+
+type TakeOffListParams struct {
+	ListID int64
+	Ids    []int64
+}
+
+func (q *Queries) TakeOffList(ctx context.Context, arg TakeOffListParams) error {
+	query := takeOffList
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.ListID)
+	if len(arg.Ids) > 0 {
+		for _, v := range arg.Ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(arg.Ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
 }
 
 const unpauseImport = `-- name: UnpauseImport :execrows

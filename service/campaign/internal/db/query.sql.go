@@ -709,6 +709,44 @@ func (q *Queries) PassCanary(ctx context.Context, arg PassCanaryParams) (int64, 
 	return result.RowsAffected()
 }
 
+const plansNaming = `-- name: PlansNaming :many
+SELECT c.name FROM campaign c
+WHERE EXISTS (
+    SELECT 1 FROM campaign_version v WHERE v.campaign_id = c.id AND v.state NOT IN ('draft', 'old')
+      AND (INSTR(v.plan, ?) > 0 OR INSTR(v.plan, ?) > 0))
+ORDER BY c.id DESC LIMIT ?
+`
+
+type PlansNamingParams struct {
+	Segment   string
+	Condition string
+	Limit     int32
+}
+
+// segment and condition are a name with its value, as the JSON of a plan has them.
+func (q *Queries) PlansNaming(ctx context.Context, arg PlansNamingParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, plansNaming, arg.Segment, arg.Condition, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const putOff = `-- name: PutOff :exec
 UPDATE campaign_occurrence SET leased_until = ?, why = ?
 WHERE step_id = ? AND scheduled_for = ? AND part = ? AND state = 'due' AND lease_token = ?

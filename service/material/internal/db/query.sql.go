@@ -215,6 +215,22 @@ func (q *Queries) Folders(ctx context.Context, limit int32) ([]MaterialFolder, e
 	return items, nil
 }
 
+const inFolder = `-- name: InFolder :one
+SELECT COUNT(*) AS materials, CAST(COALESCE(SUM(CASE WHEN m.retired_at <> 0 THEN 1 ELSE 0 END), 0) AS SIGNED) AS retired FROM material m WHERE m.folder_id = ?
+`
+
+type InFolderRow struct {
+	Materials int64
+	Retired   int64
+}
+
+func (q *Queries) InFolder(ctx context.Context, folderID int64) (InFolderRow, error) {
+	row := q.db.QueryRowContext(ctx, inFolder, folderID)
+	var i InFolderRow
+	err := row.Scan(&i.Materials, &i.Retired)
+	return i, err
+}
+
 const insertAuthor = `-- name: InsertAuthor :exec
 INSERT INTO material_author (version_id, operator_id) VALUES (?, ?)
 `
