@@ -38,7 +38,7 @@ type Rights struct {
 }
 
 type consent struct {
-	Purpose   string  `json:"purpose" enum:"service,marketing,show_to_friends,location" doc:"用途"`
+	Purpose   string  `json:"purpose" enum:"marketing,show_to_friends" doc:"用途"`
 	Granted   bool    `json:"granted"`
 	Version   int     `json:"version" doc:"已答复的文本版本，0 为从未答复"`
 	Current   int     `json:"current" doc:"现行文本版本，需要按这个版本重新征求同意"`
@@ -68,12 +68,12 @@ func (h Rights) Read(ctx context.Context, _ *none) (*consentsAnswer, error) {
 type decideInput struct {
 	Write
 	Body struct {
-		Consents []decision `json:"consents" minItems:"1" maxItems:"4"`
+		Consents []decision `json:"consents" minItems:"1" maxItems:"2"`
 	}
 }
 
 type decision struct {
-	Purpose string `json:"purpose" enum:"service,marketing,show_to_friends,location"`
+	Purpose string `json:"purpose" enum:"marketing,show_to_friends"`
 	Version int    `json:"version" minimum:"1" maximum:"1000000" doc:"用户看到的文本版本"`
 	Granted bool   `json:"granted"`
 }

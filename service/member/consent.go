@@ -16,16 +16,16 @@ import (
 // Purpose is what personal data may be used for.
 type Purpose string
 
-// The purposes. Nothing is agreed to until the member says so.
+// The purposes: what is done only with consent. What a member asks for himself, such as
+// the account of the number that he bound, needs none and ends with the binding. Nothing
+// is agreed to until the member says so.
 const (
-	Service       Purpose = "service"         // account data shown to himself
 	Marketing     Purpose = "marketing"       // offers and campaigns
 	ShowToFriends Purpose = "show_to_friends" // his name among a pot's helpers
-	Location      Purpose = "location"        // where he is, for the nearest shop
 )
 
 // Purposes are all of them, in the order that a page shows.
-var Purposes = []Purpose{Service, Marketing, ShowToFriends, Location}
+var Purposes = []Purpose{Marketing, ShowToFriends}
 
 // ErrConsent is returned for an unknown purpose or a version that never was.
 var ErrConsent = fault.New(fault.Invalid, "member.consent", "授权内容不正确，请刷新后再试")

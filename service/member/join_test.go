@@ -174,9 +174,12 @@ func TestConsents(t *testing.T) {
 		if agrees(w.Members, Marketing) {
 			t.Error("agrees before he said so")
 		}
-		want(t, "grant", w.Decide(t.Context(), id, []Decision{{Marketing, 1, true}, {Location, 1, false}}, "c1"), nil)
+		if all, err := w.Consents(t.Context(), id); err != nil || len(all) != 2 || all[0].Version+all[1].Version != 0 {
+			t.Errorf("Consents = %+v, %v, want two that he never answered", all, err)
+		}
+		want(t, "grant", w.Decide(t.Context(), id, []Decision{{Marketing, 1, true}, {ShowToFriends, 1, false}}, "c1"), nil)
 		want(t, "withdraw", w.Decide(t.Context(), id, []Decision{{Marketing, 1, false}}, "c2"), nil)
-		want(t, "the first request again", w.Decide(t.Context(), id, []Decision{{Marketing, 1, true}, {Location, 1, false}}, "c1"), nil)
+		want(t, "the first request again", w.Decide(t.Context(), id, []Decision{{Marketing, 1, true}, {ShowToFriends, 1, false}}, "c1"), nil)
 		if agrees(w.Members, Marketing) {
 			t.Error("a repeat of an old request took the withdrawal back")
 		}
@@ -191,7 +194,7 @@ func TestConsents(t *testing.T) {
 			want(t, "a bad decision", w.Decide(t.Context(), id, bad, "c4"), ErrConsent)
 		}
 		all, err := w.Consents(t.Context(), id)
-		if err != nil || len(all) != len(Purposes) || !all[1].Agrees() || all[0].Version != 0 {
+		if err != nil || len(all) != 2 || !all[0].Agrees() || all[1].Version != 1 || all[1].Agrees() {
 			t.Errorf("Consents = %+v, %v", all, err)
 		}
 	})
