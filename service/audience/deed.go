@@ -126,7 +126,10 @@ func (a *Audience) did(ctx context.Context, acts []Act) (int, error) {
 	}
 	var fresh []Act
 	err := a.inTx(ctx, func(tx *sql.Tx) (err error) {
-		if fresh, err = a.onceTx(ctx, tx, acts); err != nil || len(fresh) == 0 {
+		if fresh, err = a.presentTx(ctx, tx, acts); err != nil {
+			return err
+		}
+		if fresh, err = a.onceTx(ctx, tx, fresh); err != nil || len(fresh) == 0 {
 			return err
 		}
 		sums := map[deedKey]sum{}

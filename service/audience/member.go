@@ -15,7 +15,8 @@ import (
 // one, whether he follows, which number he bound. It is called after each of these
 // changes; calling it again changes nothing. What the carrier said of the number
 // becomes the member's when he binds it, and leaves him when he unbinds it or binds
-// another; the next import then makes a customer of that number anew.
+// another; the next import then makes a customer of that number anew. Of one who is no
+// more nothing is taken over.
 func (a *Audience) Observe(ctx context.Context, m model.Member) error {
 	if m.ID <= 0 {
 		return ErrUnknown
@@ -29,6 +30,9 @@ func (a *Audience) Observe(ctx context.Context, m model.Member) error {
 
 func (a *Audience) observeTx(ctx context.Context, tx *sql.Tx, m model.Member) error {
 	q, id, now := a.q.WithTx(tx), int64(m.ID), int64(a.nowMillis())
+	if gone, err := q.IsGone(ctx, id); err != nil || gone > 0 {
+		return err
+	}
 	r, err := a.lockTx(ctx, tx, id)
 	if err != nil {
 		return err
@@ -181,6 +185,9 @@ func (a *Audience) dropTx(ctx context.Context, tx *sql.Tx, id int64) error {
 // are.
 func (a *Audience) JoinTx(ctx context.Context, tx *sql.Tx, from, into model.MemberID) error {
 	q := a.q.WithTx(tx)
+	if err := a.goneTx(ctx, tx, int64(from), int64(into)); err != nil {
+		return err
+	}
 	lost, err := a.lockTx(ctx, tx, int64(from))
 	if err != nil {
 		return err
@@ -226,19 +233,4 @@ func earlier(a, b int64) int64 {
 		return b
 	}
 	return a
-}
-
-// CloseTx is Forget within the transaction that closes the account.
-func (a *Audience) CloseTx(ctx context.Context, tx *sql.Tx, member model.MemberID) error {
-	return a.dropTx(ctx, tx, int64(member))
-}
-
-// Forget drops all that is known of a member, when he closed his account. In frozen
-// audiences his id stays, which tells nothing.
-func (a *Audience) Forget(ctx context.Context, member model.MemberID) error {
-	err := a.inTx(ctx, func(tx *sql.Tx) error { return a.dropTx(ctx, tx, int64(member)) })
-	if err != nil {
-		return fmt.Errorf("forget member %s: %w", member, err)
-	}
-	return nil
 }

@@ -75,6 +75,18 @@ DELETE FROM audience_once WHERE ref IN (sqlc.slice(refs));
 -- name: DeleteDeeds :exec
 DELETE FROM audience_deed WHERE member_id = sqlc.arg(member_id);
 
+-- name: IsGone :one
+SELECT COUNT(*) FROM audience_gone WHERE member_id = sqlc.arg(member_id);
+
+-- name: Gone :many
+SELECT member_id, into_id FROM audience_gone WHERE member_id IN (sqlc.slice(ids));
+
+-- name: InsertGone :exec
+INSERT INTO audience_gone (member_id, into_id, at) VALUES (sqlc.arg(member_id), sqlc.arg(into_id), sqlc.arg(at));
+
+-- name: LeadGone :exec
+UPDATE audience_gone SET into_id = sqlc.arg(into_id) WHERE into_id = sqlc.arg(from_id);
+
 -- name: OldDeeds :many
 SELECT DISTINCT member_id FROM audience_deed WHERE kind = sqlc.arg(kind) AND day < sqlc.arg(day) ORDER BY member_id LIMIT ?;
 

@@ -708,6 +708,48 @@ func (q *Queries) FrozenMembers(ctx context.Context, arg FrozenMembersParams) ([
 	return items, nil
 }
 
+const gone = `-- name: Gone :many
+SELECT member_id, into_id FROM audience_gone WHERE member_id IN (/*SLICE:ids*/?)
+`
+
+type GoneRow struct {
+	MemberID int64
+	IntoID   int64
+}
+
+func (q *Queries) Gone(ctx context.Context, ids []int64) ([]GoneRow, error) {
+	query := gone
+	var queryParams []interface{}
+	if len(ids) > 0 {
+		for _, v := range ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []GoneRow
+	for rows.Next() {
+		var i GoneRow
+		if err := rows.Scan(&i.MemberID, &i.IntoID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const holdList = `-- name: HoldList :execrows
 UPDATE audience_list SET created_at = created_at WHERE id = ?
 `
@@ -939,6 +981,21 @@ func (q *Queries) InsertFrozen(ctx context.Context, arg InsertFrozenParams) erro
 	return err
 }
 
+const insertGone = `-- name: InsertGone :exec
+INSERT INTO audience_gone (member_id, into_id, at) VALUES (?, ?, ?)
+`
+
+type InsertGoneParams struct {
+	MemberID int64
+	IntoID   int64
+	At       int64
+}
+
+func (q *Queries) InsertGone(ctx context.Context, arg InsertGoneParams) error {
+	_, err := q.db.ExecContext(ctx, insertGone, arg.MemberID, arg.IntoID, arg.At)
+	return err
+}
+
 const insertImport = `-- name: InsertImport :exec
 INSERT INTO audience_import (id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at)
 VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, '', ?, 0)
@@ -1046,6 +1103,17 @@ func (q *Queries) InsertTag(ctx context.Context, arg InsertTagParams) error {
 	return err
 }
 
+const isGone = `-- name: IsGone :one
+SELECT COUNT(*) FROM audience_gone WHERE member_id = ?
+`
+
+func (q *Queries) IsGone(ctx context.Context, memberID int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, isGone, memberID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const lastPortrait = `-- name: LastPortrait :one
 SELECT CAST(COALESCE(MAX(p.member_id), 0) AS SIGNED) AS last FROM audience_portrait p
 `
@@ -1055,6 +1123,20 @@ func (q *Queries) LastPortrait(ctx context.Context) (int64, error) {
 	var last int64
 	err := row.Scan(&last)
 	return last, err
+}
+
+const leadGone = `-- name: LeadGone :exec
+UPDATE audience_gone SET into_id = ? WHERE into_id = ?
+`
+
+type LeadGoneParams struct {
+	IntoID int64
+	FromID int64
+}
+
+func (q *Queries) LeadGone(ctx context.Context, arg LeadGoneParams) error {
+	_, err := q.db.ExecContext(ctx, leadGone, arg.IntoID, arg.FromID)
+	return err
 }
 
 const leaseImport = `-- name: LeaseImport :execrows

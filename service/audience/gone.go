@@ -1,0 +1,73 @@
+package audience
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+
+	"kaimenhong/model"
+	"kaimenhong/service/audience/internal/db"
+)
+
+// What a member did reaches the audience after the fact, so it may come when he is no
+// more: he became another, or closed his account. A row in audience_gone is written in
+// the transaction that makes him so, and leads to whom he is now, in one step.
+
+// goneTx notes that a member is another from now on, or nobody (into 0).
+func (a *Audience) goneTx(ctx context.Context, tx *sql.Tx, member, into int64) error {
+	q := a.q.WithTx(tx)
+	n, err := q.IsGone(ctx, member)
+	if err != nil || n > 0 {
+		return err
+	}
+	if err := q.LeadGone(ctx, db.LeadGoneParams{IntoID: into, FromID: member}); err != nil {
+		return err
+	}
+	return q.InsertGone(ctx, db.InsertGoneParams{MemberID: member, IntoID: into, At: int64(a.nowMillis())})
+}
+
+// presentTx gives what was done by members who became another to that one, and leaves
+// out what was done by those who closed their account.
+func (a *Audience) presentTx(ctx context.Context, tx *sql.Tx, acts []Act) ([]Act, error) {
+	ids := map[int64]bool{}
+	for _, act := range acts {
+		ids[int64(act.Member)] = true
+	}
+	rows, err := a.q.WithTx(tx).Gone(ctx, sorted(ids))
+	if err != nil || len(rows) == 0 {
+		return acts, err
+	}
+	into := map[int64]int64{}
+	for _, r := range rows {
+		into[r.MemberID] = r.IntoID
+	}
+	var present []Act
+	for _, act := range acts {
+		now, gone := into[int64(act.Member)]
+		if gone && now == 0 {
+			continue
+		}
+		act.Member = model.MemberID(cmp.Or(now, int64(act.Member)))
+		present = append(present, act)
+	}
+	return present, nil
+}
+
+// CloseTx is Forget within the transaction that closes the account.
+func (a *Audience) CloseTx(ctx context.Context, tx *sql.Tx, member model.MemberID) error {
+	if err := a.goneTx(ctx, tx, int64(member), 0); err != nil {
+		return err
+	}
+	return a.dropTx(ctx, tx, int64(member))
+}
+
+// Forget drops all that is known of a member, when he closed his account, and whatever
+// comes of him later. In frozen audiences his id stays, which tells nothing.
+func (a *Audience) Forget(ctx context.Context, member model.MemberID) error {
+	err := a.inTx(ctx, func(tx *sql.Tx) error { return a.CloseTx(ctx, tx, member) })
+	if err != nil {
+		return fmt.Errorf("forget member %s: %w", member, err)
+	}
+	return nil
+}
