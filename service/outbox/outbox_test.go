@@ -215,3 +215,30 @@ func TestWhatTheTableCannotHoldIsRefused(t *testing.T) {
 		}
 	})
 }
+
+func TestASlowPromiseHoldsUpFew(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		o, _ := newOutbox(t, db)
+		others := make(chan struct{}, 2)
+		o.Handle("greet", func(ctx context.Context, request model.RequestID, _ []byte) error {
+			if request != "slow" {
+				others <- struct{}{}
+				return nil
+			}
+			for range 2 { // it ends after those behind it
+				select {
+				case <-others:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			return nil
+		})
+		for _, r := range []model.RequestID{"slow", "second", "third"} {
+			promise(t, db, o, r, nil)
+		}
+		if kept := deliver(t, o); kept != 3 {
+			t.Errorf("%d promises were kept, want all three", kept)
+		}
+	})
+}
