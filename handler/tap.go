@@ -7,7 +7,7 @@ import (
 )
 
 type taps interface {
-	Tapped(ctx context.Context, member model.MemberID, token string) (model.Delivery, error)
+	Tapped(ctx context.Context, member model.MemberID, token string) error
 }
 
 // Tap notes by which message a member came.
@@ -22,6 +22,5 @@ type tapInput struct {
 
 // Add notes a tap, once for each message.
 func (h Tap) Add(ctx context.Context, in *tapInput) (*empty, error) {
-	_, err := h.Taps.Tapped(ctx, memberOf(ctx), in.Body.Token)
-	return nil, err
+	return nil, h.Taps.Tapped(ctx, memberOf(ctx), in.Body.Token)
 }

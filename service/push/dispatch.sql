@@ -130,6 +130,22 @@ SELECT * FROM push_delivery WHERE id = ?;
 -- name: TapDelivery :execrows
 UPDATE push_delivery SET tapped_at = sqlc.arg(tapped_at) WHERE id = sqlc.arg(id) AND tapped_at = 0;
 
+-- A repeat meets the primary key.
+-- name: AddTap :exec
+INSERT INTO push_tap (member_id, delivery_id, tapped_at) VALUES (?, ?, ?);
+
+-- name: TapsOf :many
+SELECT member_id, delivery_id, tapped_at FROM push_tap WHERE member_id IN (sqlc.slice(members)) ORDER BY member_id, delivery_id LIMIT ?;
+
+-- name: DropTaps :exec
+DELETE FROM push_tap WHERE member_id = sqlc.arg(member_id);
+
+-- name: OldTaps :many
+SELECT tapped_at FROM push_tap WHERE tapped_at < ? ORDER BY tapped_at LIMIT ?;
+
+-- name: ForgetTaps :execrows
+DELETE FROM push_tap WHERE tapped_at IN (sqlc.slice(instants));
+
 -- The rights of many members. Their order is made by who asks: here it would cost as
 -- much as finding them.
 -- name: RightsOf :many

@@ -316,18 +316,18 @@ func TestReportsAndTapsRefineWhatWasSent(t *testing.T) {
 			t.Fatalf("the page %q carries no token", byID["4"].page)
 		}
 		friend := byID["1"].member
-		got, err := r.Tapped(t.Context(), friend, token)
-		if err != nil || got.TappedAt != 0 {
-			t.Errorf("a friend's tap = %+v, %v, want no tap", got, err)
+		got, own, err := r.Tapped(t.Context(), friend, token)
+		if err != nil || own || got.TappedAt != 0 {
+			t.Errorf("a friend's tap = %+v, %v, %v, want no tap", got, own, err)
 		}
-		got, err = r.Tapped(t.Context(), byID["4"].member, token)
-		if err != nil || got.TappedAt == 0 || got.Variant != "A" || got.Step != 70 {
-			t.Errorf("Tapped = %+v, %v", got, err)
+		got, own, err = r.Tapped(t.Context(), byID["4"].member, token)
+		if err != nil || !own || got.TappedAt == 0 || got.Variant != "A" || got.Step != 70 {
+			t.Errorf("Tapped = %+v, %v, %v", got, own, err)
 		}
 		forged := []byte(token)
 		forged[3]++
 		for _, bad := range []string{"", "x", string(forged), token + "A", token[:23]} {
-			if _, err := r.Tapped(t.Context(), friend, bad); err == nil {
+			if _, _, err := r.Tapped(t.Context(), friend, bad); err == nil {
 				t.Errorf("the token %q was taken", bad)
 			}
 		}

@@ -34,9 +34,11 @@ type (
 	renderer interface {
 		Render(ctx context.Context, material model.ID, members []model.MemberID) ([]model.Message, []error)
 	}
-	// reacher answers one Reach for each member, in their order.
+	// reacher answers one Reach for each member, in their order. Get finds who a former
+	// id is now.
 	reacher interface {
 		Reach(ctx context.Context, members []model.MemberID) ([]model.Reach, error)
+		Get(ctx context.Context, id model.MemberID, app model.App) (model.Member, error)
 		Unfollow(ctx context.Context, openID model.OpenID, at model.Millis) error
 	}
 	broadcaster interface {
@@ -111,7 +113,7 @@ var quotas = map[model.Channel]Quota{
 // second one. What a person said of the campaign is obeyed within two looks.
 //
 // Tables: push_campaign, push_dispatch, push_shard, push_delivery, push_load,
-// push_quota, push_receipt, push_report; push_entitlement with the Pusher.
+// push_quota, push_receipt, push_report; push_entitlement and push_tap with the Pusher.
 type Planner struct {
 	PlannerNeeds
 	opts   PlannerOptions

@@ -286,11 +286,15 @@ func (p *Pusher) forgetSent(ctx context.Context, before int64) (int, error) {
 // maxMoved bounds the consents that move when two members become one.
 const maxMoved = 1000
 
-// CloseTx forgets what a member who closes his account may be sent; what he was sent
-// stays as it was counted, and names nobody.
+// CloseTx forgets what a member who closes his account may be sent, and whose messages
+// he may have tapped; what he was sent stays as it was counted, and names nobody.
 func (p *Pusher) CloseTx(ctx context.Context, tx *sql.Tx, member model.MemberID) error {
-	if err := p.q.WithTx(tx).DropEntitlements(ctx, int64(member)); err != nil {
+	q := p.q.WithTx(tx)
+	if err := q.DropEntitlements(ctx, int64(member)); err != nil {
 		return fmt.Errorf("forget what member %s may be sent: %w", member, err)
+	}
+	if err := q.DropTaps(ctx, int64(member)); err != nil {
+		return fmt.Errorf("forget the taps of member %s: %w", member, err)
 	}
 	return nil
 }

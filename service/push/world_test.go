@@ -30,8 +30,9 @@ type crowd struct {
 	now      time.Time
 	frozen   []model.MemberID
 	reach    map[model.MemberID]*model.Reach
-	answer   func(call) error // what WeChat says; nil: it takes all
-	sent     []call           // messages that arrived
+	known    map[model.MemberID]model.Member // those whom Get does not make up
+	answer   func(call) error                // what WeChat says; nil: it takes all
+	sent     []call                          // messages that arrived
 	asked    []call
 	deduped  map[string]bool
 	unfollow []model.OpenID
@@ -92,6 +93,22 @@ func (c *crowd) Reach(_ context.Context, members []model.MemberID) ([]model.Reac
 	}
 	return out, nil
 }
+
+// Get is everybody by his own id and one openid of both apps, unless the test says
+// otherwise.
+func (c *crowd) Get(_ context.Context, m model.MemberID, _ model.App) (model.Member, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k, ok := c.known[m]; ok {
+		if k.ID == 0 {
+			return k, errGone
+		}
+		return k, nil
+	}
+	return model.Member{ID: m, OpenID: openID(m), UnionID: model.UnionID("u" + openID(m))}, nil
+}
+
+var errGone = fault.New(fault.NotFound, "member.unknown", "")
 
 func (c *crowd) Unfollow(_ context.Context, o model.OpenID, _ model.Millis) error {
 	c.mu.Lock()

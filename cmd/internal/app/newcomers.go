@@ -14,8 +14,10 @@ import (
 // for stories: he follows, has bound his number, and may have agreed to offers.
 type Newcomer struct {
 	OpenID model.OpenID
-	Phone  model.Phone
-	Agrees bool
+	// UnionID is his name in both apps; empty: WeChat is asked afterwards.
+	UnionID model.UnionID
+	Phone   model.Phone
+	Agrees  bool
 	// Template is one of the official account's subscribe notices, of which he
 	// allowed so many; empty: none.
 	Template string
@@ -46,6 +48,11 @@ func (a *App) welcome(ctx context.Context, p Newcomer) (model.MemberID, error) {
 	m, err := d.members.Follow(ctx, p.OpenID, "", model.At(a.now()))
 	if err != nil {
 		return 0, fmt.Errorf("follow: %w", err)
+	}
+	if p.UnionID != "" {
+		if m, err = d.members.Join(ctx, model.OfficialAccount, p.OpenID, p.UnionID); err != nil {
+			return 0, fmt.Errorf("join: %w", err)
+		}
 	}
 	if !m.Bound() {
 		request := model.RequestID(fmt.Sprintf("welcome/%s/bind", m.ID))

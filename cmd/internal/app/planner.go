@@ -10,6 +10,7 @@ import (
 	"kaimenhong/handler"
 	"kaimenhong/model"
 	"kaimenhong/service/audience"
+	"kaimenhong/service/member"
 	"kaimenhong/service/push"
 )
 
@@ -50,12 +51,28 @@ func (d *domains) pushes(h *handler.Handlers) {
 type tapped struct{ d *domains }
 
 // Tapped notes a tap; the deed counts once for each message.
-func (t tapped) Tapped(ctx context.Context, member model.MemberID, token string) (model.Delivery, error) {
-	delivery, err := t.d.planner.Tapped(ctx, member, token)
-	if err == nil && delivery.Member == member {
-		t.d.deeds.did(member, audience.Tap, "tap:"+delivery.ID.String())
+func (t tapped) Tapped(ctx context.Context, member model.MemberID, token string) error {
+	delivery, own, err := t.d.planner.Tapped(ctx, member, token)
+	if err == nil && own {
+		t.d.deeds.did(delivery.Member, audience.Tap, tapRef(delivery))
 	}
-	return delivery, err
+	return err
+}
+
+// tapRef names the tap on a message.
+func tapRef(d model.Delivery) string { return "tap:" + d.ID.String() }
+
+// joined lets the taps count that were made before it was known whose they are.
+func (d *domains) joined(ctx context.Context, e member.Merge) error {
+	taps, err := d.planner.Joined(ctx, e.From, e.Into)
+	if err != nil {
+		return err
+	}
+	acts := make([]audience.Act, len(taps))
+	for i, t := range taps {
+		acts[i] = audience.Act{Member: t.Member, Kind: audience.Tap, At: t.TappedAt, Ref: tapRef(t)}
+	}
+	return d.audience.Did(ctx, acts)
 }
 
 // noted is the chat, after which the pusher learns what came in (by then the member

@@ -22,7 +22,7 @@ func (d *domains) promises(g ground) error {
 	d.outbox.Handle(member.TopicMet, d.observed(told(d.met), ""))
 	d.outbox.Handle(member.TopicBound, d.observed(d.bound(g), audience.Bind))
 	d.outbox.Handle(member.TopicUnbound, d.observed(asked(d.unbound), ""))
-	d.outbox.Handle(member.TopicMerged, d.observed(nothing, ""))
+	d.outbox.Handle(member.TopicMerged, d.observed(told(d.joined), ""))
 	d.outbox.Handle(member.TopicClosed, told(d.closed))
 	d.outbox.Handle(points.TopicExpiring, asked(d.expiring))
 	d.outbox.Handle(mall.TopicFailed, asked(d.notRedeemed))
@@ -30,9 +30,6 @@ func (d *domains) promises(g ground) error {
 	d.outbox.Handle(payout.TopicSettled, told(d.moments.settled))
 	return nil
 }
-
-// nothing keeps a promise of which the row is the record.
-func nothing(context.Context, model.RequestID, []byte) error { return nil }
 
 // asked reads the payload of a topic, for those who answer by the request.
 func asked[P any](keep func(ctx context.Context, request model.RequestID, payload P) error) func(context.Context, model.RequestID, []byte) error {

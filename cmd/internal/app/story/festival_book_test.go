@@ -2,14 +2,18 @@ package story_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"kaimenhong/cmd/internal/app"
+	"kaimenhong/cmd/internal/app/story"
 	"kaimenhong/model"
 	"kaimenhong/sandbox/wechat"
+	"kaimenhong/service/push"
 )
 
 // tallied is one part of what became of recipients.
@@ -21,7 +25,7 @@ type messages struct {
 }
 
 // group are people, each once.
-type group struct{ People, Reached, Delivered int }
+type group struct{ People, Reached, Delivered, Tapped int }
 
 // earned is what the report says.
 type earned struct {
@@ -64,6 +68,44 @@ func (f *festival) rows() (all []model.Delivery) {
 	}
 }
 
+// tappers are how many come by a message of the second push; the last of them is known
+// for the recipient only afterwards.
+const tappers = 3
+
+// taps lets some come by their messages, each twice, and by those of the others.
+func (f *festival) taps() {
+	f.t.Helper()
+	var hands []*story.Mini
+	var tokens []string
+	for _, s := range f.sends() {
+		page, token, ok := strings.Cut(s.Page, "?"+push.TapParam+"=")
+		if !ok || page != app.LaterPage || len(hands) == tappers || f.late[s.OpenID] != (len(hands) == tappers-1) {
+			continue
+		}
+		hands, tokens = append(hands, f.w.Person(s.Persona).Opens().SignsIn().BindsPhone()), append(tokens, token)
+		f.tapped[[2]string{page, s.OpenID}] = true
+	}
+	for _, hand := range hands {
+		for try := range 2 {
+			for i, token := range tokens {
+				hand.Do("POST", "/taps", fmt.Sprintf("tap-%d-%d", try, i), map[string]any{"token": token}).Is(http.StatusNoContent)
+			}
+		}
+	}
+	f.until("the audience knows who tapped", func() bool { return f.didTap() == tappers-1 })
+	f.w.Fault("wechat.user_info")
+	f.later(2 * time.Hour) // by then WeChat was asked again
+	f.until("and whom WeChat names late", func() bool { return f.didTap() == tappers })
+}
+
+// didTap counts by a segment.
+func (f *festival) didTap() int {
+	f.t.Helper()
+	var said struct{ Count int }
+	f.planner.Does("POST", "/audience/count", map[string]any{"tree": map[string]any{"did": "tap", "days": 1}}, http.StatusOK).Into(f.w, &said)
+	return said.Count
+}
+
 // compares holds the rows, the progress and the report against WeChat's own book.
 func (f *festival) compares() {
 	f.t.Helper()
@@ -79,7 +121,7 @@ func (f *festival) compares() {
 	}
 	want := earned{ByWhat: map[[2]string]messages{}}
 	progress, met := map[tallied]int64{}, map[[2]model.ID]bool{}
-	reached, held := map[model.MemberID]bool{}, map[model.MemberID]bool{}
+	reached, held, came := map[model.MemberID]bool{}, map[model.MemberID]bool{}, map[model.MemberID]bool{}
 	for _, d := range rows {
 		progress[tallied{d.Step.String(), d.Variant, string(d.Channel), string(d.State), d.Why}]++
 		who := [2]model.ID{d.Step, model.ID(d.Member)}
@@ -90,8 +132,13 @@ func (f *festival) compares() {
 		page := pageOf(steps[d.Step], d.Variant)
 		n := book[page][f.people[d.Member]]
 		delete(book[page], f.people[d.Member])
+		tapped := f.tapped[[2]string{page, f.people[d.Member]}]
+		if tapped != (d.TappedAt != 0) {
+			f.t.Errorf("member %s tapped %v, the row says %+v", d.Member, tapped, d)
+		}
 		f.fits(d, n)
-		want.count(d, n)
+		want.count(d, n, tapped)
+		came[d.Member] = came[d.Member] || tapped
 		reached[d.Member] = reached[d.Member] || d.State == model.DeliverySent
 		held[d.Member] = d.State == model.DeliveryHeldOut
 	}
@@ -109,6 +156,9 @@ func (f *festival) compares() {
 		if reached[m] {
 			side.Reached++
 			side.Delivered++
+		}
+		if came[m] {
+			side.Tapped++
 		}
 	}
 	if n := len(f.sends()); n <= dayQuota || want.Messages.Unknown == 0 || want.Messages.Skipped == 0 {
@@ -165,9 +215,12 @@ func (f *festival) fits(d model.Delivery, n int) {
 
 // count adds what WeChat's book says of one recipient; only what we do not know, or did
 // not ask for, is taken from the row.
-func (e *earned) count(d model.Delivery, n int) {
+func (e *earned) count(d model.Delivery, n int, tapped bool) {
 	add := func(m *messages) {
 		m.Planned++
+		if tapped {
+			m.Tapped++
+		}
 		switch d.State {
 		case model.DeliveryUnknown:
 			m.Unknown++

@@ -61,6 +61,7 @@ type Replica struct {
 	proxy   http.Handler
 	app     *app.App // nil for a process
 	stop    func() error
+	signal  func(os.Signal) error // of a process
 	kill    func()
 	stopped sync.Once
 }
@@ -132,6 +133,7 @@ func (w *World) process(serve *exec.Cmd) *Replica {
 		return ended
 	}
 	r := &Replica{
+		signal: serve.Process.Signal,
 		stop: func() error {
 			if err := serve.Process.Signal(syscall.SIGTERM); err != nil {
 				return err
@@ -181,6 +183,20 @@ func (r *Replica) Stop() {
 			r.w.t.Errorf("stop the replica: %v", err)
 		}
 	})
+}
+
+// Freeze stops a process where it is, so that the story can look at what it was doing;
+// it is thawed, or killed.
+func (r *Replica) Freeze() { r.signals(syscall.SIGSTOP) }
+
+// Thaw lets it go on.
+func (r *Replica) Thaw() { r.signals(syscall.SIGCONT) }
+
+func (r *Replica) signals(s os.Signal) {
+	r.w.t.Helper()
+	if err := r.signal(s); err != nil {
+		r.w.t.Fatal(err)
+	}
 }
 
 // Kill ends a process at once (SIGKILL). The front still sends callbacks to it, as

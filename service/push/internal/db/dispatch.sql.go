@@ -169,6 +169,22 @@ func (q *Queries) AddShard(ctx context.Context, arg AddShardParams) error {
 	return err
 }
 
+const addTap = `-- name: AddTap :exec
+INSERT INTO push_tap (member_id, delivery_id, tapped_at) VALUES (?, ?, ?)
+`
+
+type AddTapParams struct {
+	MemberID   int64
+	DeliveryID int64
+	TappedAt   int64
+}
+
+// A repeat meets the primary key.
+func (q *Queries) AddTap(ctx context.Context, arg AddTapParams) error {
+	_, err := q.db.ExecContext(ctx, addTap, arg.MemberID, arg.DeliveryID, arg.TappedAt)
+	return err
+}
+
 const campaign = `-- name: Campaign :one
 SELECT state, why, changed_at FROM push_campaign WHERE campaign_id = ?
 `
@@ -605,6 +621,15 @@ func (q *Queries) DropRights(ctx context.Context, arg DropRightsParams) error {
 	return err
 }
 
+const dropTaps = `-- name: DropTaps :exec
+DELETE FROM push_tap WHERE member_id = ?
+`
+
+func (q *Queries) DropTaps(ctx context.Context, memberID int64) error {
+	_, err := q.db.ExecContext(ctx, dropTaps, memberID)
+	return err
+}
+
 const dueShards = `-- name: DueShards :many
 SELECT n, wave, from_id, to_id, lease_until, token FROM push_shard
 WHERE dispatch_id = ? AND state = 'open' AND wave <= ?
@@ -726,6 +751,28 @@ func (q *Queries) ForgetReports(ctx context.Context, ids []string) error {
 	}
 	_, err := q.db.ExecContext(ctx, query, queryParams...)
 	return err
+}
+
+const forgetTaps = `-- name: ForgetTaps :execrows
+DELETE FROM push_tap WHERE tapped_at IN (/*SLICE:instants*/?)
+`
+
+func (q *Queries) ForgetTaps(ctx context.Context, instants []int64) (int64, error) {
+	query := forgetTaps
+	var queryParams []interface{}
+	if len(instants) > 0 {
+		for _, v := range instants {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:instants*/?", strings.Repeat(",?", len(instants))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:instants*/?", "NULL", 1)
+	}
+	result, err := q.db.ExecContext(ctx, query, queryParams...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const giveBackQuota = `-- name: GiveBackQuota :exec
@@ -1011,6 +1058,38 @@ func (q *Queries) OldReports(ctx context.Context, arg OldReportsParams) ([]strin
 			return nil, err
 		}
 		items = append(items, msg_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const oldTaps = `-- name: OldTaps :many
+SELECT tapped_at FROM push_tap WHERE tapped_at < ? ORDER BY tapped_at LIMIT ?
+`
+
+type OldTapsParams struct {
+	TappedAt int64
+	Limit    int32
+}
+
+func (q *Queries) OldTaps(ctx context.Context, arg OldTapsParams) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, oldTaps, arg.TappedAt, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var tapped_at int64
+		if err := rows.Scan(&tapped_at); err != nil {
+			return nil, err
+		}
+		items = append(items, tapped_at)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -1918,4 +1997,47 @@ func (q *Queries) TapDelivery(ctx context.Context, arg TapDeliveryParams) (int64
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const tapsOf = `-- name: TapsOf :many
+SELECT member_id, delivery_id, tapped_at FROM push_tap WHERE member_id IN (/*SLICE:members*/?) ORDER BY member_id, delivery_id LIMIT ?
+`
+
+type TapsOfParams struct {
+	Members []int64
+	Limit   int32
+}
+
+func (q *Queries) TapsOf(ctx context.Context, arg TapsOfParams) ([]PushTap, error) {
+	query := tapsOf
+	var queryParams []interface{}
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PushTap
+	for rows.Next() {
+		var i PushTap
+		if err := rows.Scan(&i.MemberID, &i.DeliveryID, &i.TappedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

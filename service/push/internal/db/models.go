@@ -68,3 +68,9 @@ type PushReport struct {
 	Why        string
 	ReportedAt int64
 }
+
+type PushTap struct {
+	MemberID   int64
+	DeliveryID int64
+	TappedAt   int64
+}
