@@ -214,11 +214,6 @@ WHERE channel = sqlc.arg(channel) AND shut_minute < sqlc.arg(before_minute);
 -- name: AddReport :exec
 INSERT INTO push_report (msg_id, delivered, why, reported_at) VALUES (?, ?, ?, ?);
 
--- WeChat's ids grow, so that few reports but those of a chunk's messages lie between
--- the least and the greatest of its ids.
--- name: ReportsBetween :many
-SELECT msg_id, delivered, why, reported_at FROM push_report WHERE msg_id >= sqlc.arg(least) AND msg_id <= sqlc.arg(greatest) ORDER BY msg_id LIMIT ?;
-
 -- name: ReportsOf :many
 SELECT msg_id, delivered, why, reported_at FROM push_report WHERE msg_id IN (sqlc.slice(ids));
 

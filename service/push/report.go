@@ -2,7 +2,6 @@ package push
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -126,27 +125,16 @@ func (p *Planner) applyEarly(ctx context.Context, list []*recipient) error {
 			rows[r.msgID] = append(rows[r.msgID], r.row.ID)
 		}
 	}
-	ids := slices.Sorted(maps.Keys(rows))
-	if len(ids) == 0 {
-		return nil
-	}
-	reports, err := p.q.ReportsBetween(ctx, db.ReportsBetweenParams{Least: ids[0], Greatest: ids[len(ids)-1], Limit: maxIn})
-	if err != nil {
-		return fmt.Errorf("look for early reports: %w", err)
-	}
-	if len(reports) < maxIn {
-		reports = slices.DeleteFunc(reports, func(r db.PushReport) bool { return rows[r.MsgID] == nil })
-		return p.refineAll(ctx, reports, rows)
-	}
-	var failed []error // others' reports lie between them
-	for part := range slices.Chunk(ids, maxIn) {
-		reports, err := p.q.ReportsOf(ctx, part)
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(rows)), maxIn) {
+		reports, err := p.q.ReportsOf(ctx, ids)
 		if err != nil {
 			return fmt.Errorf("look for early reports: %w", err)
 		}
-		failed = append(failed, p.refineAll(ctx, reports, rows))
+		if err := p.refineAll(ctx, reports, rows); err != nil {
+			return err
+		}
 	}
-	return errors.Join(failed...)
+	return nil
 }
 
 // refineAll refines with one statement for all that say the same.

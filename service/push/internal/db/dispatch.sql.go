@@ -1358,46 +1358,6 @@ func (q *Queries) ReopenDispatches(ctx context.Context, campaignID int64) error 
 	return err
 }
 
-const reportsBetween = `-- name: ReportsBetween :many
-SELECT msg_id, delivered, why, reported_at FROM push_report WHERE msg_id >= ? AND msg_id <= ? ORDER BY msg_id LIMIT ?
-`
-
-type ReportsBetweenParams struct {
-	Least    string
-	Greatest string
-	Limit    int32
-}
-
-// WeChat's ids grow, so that few reports but those of a chunk's messages lie between
-// the least and the greatest of its ids.
-func (q *Queries) ReportsBetween(ctx context.Context, arg ReportsBetweenParams) ([]PushReport, error) {
-	rows, err := q.db.QueryContext(ctx, reportsBetween, arg.Least, arg.Greatest, arg.Limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []PushReport
-	for rows.Next() {
-		var i PushReport
-		if err := rows.Scan(
-			&i.MsgID,
-			&i.Delivered,
-			&i.Why,
-			&i.ReportedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const reportsOf = `-- name: ReportsOf :many
 SELECT msg_id, delivered, why, reported_at FROM push_report WHERE msg_id IN (/*SLICE:ids*/?)
 `

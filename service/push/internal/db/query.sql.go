@@ -195,7 +195,7 @@ func (q *Queries) DropEntitlements(ctx context.Context, memberID int64) error {
 }
 
 const entitlementsAfter = `-- name: EntitlementsAfter :many
-SELECT id, granted_at, remaining FROM push_entitlement WHERE id > ? ORDER BY id LIMIT ?
+SELECT id, granted_at, expires_at, remaining FROM push_entitlement WHERE id > ? ORDER BY id LIMIT ?
 `
 
 type EntitlementsAfterParams struct {
@@ -206,6 +206,7 @@ type EntitlementsAfterParams struct {
 type EntitlementsAfterRow struct {
 	ID        int64
 	GrantedAt int64
+	ExpiresAt int64
 	Remaining int32
 }
 
@@ -219,7 +220,12 @@ func (q *Queries) EntitlementsAfter(ctx context.Context, arg EntitlementsAfterPa
 	var items []EntitlementsAfterRow
 	for rows.Next() {
 		var i EntitlementsAfterRow
-		if err := rows.Scan(&i.ID, &i.GrantedAt, &i.Remaining); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.GrantedAt,
+			&i.ExpiresAt,
+			&i.Remaining,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
