@@ -125,6 +125,9 @@ func (g *IDs) Next() ID {
 	return ID(g.last<<idTimeShifts | g.node<<idSeqBits | g.seq)
 }
 
+// IDAt is the least id that is made from an instant on: older rows have smaller ids.
+func IDAt(at Millis) ID { return ID(max(0, int64(at)-idEpoch) << idTimeShifts) }
+
 // Clock tells the time. Production passes time.Now, a test or a rehearsal a
 // clock of its own.
 type Clock func() time.Time

@@ -57,6 +57,23 @@ func contains(s, part string) bool {
 	return false
 }
 
+func TestIDsBeforeAnInstantAreSmaller(t *testing.T) {
+	now := time.Date(2026, 2, 16, 9, 0, 0, 0, model.Shanghai)
+	ids, err := model.NewIDs(8191, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := ids.Next()
+	now = now.Add(time.Millisecond)
+	at := model.IDAt(model.At(now))
+	if after := ids.Next(); before >= at || after < at {
+		t.Errorf("ids %d and %d lie around %d, want one before and one after", before, after, at)
+	}
+	if id := model.IDAt(0); id != 0 {
+		t.Errorf("before all ids is %d, want 0", id)
+	}
+}
+
 func TestIDsGrowAndNeverRepeat(t *testing.T) {
 	now := time.Date(2026, 2, 17, 0, 0, 0, 0, time.UTC)
 	a, errA := model.NewIDs(1, func() time.Time { return now })

@@ -143,8 +143,8 @@ DELETE FROM push_tap WHERE member_id = sqlc.arg(member_id);
 -- name: OldTaps :many
 SELECT tapped_at FROM push_tap WHERE tapped_at < ? ORDER BY tapped_at LIMIT ?;
 
--- name: ForgetTaps :execrows
-DELETE FROM push_tap WHERE tapped_at IN (sqlc.slice(instants));
+-- name: ForgetTaps :exec
+DELETE FROM push_tap WHERE tapped_at <= ?;
 
 -- The rights of many members. Their order is made by who asks: here it would cost as
 -- much as finding them.
@@ -239,5 +239,11 @@ SELECT msg_id FROM push_report WHERE reported_at < ? ORDER BY msg_id LIMIT ?;
 -- name: ForgetReports :exec
 DELETE FROM push_report WHERE msg_id IN (sqlc.slice(ids));
 
+-- Along the key, for no other index is worth its writing.
+-- name: ReceiptsAfter :many
+SELECT msg_id, delivery_id FROM push_receipt
+WHERE msg_id >= sqlc.arg(msg_id) AND (msg_id > sqlc.arg(msg_id) OR delivery_id > sqlc.arg(delivery_id))
+ORDER BY msg_id, delivery_id LIMIT ?;
+
 -- name: ForgetReceipts :exec
-DELETE FROM push_receipt WHERE msg_id IN (sqlc.slice(ids));
+DELETE FROM push_receipt WHERE msg_id IN (sqlc.slice(ids)) AND delivery_id < sqlc.arg(before);

@@ -364,29 +364,3 @@ func TestWhyNotSaysWhy(t *testing.T) {
 		}
 	})
 }
-
-func TestWhatADispatchLeavesIsForgotten(t *testing.T) {
-	everywhere(t, 5, push.PlannerOptions{}, func(t *testing.T, r *rig) {
-		r.stage(t, dispatch(1, model.Way{Channel: model.MiniChannel, Material: 102}))
-		r.send(t)
-		must(t, r.Report(t.Context(), model.Inbound{Kind: "event.templatesendjobfinish", MsgID: "3", Status: "success"}))
-		count := func(table string) (n int) {
-			t.Helper()
-			must(t, r.sql.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n))
-			return n
-		}
-		for _, step := range []struct {
-			days                     int
-			loads, reports, receipts int
-			rights                   int // of 5 consents, which were used up, and 5 windows
-		}{{13, 5, 1, 5, 10}, {2, 0, 1, 5, 10}, {76, 0, 0, 4, 5}} {
-			r.pass(time.Duration(step.days) * 24 * time.Hour)
-			_, err := r.rights.Forget(t.Context())
-			must(t, err)
-			a, b, c, d := count("push_load"), count("push_report"), count("push_receipt"), count("push_entitlement")
-			if a != step.loads || b != step.reports || c != step.receipts || d != step.rights {
-				t.Errorf("%d days later %d loads, %d reports, %d receipts, %d rights are left, want %+v", step.days, a, b, c, d, step)
-			}
-		}
-	})
-}

@@ -123,7 +123,8 @@ type Pusher struct {
 	q        *db.Queries
 	queue    chan touch
 	waiting  atomic.Int64 // touches queued or being written
-	swept    atomic.Int64 // the last right that Forget looked at
+	rights   sweep[db.EntitlementsAfterRow]
+	receipts sweep[db.PushReceipt]
 	outcomes *prometheus.CounterVec
 	touches  *prometheus.CounterVec
 }

@@ -77,7 +77,7 @@ WHERE state = 'sending' AND lease_until < sqlc.arg(lease_before);
 
 -- Every message changes what is left of a right, so no index holds it.
 -- name: EntitlementsAfter :many
-SELECT id, granted_at, remaining FROM push_entitlement WHERE id > sqlc.arg(after) ORDER BY id LIMIT ?;
+SELECT id, granted_at, expires_at, remaining FROM push_entitlement WHERE id > sqlc.arg(after) ORDER BY id LIMIT ?;
 
 -- name: ForgetEntitlements :exec
 DELETE FROM push_entitlement WHERE id IN (sqlc.slice(ids));

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
@@ -178,109 +177,6 @@ func (p *Pusher) Lose(ctx context.Context) (int, error) {
 		p.outcomes.WithLabelValues("", "", string(Unknown)).Add(float64(n))
 	}
 	return int(n), nil
-}
-
-// keep is how long settled messages and used rights are kept; request ids live for
-// 7 days.
-const keep = 90 * 24 * time.Hour
-
-// maxForget bounds one deletion.
-const maxForget = 1000
-
-// Forget deletes messages, used-up rights and reports older than 90 days and the
-// loads of weeks that are over, at most 1,000 of each kind, and returns how many it
-// deleted.
-func (p *Pusher) Forget(ctx context.Context) (int, error) {
-	before, deleted := int64(model.At(p.Now().Add(-keep))), 0
-	for _, state := range []State{Pending, Sent, Refused, Skipped, Unknown} {
-		ids, err := p.q.OldMessages(ctx, db.OldMessagesParams{State: string(state), UpdatedBefore: before, Limit: maxForget})
-		if err == nil && len(ids) > 0 {
-			err = p.q.ForgetMessages(ctx, ids)
-		}
-		if err != nil {
-			return deleted, fmt.Errorf("forget messages: %w", err)
-		}
-		deleted += len(ids)
-	}
-	n, err := p.forgetRights(ctx, before)
-	if err != nil {
-		return deleted, fmt.Errorf("forget entitlements: %w", err)
-	}
-	deleted += n
-	n, err = p.forgetSent(ctx, before)
-	return deleted + n, err
-}
-
-// The bounds of looking for rights that are used up.
-const (
-	sweepPage  = 10_000
-	sweepPages = 1_000
-)
-
-// forgetRights deletes rights that were used up long ago. It walks along the key, for
-// an index of what is left would move with every message, and goes on where the last
-// call stopped.
-func (p *Pusher) forgetRights(ctx context.Context, before int64) (int, error) {
-	var ids []int64
-	after := p.swept.Load()
-	for range sweepPages {
-		rows, err := p.q.EntitlementsAfter(ctx, db.EntitlementsAfterParams{After: after, Limit: sweepPage})
-		if err != nil {
-			return 0, err
-		}
-		for _, r := range rows {
-			if after = r.ID; r.Remaining == 0 && r.GrantedAt < before {
-				ids = append(ids, r.ID)
-			}
-			if len(ids) == maxForget {
-				break
-			}
-		}
-		if len(rows) < sweepPage && len(ids) < maxForget {
-			after = 0 // the end: the next call begins anew
-			break
-		}
-		if len(ids) == maxForget {
-			break
-		}
-	}
-	if len(ids) > 0 {
-		if err := p.q.ForgetEntitlements(ctx, ids); err != nil {
-			return 0, err
-		}
-	}
-	p.swept.Store(after)
-	return len(ids), nil
-}
-
-// keepLoads is how many days the loads are kept: the longest cap looks at seven.
-const keepLoads = 14
-
-// forgetSent deletes what a dispatch leaves beside its rows.
-func (p *Pusher) forgetSent(ctx context.Context, before int64) (int, error) {
-	loads, err := p.q.OldLoads(ctx, db.OldLoadsParams{Day: int32(model.DayOf(p.Now())) - keepLoads, Limit: maxForget})
-	if err != nil {
-		return 0, fmt.Errorf("forget loads: %w", err)
-	}
-	members := map[int32][]int64{}
-	for _, l := range loads {
-		members[l.Day] = append(members[l.Day], l.MemberID)
-	}
-	for day, list := range members {
-		if err := p.q.ForgetLoads(ctx, db.ForgetLoadsParams{Day: day, Members: list}); err != nil {
-			return 0, fmt.Errorf("forget loads: %w", err)
-		}
-	}
-	ids, err := p.q.OldReports(ctx, db.OldReportsParams{ReportedAt: before, Limit: maxForget})
-	if err == nil && len(ids) > 0 {
-		if err = p.q.ForgetReceipts(ctx, ids); err == nil {
-			err = p.q.ForgetReports(ctx, ids)
-		}
-	}
-	if err != nil {
-		return len(loads), fmt.Errorf("forget reports: %w", err)
-	}
-	return len(loads) + len(ids), nil
 }
 
 // maxMoved bounds the consents that move when two members become one.

@@ -716,20 +716,26 @@ func (q *Queries) ForgetLoads(ctx context.Context, arg ForgetLoadsParams) error 
 }
 
 const forgetReceipts = `-- name: ForgetReceipts :exec
-DELETE FROM push_receipt WHERE msg_id IN (/*SLICE:ids*/?)
+DELETE FROM push_receipt WHERE msg_id IN (/*SLICE:ids*/?) AND delivery_id < ?
 `
 
-func (q *Queries) ForgetReceipts(ctx context.Context, ids []string) error {
+type ForgetReceiptsParams struct {
+	Ids    []string
+	Before int64
+}
+
+func (q *Queries) ForgetReceipts(ctx context.Context, arg ForgetReceiptsParams) error {
 	query := forgetReceipts
 	var queryParams []interface{}
-	if len(ids) > 0 {
-		for _, v := range ids {
+	if len(arg.Ids) > 0 {
+		for _, v := range arg.Ids {
 			queryParams = append(queryParams, v)
 		}
-		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(ids))[1:], 1)
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(arg.Ids))[1:], 1)
 	} else {
 		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
 	}
+	queryParams = append(queryParams, arg.Before)
 	_, err := q.db.ExecContext(ctx, query, queryParams...)
 	return err
 }
@@ -753,26 +759,13 @@ func (q *Queries) ForgetReports(ctx context.Context, ids []string) error {
 	return err
 }
 
-const forgetTaps = `-- name: ForgetTaps :execrows
-DELETE FROM push_tap WHERE tapped_at IN (/*SLICE:instants*/?)
+const forgetTaps = `-- name: ForgetTaps :exec
+DELETE FROM push_tap WHERE tapped_at <= ?
 `
 
-func (q *Queries) ForgetTaps(ctx context.Context, instants []int64) (int64, error) {
-	query := forgetTaps
-	var queryParams []interface{}
-	if len(instants) > 0 {
-		for _, v := range instants {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:instants*/?", strings.Repeat(",?", len(instants))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:instants*/?", "NULL", 1)
-	}
-	result, err := q.db.ExecContext(ctx, query, queryParams...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+func (q *Queries) ForgetTaps(ctx context.Context, tappedAt int64) error {
+	_, err := q.db.ExecContext(ctx, forgetTaps, tappedAt)
+	return err
 }
 
 const giveBackQuota = `-- name: GiveBackQuota :exec
@@ -1293,6 +1286,47 @@ func (q *Queries) Quotas(ctx context.Context) ([]PushQuotum, error) {
 			&i.ShutDay,
 			&i.ShutMinute,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const receiptsAfter = `-- name: ReceiptsAfter :many
+SELECT msg_id, delivery_id FROM push_receipt
+WHERE msg_id >= ? AND (msg_id > ? OR delivery_id > ?)
+ORDER BY msg_id, delivery_id LIMIT ?
+`
+
+type ReceiptsAfterParams struct {
+	MsgID      string
+	DeliveryID int64
+	Limit      int32
+}
+
+// Along the key, for no other index is worth its writing.
+func (q *Queries) ReceiptsAfter(ctx context.Context, arg ReceiptsAfterParams) ([]PushReceipt, error) {
+	rows, err := q.db.QueryContext(ctx, receiptsAfter,
+		arg.MsgID,
+		arg.MsgID,
+		arg.DeliveryID,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PushReceipt
+	for rows.Next() {
+		var i PushReceipt
+		if err := rows.Scan(&i.MsgID, &i.DeliveryID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -62,6 +62,11 @@ type PushQuotum struct {
 	ShutMinute int64
 }
 
+type PushReceipt struct {
+	MsgID      string
+	DeliveryID int64
+}
+
 type PushReport struct {
 	MsgID      string
 	Delivered  bool
