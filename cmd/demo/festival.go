@@ -15,23 +15,24 @@ import (
 	"kaimenhong/service/redpacket"
 )
 
-// demoPassword opens the demo's two accounts and nothing else.
+// demoPassword opens the demo's three accounts and nothing else.
 const demoPassword = "open-the-red-door"
 
 // members of the demo's festival; everybody else of its audience is no member yet.
 const festivalMembers = 60
 
-// festival makes two operators, customers, a segment, materials, a kit and the draft of
+// festival makes three operators, customers, a segment, materials, a kit and the draft of
 // the campaign 回家, unless there is a campaign already.
 func festival(ctx context.Context, a *app.App, world *sandbox.Sandbox, game redpacket.Game) error {
 	there, _, err := a.Campaigns().List(ctx, "", 1)
 	if err != nil || len(there) > 0 {
 		return err
 	}
-	var by [2]model.ID
+	var by [3]model.ID
 	for i, account := range []operator.Account{
 		{Username: "planner", Name: "林策", Password: demoPassword, Roles: []operator.Role{operator.Planner, operator.Editor}},
 		{Username: "reviewer", Name: "沈核", Password: demoPassword, Roles: []operator.Role{operator.Reviewer}},
+		{Username: "admin", Name: "管理员", Password: demoPassword, Roles: []operator.Role{operator.Admin}},
 	} {
 		if by[i], err = a.AddOperator(ctx, account); err != nil {
 			return fmt.Errorf("add %s: %w", account.Username, err)

@@ -120,7 +120,7 @@ func announce(base, data string) {
   callback   %s/wechat/callback
   metrics    %s/metrics
   sandbox    %s/sandbox/control/personas
-  operators  %s/ops/docs (planner and reviewer, password %s)
+  operators  %s/ops/docs (planner, reviewer and admin, password %s)
   data       %s
 Stop it with Ctrl-C.
 `, base, base, base, base, base, demoPassword, data)
