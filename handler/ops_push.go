@@ -12,6 +12,7 @@ import (
 
 // opsPushes are the operations of pushes; a campaign's progress is with the campaigns.
 func (h Handlers) opsPushes(api huma.API) {
+	registerOps(api, opsOperation{method: "GET", path: "/campaigns/{id}/why", id: "whyCampaign", summary: "某人为什么收到、或没有收到这个活动的消息", right: operator.ReadPushes, errors: []int{404}}, h.OpsPush.Why)
 	registerOps(api, opsOperation{method: "GET", path: "/members/{id}/pushes", id: "listMemberPushes", summary: "会员收到或没有收到哪些推送，为什么", right: operator.ReadPushes, errors: []int{404}}, h.OpsPush.List)
 }
 
@@ -22,7 +23,10 @@ type told interface {
 }
 
 // OpsPush tells operators of pushes.
-type OpsPush struct{ Told told }
+type OpsPush struct {
+	Told    told
+	Reasons reasons
+}
 
 type opsPushItem struct {
 	ID          model.ID `json:"id"`
@@ -41,7 +45,7 @@ type opsPushItem struct {
 type opsPushInput struct {
 	ByID
 	Page
-	Campaign string `query:"campaign" pattern:"^[1-9][0-9]{0,18}$" doc:"只看这个活动，一次全部返回；没有任何一条表示他不在活动的人群里"`
+	Campaign string `query:"campaign" pattern:"^[1-9][0-9]{0,18}$" doc:"只看这个活动，一次全部返回；一条也没有时，原因见 /campaigns/{id}/why"`
 }
 
 // List tells of the latest pushes to a member, or of all those of one campaign.

@@ -17,6 +17,8 @@ type Why struct {
 	Holds bool   `json:"holds"`
 	Value string `json:"value,omitempty"` // of a leaf: what is known of the member
 	Kids  []Why  `json:"kids,omitempty"`
+
+	any bool // one of the kids is enough
 }
 
 // person is all that conditions ask of one member.
@@ -88,7 +90,7 @@ func (p *person) did(kind Kind, since model.Day) int64 {
 }
 
 func (e *expr) why(p *person) Why {
-	w := Why{Where: e.where, Text: e.say(true)}
+	w := Why{Where: e.where, Text: e.say(true), any: e.form == formOr}
 	all, some := true, false
 	for i := range e.kids {
 		kid := e.kids[i].why(p)

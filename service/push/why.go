@@ -19,9 +19,6 @@ type Told struct {
 // maxTold bounds what is told of one member and campaign.
 const maxTold = 200
 
-// NotInAudience is what WhyNot's caller says when it tells nothing.
-const NotInAudience = "不在这次活动推送的人群中，没有为他生成推送。"
-
 // WhyNot tells of every push of a campaign to the member why it came or did not; none
 // means that he was in none of its audiences.
 func (p *Planner) WhyNot(ctx context.Context, member model.MemberID, campaign model.ID) ([]Told, error) {

@@ -10,6 +10,7 @@ import (
 	"kaimenhong/handler"
 	"kaimenhong/model"
 	"kaimenhong/service/audience"
+	"kaimenhong/service/campaign"
 	"kaimenhong/service/member"
 	"kaimenhong/service/push"
 )
@@ -43,7 +44,7 @@ func tapKey(session string) ([]byte, error) {
 
 // pushes is the planner behind HTTP.
 func (d *domains) pushes(h *handler.Handlers) {
-	h.OpsPush = handler.OpsPush{Told: d.planner}
+	h.OpsPush = handler.OpsPush{Told: d.planner, Reasons: campaign.Reasons{Campaigns: d.campaign, People: d.audience}}
 	h.Tap = handler.Tap{Taps: tapped{d}}
 }
 

@@ -200,6 +200,10 @@ func (o office) campaigns() {
 	o.one(o.wang, "PUT", version, map[string]any{"edits": now.Edits, "plan": plan})
 	o.one(o.li, "POST", version+"/approve", map[string]any{"people": submit()})
 	o.one(o.wang, "POST", version+"/schedule", nil)
+	member := named(o.one(o.wang, "POST", "/members/search", map[string]any{"phone": "13800001001"}), "memberId")
+	if a := o.li.Does("GET", one+"/why?memberId="+member, nil, http.StatusOK); !strings.Contains(string(a.Body), "他在活动的人群中") {
+		o.t.Errorf("somebody of the audience is told %s", a.Body)
+	}
 	o.one(o.li, "POST", one+"/pause", map[string]any{"why": "看一看"})
 	o.one(o.wang, "POST", one+"/resume", nil)
 	o.one(o.wang, "POST", one+"/versions", nil)

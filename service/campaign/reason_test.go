@@ -1,0 +1,48 @@
+package campaign
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"testing"
+
+	"kaimenhong/model"
+	"kaimenhong/model/dbtest"
+)
+
+// lacking are people who lack these conditions.
+type lacking []string
+
+func (l lacking) Unmet(context.Context, model.ID, model.MemberID) ([]string, error) { return l, nil }
+
+func TestWhoGotNothingIsToldWhy(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, ctx := w.replica(), t.Context()
+		const in, out model.MemberID = 7, 9000
+		poor := lacking{"没有满足：上月ARPU不低于50元（他：30元）"}
+		says := func(stage string, id model.ID, who model.MemberID, lacks lacking, words ...string) {
+			t.Helper()
+			r, err := Reasons{Campaigns: c, People: lacks}.Why(ctx, id, who)
+			for _, word := range words {
+				if err != nil || !strings.Contains(r.Sentence, word) || r.In != (who == in && stage != "draft") {
+					t.Errorf("%s: Why = %+v, %v, want %s", stage, r, err, word)
+				}
+			}
+		}
+		v := must[Version](t)(c.Create(ctx, planner, plan()))
+		says("draft", v.Campaign, in, nil, "现在符合", "草稿")
+		says("draft", v.Campaign, out, poor, "不在活动的人群中", "30元", "草稿")
+		v = must[Version](t)(c.Submit(ctx, planner, v.Campaign, 1))
+		says("review", v.Campaign, in, nil, "在活动的人群中", "等待审批")
+		must[Version](t)(c.Approve(ctx, checker, v.Campaign, 1, v.FrozenSize))
+		must[Campaign](t)(c.Schedule(ctx, planner, v.Campaign, 1))
+		says("scheduled", v.Campaign, out, nil, "2月9日09:00冻结", "他现在符合条件")
+		must[Campaign](t)(c.Pause(ctx, checker, v.Campaign, "看一看"))
+		says("paused", v.Campaign, in, nil, "暂停（看一看）")
+		if _, err := (Reasons{Campaigns: c, People: lacking{}}).Why(ctx, 1, in); !errors.Is(err, ErrUnknown) {
+			t.Errorf("of no campaign: %v, want ErrUnknown", err)
+		}
+	})
+}
