@@ -37,11 +37,12 @@ type words struct {
 	Attributes []crowd.AttributeInfo `json:"attributes" doc:"条件可用的属性"`
 	Kinds      []crowd.KindInfo      `json:"kinds" doc:"条件可用的行为"`
 	Fields     []crowd.FieldInfo     `json:"fields" doc:"导入文件可对应的字段"`
+	Stages     []crowd.StageInfo     `json:"stages" doc:"生命周期的各阶段与规则，由低到高"`
 }
 
 // Words are what a console offers for conditions and for columns.
 func (h OpsAudience) Words(context.Context, *none) (*oneAnswer[words], error) {
-	return answered(words{crowd.Attributes(), crowd.Kinds(), crowd.Fields()}, nil)
+	return answered(words{crowd.Attributes(), crowd.Kinds(), crowd.Fields(), crowd.Stages()}, nil)
 }
 
 // CheckImport reads a file of people and tells what importing it would do.
@@ -186,8 +187,8 @@ func (h OpsAudience) UploadList(ctx context.Context, _ *bareWrite) (*oneAnswer[c
 
 // Lists are the newest lists.
 func (h OpsAudience) Lists(ctx context.Context, in *Page) (*listAnswer[crowd.List], error) {
-	page, err := h.Crowd.Lists(ctx, in.Limit)
-	return listed(page, "", err, func(l crowd.List) crowd.List { return l })
+	page, next, err := h.Crowd.Lists(ctx, in.Cursor, in.Limit)
+	return listed(page, next, err, same)
 }
 
 // Tags are all tags.
@@ -216,7 +217,9 @@ type tagInput struct {
 }
 
 type tagAnswer struct {
-	Changed int `json:"changed" doc:"有变化的用户数"`
+	ID      model.ID `json:"id" doc:"标签编号"`
+	Changed int      `json:"changed" doc:"有变化的用户数"`
+	Unknown int      `json:"unknown" doc:"没有这些编号的用户，已略过"`
 }
 
 // Tag makes a tag, puts it on people, or takes it off.
@@ -225,16 +228,16 @@ func (h OpsAudience) Tag(ctx context.Context, in *tagInput) (*oneAnswer[tagAnswe
 	for i, id := range in.Body.Members {
 		members[i] = model.MemberID(id)
 	}
-	by, n, err := operatorOf(ctx).ID, 0, error(nil)
+	by, done, err := operatorOf(ctx).ID, crowd.Tagged{}, error(nil)
 	switch {
 	case len(members) == 0:
-		_, err = h.Crowd.CreateTag(ctx, by, in.Body.Name)
+		done.Tag, err = h.Crowd.CreateTag(ctx, by, in.Body.Name)
 	case in.Body.Remove:
-		n, err = h.Crowd.RemoveTag(ctx, by, in.Body.Name, members)
+		done, err = h.Crowd.RemoveTag(ctx, by, in.Body.Name, members)
 	default:
-		n, err = h.Crowd.AddTag(ctx, by, in.Body.Name, members)
+		done, err = h.Crowd.AddTag(ctx, by, in.Body.Name, members)
 	}
-	return answered(tagAnswer{n}, err)
+	return answered(tagAnswer{done.Tag, done.Changed, done.Unknown}, err)
 }
 
 // Frozen lists the audiences that were used, newest first.

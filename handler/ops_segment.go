@@ -16,25 +16,55 @@ type segmentView struct {
 	Operator  model.ID `json:"operatorId"`
 	CreatedAt instant  `json:"createdAt" format:"date-time"`
 	UpdatedAt instant  `json:"updatedAt" format:"date-time"`
+
+	Sentence string          `json:"sentence,omitempty" doc:"一句话说明；有问题时没有"`
+	Problems []crowd.Problem `json:"problems,omitempty" doc:"为什么现在不能使用"`
+	UsedBy   []string        `json:"usedBy,omitempty" doc:"正在使用它的人群和活动，最多各几个；只在查看一个时有"`
 }
 
-func newSegment(s crowd.Segment) segmentView {
-	return segmentView{s.ID, s.Name, s.Tree, s.Version, s.Operator, when(s.CreatedAt), when(s.UpdatedAt)}
+// segment shows a saved one in words.
+func (h OpsAudience) segment(ctx context.Context, s crowd.Segment) (segmentView, error) {
+	v := segmentView{
+		ID: s.ID, Name: s.Name, Tree: s.Tree, Version: s.Version, Operator: s.Operator, CreatedAt: when(s.CreatedAt), UpdatedAt: when(s.UpdatedAt),
+	}
+	var err error
+	v.Sentence, v.Problems, err = h.Crowd.Say(ctx, s)
+	return v, err
 }
 
 // Segments lists the newest first.
 func (h OpsAudience) Segments(ctx context.Context, in *Page) (*listAnswer[segmentView], error) {
 	page, next, err := h.Crowd.Segments(ctx, in.Cursor, in.Limit)
-	return listed(page, next, err, newSegment)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]segmentView, len(page))
+	for i, s := range page {
+		if views[i], err = h.segment(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	return listed(views, next, nil, same)
 }
 
-func segmentAnswered(s crowd.Segment, err error) (*oneAnswer[segmentView], error) {
-	return answered(newSegment(s), err)
+func (h OpsAudience) segmentAnswered(ctx context.Context, s crowd.Segment, err error) (*oneAnswer[segmentView], error) {
+	if err != nil {
+		return nil, err
+	}
+	return answered(h.segment(ctx, s))
 }
 
-// Segment shows one.
+// Segment shows one, and who uses it.
 func (h OpsAudience) Segment(ctx context.Context, in *ByID) (*oneAnswer[segmentView], error) {
-	return segmentAnswered(h.Crowd.Segment(ctx, in.id()))
+	s, err := h.Crowd.Segment(ctx, in.id())
+	if err != nil {
+		return nil, err
+	}
+	v, err := h.segment(ctx, s)
+	if err == nil {
+		v.UsedBy, err = h.Crowd.SegmentUsers(ctx, s.ID)
+	}
+	return answered(v, err)
 }
 
 type segmentInput struct {
@@ -51,7 +81,8 @@ func (h OpsAudience) CreateSegment(ctx context.Context, in *segmentInput) (*oneA
 	if err != nil {
 		return nil, err
 	}
-	return segmentAnswered(h.Crowd.CreateSegment(ctx, operatorOf(ctx).ID, in.Body.Name, tree))
+	s, err := h.Crowd.CreateSegment(ctx, operatorOf(ctx).ID, in.Body.Name, tree)
+	return h.segmentAnswered(ctx, s, err)
 }
 
 type segmentChange struct {
@@ -70,7 +101,8 @@ func (h OpsAudience) UpdateSegment(ctx context.Context, in *segmentChange) (*one
 	if err != nil {
 		return nil, err
 	}
-	return segmentAnswered(h.Crowd.UpdateSegment(ctx, operatorOf(ctx).ID, crowd.Segment{ID: in.id(), Name: in.Body.Name, Tree: tree, Version: in.Body.Version}))
+	s, err := h.Crowd.UpdateSegment(ctx, operatorOf(ctx).ID, crowd.Segment{ID: in.id(), Name: in.Body.Name, Tree: tree, Version: in.Body.Version})
+	return h.segmentAnswered(ctx, s, err)
 }
 
 // DeleteSegment removes one that nobody uses.

@@ -44,10 +44,10 @@ import (
 var (
 	ErrUnknown       = fault.New(fault.NotFound, "audience.unknown", "没有这个会员的画像")
 	ErrAct           = fault.New(fault.Invalid, "audience.act", "行为记录不正确")
-	ErrTag           = fault.New(fault.Invalid, "audience.tag", "标签名应为1到20个字")
+	ErrTag           = fault.New(fault.Invalid, "audience.tag", "标签名应为1到20个字，且不能以=、+、-、@开头")
 	ErrTooMany       = fault.New(fault.Invalid, "audience.too_many", "一次处理的会员过多，请分批操作")
 	ErrSegment       = fault.New(fault.Invalid, "audience.segment", "人群条件不正确")
-	ErrSegmentName   = fault.New(fault.Invalid, "audience.segment_name", "人群名称应为1到20个字")
+	ErrSegmentName   = fault.New(fault.Invalid, "audience.segment_name", "人群名称应为1到20个字，且不能以=、+、-、@开头")
 	ErrSegmentTaken  = fault.New(fault.Conflict, "audience.segment_taken", "已有同名的人群，请换一个名称")
 	ErrSegmentOld    = fault.New(fault.Conflict, "audience.segment_old", "人群已被他人修改，请刷新后再改")
 	ErrNoSegment     = fault.New(fault.NotFound, "audience.no_segment", "没有这个人群")

@@ -237,21 +237,21 @@ func TestTagsAreAddedAndRemovedWithTheirSource(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, want := range []int{2, 0} {
-			if n, err := a.AddTag(t.Context(), 1, "返乡", []model.MemberID{6, 5, 6}); n != want || err != nil {
-				t.Errorf("AddTag = %d, %v, want %d", n, err, want)
+			if got, err := a.AddTag(t.Context(), 1, "返乡", []model.MemberID{6, 5, 6, 77}); got.Changed != want || got.Unknown != 1 || got.Tag == 0 || err != nil {
+				t.Errorf("AddTag = %+v, %v, want %d changed, one unknown", got, err, want)
 			}
 		}
 		p, err := a.Portrait(t.Context(), 5)
 		if err != nil || len(p.Tags) != 1 || p.Tags[0].Source != "operator:1" || p.Tags[0].At != model.At(now) {
 			t.Errorf("tags = %+v, %v, want one with its source and date", p.Tags, err)
 		}
-		if n, err := a.RemoveTag(t.Context(), 1, "返乡", []model.MemberID{5, 99}); n != 1 || err != nil {
-			t.Errorf("RemoveTag = %d, %v, want 1", n, err)
+		if got, err := a.RemoveTag(t.Context(), 1, "返乡", []model.MemberID{5, 99}); got.Changed != 1 || err != nil {
+			t.Errorf("RemoveTag = %+v, %v, want 1", got, err)
 		}
 		if tags, err := a.Tags(t.Context()); err != nil || len(tags) != 1 || tags[0].Members != 1 {
 			t.Errorf("Tags = %v, %v, want one member left", tags, err)
 		}
-		for _, name := range []string{"", " 返乡", "返\u202e乡", strings.Repeat("乡", 21)} {
+		for _, name := range []string{"", "=1+1", " 返乡", "返\u202e乡", strings.Repeat("乡", 21)} {
 			if _, err := a.AddTag(t.Context(), 1, name, nil); !errors.Is(err, audience.ErrTag) {
 				t.Errorf("AddTag(%q) = %v, want ErrTag", name, err)
 			}

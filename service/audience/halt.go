@@ -117,7 +117,7 @@ func (a *Audience) halt(ctx context.Context, by, id model.ID, action string, cha
 			return err
 		}
 		if now = a.stands(f); n == 0 {
-			return ErrImportState.Saying("%s", now.Text)
+			return ErrImportState.Saying("现在不能这样操作：%s", now.Text)
 		}
 		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: action, Target: importRef(int64(id)), Detail: map[string]int64{
 			"line": now.Line, "added": now.Added, "changed": now.Changed, "refused": now.Refused,
@@ -144,7 +144,7 @@ func (a *Audience) ResumeImport(ctx context.Context, id model.ID, u Upload) (Imp
 	}
 	switch now := a.stands(standing); now.State {
 	case ImportDone, ImportCancelled:
-		return now, ErrImportState.Saying("%s", now.Text)
+		return now, ErrImportState.Saying("现在不能继续：%s", now.Text)
 	case ImportRunning:
 		return now, ErrImporting
 	}

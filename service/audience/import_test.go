@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -319,8 +320,19 @@ func TestAnUploadedListSelectsItsPeople(t *testing.T) {
 		if why, err := a.WhyIn(t.Context(), n, 5); err != nil || !why.Holds || why.Value != "在名单中" {
 			t.Errorf("WhyIn = %+v, %v, want the new member on the list", why, err)
 		}
-		if lists, err := a.Lists(t.Context(), 10); err != nil || len(lists) != 1 {
-			t.Errorf("Lists = %v, %v, want one", lists, err)
+		if _, err := a.UploadList(t.Context(), 1, "另一个", strings.NewReader("手机号\n13800000003\n")); err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for cursor, more := "", true; more; {
+			lists, next, err := a.Lists(t.Context(), cursor, 1)
+			if err != nil || len(lists) != 1 {
+				t.Fatalf("Lists = %v, %v, want one a page", lists, err)
+			}
+			names, cursor, more = append(names, lists[0].Name), next, next != ""
+		}
+		if !slices.Equal(names, []string{"另一个", "返乡名单"}) {
+			t.Errorf("Lists = %v, want both, the newest first", names)
 		}
 		if _, err := a.UploadList(t.Context(), 1, "", strings.NewReader(file)); !errors.Is(err, audience.ErrListName) {
 			t.Errorf("UploadList without a name = %v, want ErrListName", err)

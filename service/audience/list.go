@@ -9,13 +9,14 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sheet"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/audience/internal/db"
 )
 
 // ErrListName is answered for a list without a name that a person can read.
-var ErrListName = fault.New(fault.Invalid, "audience.list_name", "名单名称应为1到20个字")
+var ErrListName = fault.New(fault.Invalid, "audience.list_name", "名单名称应为1到20个字，且不能以=、+、-、@开头")
 
 // MaxList is how many lines an uploaded list has at most.
 const MaxList = 200_000
@@ -42,7 +43,7 @@ type ListUpload struct {
 // Errors: ErrListName, ErrFileSize, ErrFileFormat, ErrFileBomb, ErrMapping.
 func (a *Audience) UploadList(ctx context.Context, by model.ID, name string, r io.Reader) (ListUpload, error) {
 	out := ListUpload{Errors: []LineError{}}
-	if !validWord(name) {
+	if !validName(name) {
 		return out, ErrListName
 	}
 	f, hash, err := spool(r)
@@ -133,17 +134,23 @@ func listOf(l db.AudienceList) List {
 	return List{ID: model.ID(l.ID), Name: l.Name, Size: l.Size, CreatedAt: model.Millis(l.CreatedAt)}
 }
 
-// Lists are the newest lists, at most 200.
-func (a *Audience) Lists(ctx context.Context, limit int) ([]List, error) {
-	found, err := a.q.Lists(ctx, int32(min(max(limit, 1), maxShown)))
+// Lists lists the newest first; cursor is "" or the one that came with the page
+// before. Errors: page.ErrCursor.
+func (a *Audience) Lists(ctx context.Context, cursor string, limit int) (lists []List, next string, err error) {
+	before, err := page.Before(cursor)
 	if err != nil {
-		return nil, fmt.Errorf("list lists: %w", err)
+		return nil, "", err
 	}
-	lists := make([]List, 0, len(found))
+	size := page.Size(limit)
+	found, err := a.q.Lists(ctx, db.ListsParams{Before: before, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("list lists: %w", err)
+	}
+	found, next = page.Cut(found, size, func(l db.AudienceList) string { return page.Cursor(l.ID) })
 	for _, l := range found {
 		lists = append(lists, listOf(l))
 	}
-	return lists, nil
+	return lists, next, nil
 }
 
 // FieldInfo is what a console needs to offer a field for a column.

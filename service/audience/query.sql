@@ -129,7 +129,7 @@ SELECT * FROM audience_list WHERE id = sqlc.arg(id);
 SELECT * FROM audience_list WHERE file_hash = sqlc.arg(file_hash);
 
 -- name: Lists :many
-SELECT * FROM audience_list ORDER BY id DESC LIMIT ?;
+SELECT * FROM audience_list WHERE id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
 
 -- name: InsertList :exec
 INSERT INTO audience_list (id, name, file_hash, size, created_at)

@@ -127,6 +127,29 @@ func (a *Audience) usedBy(ctx context.Context, q *db.Queries, n Node) ([]string,
 	return users, nil
 }
 
+// segmentUsers names who uses a segment: other segments, and plans beyond a draft; one
+// more than maxUsers of each at most.
+func (a *Audience) segmentUsers(ctx context.Context, tx *sql.Tx, id model.ID) ([]string, error) {
+	users, err := a.usedBy(ctx, a.q.WithTx(tx), Node{Segment: id})
+	if err != nil || a.Plans == nil {
+		return users, err
+	}
+	plans, err := a.Plans.NamingTx(ctx, tx, id, maxUsers+1)
+	for _, name := range plans {
+		users = append(users, "活动“"+name+"”")
+	}
+	return users, err
+}
+
+// SegmentUsers names who uses a segment and keeps it from being deleted, a few of them.
+func (a *Audience) SegmentUsers(ctx context.Context, id model.ID) (users []string, err error) {
+	err = sqldb.InTx(ctx, a.DB, func(tx *sql.Tx) (err error) {
+		users, err = a.segmentUsers(ctx, tx, id)
+		return err
+	})
+	return users, err
+}
+
 // DeleteSegment removes a segment that no other segment and no plan beyond a draft
 // names. What was frozen of it stays, with its name and rule.
 // Errors: ErrNoSegment, ErrInUse.
@@ -139,20 +162,8 @@ func (a *Audience) DeleteSegment(ctx context.Context, by, id model.ID) error {
 		if n, err := q.DeleteSegment(ctx, int64(id)); err != nil || n == 0 {
 			return "", absent(err, ErrNoSegment)
 		}
-		users, err := a.usedBy(ctx, q, Node{Segment: id})
-		if err != nil {
-			return "", err
-		}
-		if a.Plans != nil {
-			plans, err := a.Plans.NamingTx(ctx, tx, id, maxUsers+1)
-			if err != nil {
-				return "", err
-			}
-			for _, name := range plans {
-				users = append(users, "活动“"+name+"”")
-			}
-		}
-		return found.Name, inUse("人群“"+found.Name+"”", users)
+		users, err := a.segmentUsers(ctx, tx, id)
+		return found.Name, errors.Join(err, inUse("人群“"+found.Name+"”", users))
 	})
 }
 

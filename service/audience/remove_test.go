@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -65,9 +66,15 @@ func TestWhatIsUsedIsNotDeletedAndSaysByWhom(t *testing.T) {
 				t.Errorf("%s is deleted: %v, %s, want %v with %s", tt.name, err, fault.Of(err).Text, tt.want, tt.says)
 			}
 		}
+		if users, err := a.SegmentUsers(ctx, both.ID); err != nil || !slices.Equal(users, []string{"活动“回家过年”"}) {
+			t.Errorf("SegmentUsers = %v, %v, want the campaign", users, err)
+		}
+		if said, found, err := a.Say(ctx, both); err != nil || len(found) > 0 || said != "选出属于人群“有标签的”，或随机分桶在0到9之间的人。" {
+			t.Errorf("Say = %s, %v, %v", said, found, err)
+		}
 		all, _, err := a.Segments(ctx, "", 10)
 		tags, tagsErr := a.Tags(ctx)
-		lists, listsErr := a.Lists(ctx, 10)
+		lists, _, listsErr := a.Lists(ctx, "", 10)
 		if err = errors.Join(err, tagsErr, listsErr); err != nil || len(all) != 3 || len(tags) != 1 || len(lists) != 1 {
 			t.Errorf("%d segments, %d tags, %d lists are left, %v, want all", len(all), len(tags), len(lists), err)
 		}
@@ -132,7 +139,11 @@ func TestTheNightFinishesADeletionThatWasCutShort(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		a, ctx := open(t, db, audience.Options{}), t.Context()
 		importText(t, a, customers(20))
-		_, err := a.AddTag(ctx, 1, "在用", []model.MemberID{1})
+		people, err := a.Sample(ctx, tree(t, `{"bucket":{"from":0,"to":99}}`), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = a.AddTag(ctx, 1, "在用", people)
 		_, listErr := a.UploadList(ctx, 1, "在用", strings.NewReader("手机号\n13800000001\n"))
 		if err := errors.Join(err, listErr); err != nil {
 			t.Fatal(err)

@@ -223,7 +223,12 @@ func (r *resolver) named(ctx context.Context, n *Node, e expr) (expr, error) {
 func (r *resolver) segment(ctx context.Context, n *Node, e expr, depth int) (expr, error) {
 	e.form = formSegment
 	if at := slices.Index(r.path, n.Segment); at >= 0 {
-		r.problem(e.where, "人群引用成了一个圈：人群%s又引用了自己，请去掉其中一处引用", n.Segment)
+		name := "编号" + n.Segment.String()
+		found, err := r.a.Segment(ctx, n.Segment)
+		if err == nil {
+			name = "“" + found.Name + "”"
+		}
+		r.problem(e.where, "人群引用成了一个圈：人群%s又引用了自己，请去掉其中一处引用", name)
 		return e, nil
 	}
 	found, err := r.a.Segment(ctx, n.Segment)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"unicode/utf8"
 
 	"kaimenhong/model"
@@ -45,7 +46,7 @@ func (a *Audience) ready(ctx context.Context, tree *Node, self model.ID, today m
 
 // encode checks what is to be saved.
 func (a *Audience) encode(ctx context.Context, name string, tree *Node, self model.ID) (string, error) {
-	if !validWord(name) {
+	if !validName(name) {
 		return "", ErrSegmentName
 	}
 	if _, err := a.ready(ctx, tree, self, model.DayOf(a.Now())); err != nil {
@@ -220,7 +221,10 @@ func estimated(hits int64, f float64) Estimate {
 	high := y * math.Pow(1-1/(9*y)+1.96/(3*math.Sqrt(y)), 3)
 	n := int64(math.Round(x / f))
 	e := Estimate{Count: n, Low: max(hits, int64(low/f)), High: int64(math.Ceil(high / f)), Text: fmt.Sprintf("约%d人", n)}
-	if n >= 10_000 {
+	switch {
+	case n == 0:
+		e.Text = fmt.Sprintf("不超过%d人", e.High)
+	case n >= 10_000:
 		e.Text = fmt.Sprintf("约%.1f万人", float64(n)/10_000)
 	}
 	return e
@@ -264,4 +268,17 @@ func (a *Audience) members(ctx context.Context, s *statement) ([]model.MemberID,
 func validWord(s string) bool {
 	n := utf8.RuneCountInString(s)
 	return n >= 1 && n <= maxWord && visible(s)
+}
+
+// validName tells whether s is a word that no spreadsheet takes for a formula.
+func validName(s string) bool { return validWord(s) && !strings.ContainsRune("=+-@", rune(s[0])) }
+
+// Say is a saved segment in a sentence, and what is wrong with it, when something that
+// it names is gone. The error is the store's.
+func (a *Audience) Say(ctx context.Context, s Segment) (sentence string, found []Problem, err error) {
+	e, found, err := a.resolve(ctx, &s.Tree, s.ID, model.DayOf(a.Now()))
+	if err != nil || len(found) > 0 {
+		return "", found, err
+	}
+	return e.sentence(), nil, nil
 }

@@ -34,6 +34,23 @@ var stageRules = [...]string{
 	stagePartner:  "已绑定手机号，且近90天助力至少5次，或分享至少3次",
 }
 
+// StageInfo is a stage with its rule.
+type StageInfo struct {
+	Key   string `json:"key"`
+	Title string `json:"title"`
+	Rule  string `json:"rule"`
+}
+
+// Stages are all of them, from the stranger to the partner. The highest rule that holds
+// decides.
+func Stages() []StageInfo {
+	list := make([]StageInfo, 0, len(stageChoices))
+	for i, c := range stageChoices {
+		list = append(list, StageInfo{c.Key, c.Title, stageRules[i+1]})
+	}
+	return list
+}
+
 // stageOf is the stage of a person who did so much of each kind in stageDays. The
 // highest rule that holds decides.
 func stageOf(r *row, did map[Kind]int64) int32 {

@@ -39,7 +39,7 @@ func (a *Audience) CreateTag(ctx context.Context, by model.ID, name string) (mod
 func tagRef(id int64) model.Ref { return model.Ref{Type: "tag", ID: model.ID(id).String()} }
 
 func (a *Audience) makeTag(ctx context.Context, name string) (model.ID, error) {
-	if !validWord(name) {
+	if !validName(name) {
 		return 0, ErrTag
 	}
 	id := a.IDs.Next()
@@ -70,12 +70,19 @@ func (a *Audience) Tags(ctx context.Context) ([]Tag, error) {
 	return list, nil
 }
 
-// AddTag puts the tag on members and answers on how many it was not before. by is the
-// operator, 0 for a rule. The tag is made when it is not there.
+// Tagged is what became of a tag and members.
+type Tagged struct {
+	Tag     model.ID
+	Changed int // members who did not have it and now do, or the other way round
+	Unknown int // ids of nobody: they are left out
+}
+
+// AddTag puts the tag on members who are known. by is the operator, 0 for a rule. The tag
+// is made when it is not there.
 // Errors: ErrTag, ErrTooMany, ErrNoTag when it is deleted meanwhile.
-func (a *Audience) AddTag(ctx context.Context, by model.ID, name string, members []model.MemberID) (int, error) {
+func (a *Audience) AddTag(ctx context.Context, by model.ID, name string, members []model.MemberID) (Tagged, error) {
 	if len(members) > MaxTagged {
-		return 0, ErrTooMany
+		return Tagged{}, ErrTooMany
 	}
 	source := "rule"
 	if by != 0 {
@@ -83,12 +90,13 @@ func (a *Audience) AddTag(ctx context.Context, by model.ID, name string, members
 	}
 	tag, err := a.makeTag(ctx, name)
 	if err != nil {
-		return 0, err
+		return Tagged{}, err
 	}
-	ids, added := distinct(members), 0
+	ids, out := distinct(members), Tagged{}
 	err = a.inTx(ctx, func(tx *sql.Tx) error {
-		added = 0
-		n, err := a.q.WithTx(tx).HoldTag(ctx, name)
+		q := a.q.WithTx(tx)
+		out = Tagged{Tag: tag}
+		n, err := q.HoldTag(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -96,41 +104,46 @@ func (a *Audience) AddTag(ctx context.Context, by model.ID, name string, members
 			return ErrNoTag.Saying("标签“%s”刚被删除，请再试一次", name)
 		}
 		for part := range slices.Chunk(ids, insertBatch) {
-			have, err := a.q.WithTx(tx).Tagged(ctx, db.TaggedParams{TagID: int64(tag), Ids: part})
+			have, err := q.Tagged(ctx, db.TaggedParams{TagID: int64(tag), Ids: part})
 			if err != nil {
 				return err
 			}
+			known, err := q.PortraitIDs(ctx, part)
+			if err != nil {
+				return err
+			}
+			out.Unknown += len(part) - len(known)
 			var args []any
-			for _, id := range part {
+			for _, id := range known {
 				if !slices.Contains(have, id) {
 					args = append(args, int64(tag), id, source, int64(a.nowMillis()))
-					added++
+					out.Changed++
 				}
 			}
 			if err := insertRows(ctx, tx, "audience_member_tag", 4, args); err != nil {
 				return err
 			}
 		}
-		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "tag.add", Target: tagRef(int64(tag)), Detail: map[string]int{"members": added}})
+		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "tag.add", Target: tagRef(int64(tag)), Detail: map[string]int{"members": out.Changed}})
 	})
 	if err != nil {
-		return 0, fmt.Errorf("add a tag: %w", err)
+		return Tagged{}, fmt.Errorf("add a tag: %w", err)
 	}
-	return added, nil
+	return out, nil
 }
 
 // RemoveTag takes the tag off members and answers how many had it. Errors:
 // ErrTooMany, ErrTag when there is no such tag.
-func (a *Audience) RemoveTag(ctx context.Context, by model.ID, name string, members []model.MemberID) (int, error) {
+func (a *Audience) RemoveTag(ctx context.Context, by model.ID, name string, members []model.MemberID) (Tagged, error) {
 	if len(members) > MaxTagged {
-		return 0, ErrTooMany
+		return Tagged{}, ErrTooMany
 	}
 	tag, err := a.q.TagByName(ctx, name)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, ErrTag.Saying("没有标签“%s”", short(name))
+		return Tagged{}, ErrTag.Saying("没有标签“%s”", short(name))
 	}
 	if err != nil {
-		return 0, fmt.Errorf("find a tag: %w", err)
+		return Tagged{}, fmt.Errorf("find a tag: %w", err)
 	}
 	ids, removed := distinct(members), int64(0)
 	err = a.inTx(ctx, func(tx *sql.Tx) error {
@@ -145,9 +158,9 @@ func (a *Audience) RemoveTag(ctx context.Context, by model.ID, name string, memb
 		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "tag.remove", Target: tagRef(tag.ID), Detail: map[string]int64{"members": removed}})
 	})
 	if err != nil {
-		return 0, fmt.Errorf("remove a tag: %w", err)
+		return Tagged{}, fmt.Errorf("remove a tag: %w", err)
 	}
-	return int(removed), nil // at most MaxTagged
+	return Tagged{Tag: model.ID(tag.ID), Changed: int(removed)}, nil // at most MaxTagged
 }
 
 // distinct are the ids in order, each once.

@@ -116,6 +116,9 @@ func deeper(b []byte, limit int) bool {
 
 func jsonTrouble(err error) string {
 	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) && wrong.Field == "" {
+		return "应为一个JSON对象"
+	}
 	if errors.As(err, &wrong) {
 		return fmt.Sprintf("字段%s的类型不对", wrong.Field)
 	}

@@ -105,6 +105,21 @@ func TestAnOperatorBringsCustomersAndAsksWhoTheyAre(t *testing.T) {
 		if counted.Count != 1 {
 			t.Errorf("ARPU of 50 yuan and more: %d, want 1", counted.Count)
 		}
+		var saved struct{ ID string }
+		planner.Does("POST", "/audience/segments", map[string]any{"name": "高消费", "tree": rich["tree"]}, http.StatusCreated).Into(w, &saved)
+		planner.Does("POST", "/audience/segments", map[string]any{"name": "引用", "tree": map[string]any{"segment": saved.ID}}, http.StatusCreated)
+		var shown struct {
+			Sentence string
+			UsedBy   []string
+		}
+		planner.Does("GET", "/audience/segments/"+saved.ID, nil, http.StatusOK).Into(w, &shown)
+		if shown.Sentence != "选出上月ARPU不低于50元的人。" || !slices.Equal(shown.UsedBy, []string{"人群“引用”"}) {
+			t.Errorf("the segment is shown as %+v", shown)
+		}
+		a = planner.Does("POST", "/audience/tags", map[string]any{"name": "返乡", "members": []string{"77"}}, http.StatusOK)
+		if !strings.Contains(string(a.Body), `"changed":0,"unknown":1`) {
+			t.Errorf("a tag on nobody is answered %s", a.Body)
+		}
 		a = planner.Does("POST", "/audience/check", map[string]any{"tree": map[string]any{"attribute": "nonsense", "op": "eq", "value": 1}}, http.StatusOK)
 		if !strings.Contains(string(a.Body), "problems") {
 			t.Errorf("a condition that cannot be evaluated is answered %s", a.Body)

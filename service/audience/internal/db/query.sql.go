@@ -1199,11 +1199,16 @@ func (q *Queries) ListByHash(ctx context.Context, fileHash string) (AudienceList
 }
 
 const lists = `-- name: Lists :many
-SELECT id, name, file_hash, size, created_at FROM audience_list ORDER BY id DESC LIMIT ?
+SELECT id, name, file_hash, size, created_at FROM audience_list WHERE id < ? ORDER BY id DESC LIMIT ?
 `
 
-func (q *Queries) Lists(ctx context.Context, limit int32) ([]AudienceList, error) {
-	rows, err := q.db.QueryContext(ctx, lists, limit)
+type ListsParams struct {
+	Before int64
+	Limit  int32
+}
+
+func (q *Queries) Lists(ctx context.Context, arg ListsParams) ([]AudienceList, error) {
+	rows, err := q.db.QueryContext(ctx, lists, arg.Before, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
