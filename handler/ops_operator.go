@@ -144,15 +144,33 @@ func (h OpsOperator) Reset(ctx context.Context, in *resetInput) (*opsOperatorAns
 	return h.answer(ctx, in.id(), h.Keeper.Reset(ctx, in.id(), in.Body.Password, operatorOf(ctx).ID))
 }
 
+type colleague struct {
+	ID       model.ID  `json:"id"`
+	Name     string    `json:"name"`
+	Roles    []opsRole `json:"roles"`
+	Disabled bool      `json:"disabled,omitempty" doc:"账号已停用"`
+}
+
+// Colleagues name everybody, for the ids that answers have of who made something.
+func (h OpsOperator) Colleagues(ctx context.Context, in *Page) (*listAnswer[colleague], error) {
+	page, next, err := h.Book.List(ctx, in.Cursor, in.Limit)
+	return listed(page, next, err, func(o operator.Operator) colleague {
+		return colleague{o.ID, o.Name, newOpsRoles(o.Roles), o.DisabledAt != 0}
+	})
+}
+
 type roleLine struct {
 	Right operator.Right  `json:"right"`
 	Title string          `json:"title"`
 	Roles []operator.Role `json:"roles"`
+	Named []opsRole       `json:"named" doc:"这些角色及其名称"`
 }
 
 // Roles is the table of who may do what.
 func (h OpsOperator) Roles(context.Context, *none) (*listAnswer[roleLine], error) {
-	return listed(operator.Table, "", nil, func(l operator.RightInfo) roleLine { return roleLine(l) })
+	return listed(operator.Table, "", nil, func(l operator.RightInfo) roleLine {
+		return roleLine{l.Right, l.Title, l.Roles, newOpsRoles(l.Roles)}
+	})
 }
 
 type auditInput struct {

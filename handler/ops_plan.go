@@ -1,10 +1,13 @@
 package handler
 
 import (
+	"cmp"
 	"context"
+	"strings"
 
 	"kaimenhong/model"
 	campaigns "kaimenhong/service/campaign"
+	"kaimenhong/service/push"
 )
 
 // opsPlan is a plan as the console sends and reads it. What may be missing in a draft
@@ -61,7 +64,8 @@ type opsTally struct {
 	Variant string              `json:"variant,omitempty"`
 	Channel model.Channel       `json:"channel,omitempty"`
 	State   model.DeliveryState `json:"state" enum:"pending,sending,sent,refused,skipped,unknown,held_out"`
-	Why     string              `json:"why,omitempty"`
+	Why     string              `json:"why,omitempty" doc:"原因代码"`
+	Reason  string              `json:"reason,omitempty" doc:"原因"`
 	People  int64               `json:"people"`
 	Tapped  int64               `json:"tapped"`
 }
@@ -148,9 +152,18 @@ func (h OpsCampaign) Problems(ctx context.Context, in *ByVersion) (*problemsAnsw
 	out := &problemsAnswer{}
 	out.Body.Problems = make([]opsTrouble, 0, len(found))
 	for _, p := range found {
-		out.Body.Problems = append(out.Body.Problems, opsTrouble(p))
+		out.Body.Problems = append(out.Body.Problems, opsTrouble{fieldOf(p.Where), p.Text})
 	}
 	return out, err
+}
+
+// fields are those that the API calls otherwise than the plan does.
+var fields = map[string]string{"segment": "segmentId", "condition": "conditionId", "material": "materialId", "kit": "kitId", "budget": "budgetFen"}
+
+// fieldOf is the path of a field as the API has it.
+func fieldOf(where string) string {
+	cut := strings.LastIndexByte(where, '.') + 1
+	return where[:cut] + cmp.Or(fields[where[cut:]], where[cut:])
 }
 
 type opsStepWords struct {
@@ -210,12 +223,12 @@ type sightInput struct {
 }
 
 type opsSight struct {
-	StepID     model.ID      `json:"stepId"`
-	Variant    string        `json:"variant"`
-	Channel    model.Channel `json:"channel"`
-	MaterialID model.ID      `json:"materialId"`
-	Message    model.Message `json:"message"`
-	Problem    string        `json:"problem,omitempty" doc:"无法预览的原因"`
+	StepID     model.ID        `json:"stepId"`
+	Variant    string          `json:"variant"`
+	Channel    model.Channel   `json:"channel"`
+	MaterialID model.ID        `json:"materialId"`
+	Message    *previewMessage `json:"message,omitempty" doc:"无法预览时没有"`
+	Problem    string          `json:"problem,omitempty" doc:"无法预览的原因"`
 }
 
 // Preview shows what a member would get, by step, variant and channel.
@@ -226,7 +239,11 @@ func (h OpsCampaign) Preview(ctx context.Context, in *sightInput) (*listAnswer[o
 	}
 	page, err := h.Advice.Preview(ctx, in.id(), in.Version, model.MemberID(member))
 	return listed(page, "", err, func(s campaigns.Sight) opsSight {
-		return opsSight{s.Step, s.Variant, s.Channel, s.Material, s.Message, s.Problem}
+		v := opsSight{StepID: s.Step, Variant: s.Variant, Channel: s.Channel, MaterialID: s.Material, Problem: s.Problem}
+		if s.Problem == "" {
+			v.Message = newPreviewMessage(s.Message)
+		}
+		return v
 	})
 }
 
@@ -265,7 +282,7 @@ func (h OpsCampaign) Progress(ctx context.Context, in *ByID) (*progressAnswer, e
 	out.Body.Next = newStepWords(p.Next)
 	out.Body.Tally = make([]opsTally, 0, len(p.Tally))
 	for _, t := range p.Tally {
-		out.Body.Tally = append(out.Body.Tally, opsTally{t.Step, t.Variant, t.Channel, t.State, t.Why, t.N, t.Tapped})
+		out.Body.Tally = append(out.Body.Tally, opsTally{t.Step, t.Variant, t.Channel, t.State, t.Why, push.Reason(t.Why), t.N, t.Tapped})
 	}
 	out.Body.Occurrences = make([]opsOccurrence, 0, len(p.Occurrences))
 	for _, o := range p.Occurrences {

@@ -26,6 +26,7 @@ func (h Handlers) ops(api huma.API) {
 	registerOps(api, opsOperation{method: "POST", path: "/operators/{id}/disable", id: "disableOperator", summary: "停用账号", right: operator.ManageOperators, status: http.StatusOK, errors: []int{404}}, h.OpsOperator.Disable)
 	registerOps(api, opsOperation{method: "POST", path: "/operators/{id}/enable", id: "enableOperator", summary: "启用账号", right: operator.ManageOperators, status: http.StatusOK, errors: []int{404}}, h.OpsOperator.Enable)
 	registerOps(api, opsOperation{method: "POST", path: "/operators/{id}/reset", id: "resetOperator", summary: "重置密码与动态码", right: operator.ManageOperators, status: http.StatusOK, errors: []int{404}}, h.OpsOperator.Reset)
+	registerOps(api, opsOperation{method: "GET", path: "/colleagues", id: "listColleagues", summary: "同事的姓名与角色：各处的操作人编号是谁", right: operator.OwnAccount}, h.OpsOperator.Colleagues)
 	registerOps(api, opsOperation{method: "GET", path: "/roles", id: "listRights", summary: "权限表：哪个角色可以做什么", right: operator.OwnAccount}, h.OpsOperator.Roles)
 	registerOps(api, opsOperation{method: "GET", path: "/audit", id: "listAudit", summary: "审计记录", right: operator.ReadAudit}, h.OpsOperator.Audit)
 	h.crowd(api)

@@ -8,11 +8,23 @@ import (
 )
 
 // materialContent has a name of its own in the description.
-type materialContent material.Body
+type materialContent struct {
+	Text      string            `json:"text,omitempty" doc:"文本：正文，可用变量，如{{称呼|您}}"`
+	Picture   model.ID          `json:"picture,omitzero" doc:"图片、小程序卡片：图片编号"`
+	Articles  []material.Entry  `json:"articles,omitempty" doc:"图文：1到8篇"`
+	LibraryID string            `json:"libraryId,omitempty" doc:"图文：公众号后台已有图文的media_id，代替articles；只有这种可以群发"`
+	Title     string            `json:"title,omitempty" doc:"小程序卡片：标题"`
+	AppID     string            `json:"appId,omitempty" doc:"小程序卡片；模板与订阅消息：点开后进入的小程序"`
+	Page      string            `json:"page,omitempty" doc:"小程序卡片；模板与订阅消息：小程序的页面"`
+	URL       string            `json:"url,omitempty" doc:"模板与订阅消息：点开后进入的网页"`
+	Template  model.ID          `json:"template,omitzero" doc:"模板与订阅消息：已登记模板的编号"`
+	Fields    map[string]string `json:"fields,omitempty" doc:"模板与订阅消息：字段名与内容，可用变量"`
+}
 
 type versionRow struct {
 	ID          model.ID        `json:"id"`
 	MaterialID  model.ID        `json:"materialId"`
+	Name        string          `json:"materialName,omitempty" doc:"素材名称，在待审核的列表中"`
 	Number      int             `json:"number"`
 	Kind        material.Kind   `json:"kind" enum:"text,image,news,card,notice"`
 	State       material.State  `json:"state" enum:"draft,review,published,discarded" doc:"draft：草稿；review：待审核；published：已发布，不再变化；discarded：已放弃"`
@@ -29,8 +41,9 @@ type versionRow struct {
 
 func newVersion(v material.Version) versionRow {
 	return versionRow{
-		v.ID, v.Material, v.Number, v.Kind, v.State, v.Revision, materialContent(v.Body), v.Note, v.CreatedBy, when(v.CreatedAt),
-		known(v.SubmittedBy), when(v.SubmittedAt), known(v.CheckedBy), when(v.CheckedAt),
+		ID: v.ID, MaterialID: v.Material, Number: v.Number, Kind: v.Kind, State: v.State, Revision: v.Revision, Content: materialContent(v.Body),
+		Note: v.Note, CreatedBy: v.CreatedBy, CreatedAt: when(v.CreatedAt), SubmittedBy: known(v.SubmittedBy), SubmittedAt: when(v.SubmittedAt),
+		PublishedBy: known(v.CheckedBy), PublishedAt: when(v.CheckedAt),
 	}
 }
 
@@ -59,7 +72,15 @@ func (h Material) Draft(ctx context.Context, in *writeByID) (*versionAnswer, err
 // Reviews lists what waits for a second person.
 func (h Material) Reviews(ctx context.Context, in *Page) (*listAnswer[versionRow], error) {
 	page, next, err := h.Library.Reviews(ctx, in.Cursor, in.Limit)
-	return listed(page, next, err, newVersion)
+	if err != nil {
+		return nil, err
+	}
+	names, err := h.Library.Names(ctx, page)
+	return listed(page, next, err, func(v material.Version) versionRow {
+		row := newVersion(v)
+		row.Name = names[v.Material]
+		return row
+	})
 }
 
 // Version is one version.
@@ -151,6 +172,14 @@ type previewMessage struct {
 	URL      string            `json:"url,omitempty"`
 }
 
+func newPreviewMessage(m model.Message) *previewMessage {
+	out := &previewMessage{Template: m.Template, Data: m.Data, AppID: m.AppID, Page: m.Page, URL: m.URL}
+	if m.Template == "" {
+		out.Content = &m.Content
+	}
+	return out
+}
+
 type previewAnswer struct{ Body preview }
 
 // Preview shows what a member would get.
@@ -163,13 +192,9 @@ func (h Material) Preview(ctx context.Context, in *previewInput) (*previewAnswer
 	if err != nil {
 		return nil, err
 	}
-	m := p.Message
 	out := preview{
-		Message: previewMessage{Template: m.Template, Data: m.Data, AppID: m.AppID, Page: m.Page, URL: m.URL}, Own: p.Own, Values: p.Values,
+		Message: *newPreviewMessage(p.Message), Own: p.Own, Values: p.Values,
 		Problems: []problemRow{}, Channels: []fitRow{},
-	}
-	if m.Template == "" {
-		out.Message.Content = &m.Content
 	}
 	for _, one := range p.Problems {
 		out.Problems = append(out.Problems, problemRow(one))

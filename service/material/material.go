@@ -36,7 +36,7 @@ import (
 var (
 	ErrUnknown   = fault.New(fault.NotFound, "material.unknown", "没有这个素材")
 	ErrVersion   = fault.New(fault.NotFound, "material.no_version", "没有这个素材版本")
-	ErrFolder    = fault.New(fault.Invalid, "material.folder", "文件夹名称应为1到20个字，最多五层")
+	ErrFolder    = fault.New(fault.Invalid, "material.folder", "文件夹名称应为1到20个字，不能以=、+、-、@开头；文件夹最多五层")
 	ErrNoFolder  = fault.New(fault.NotFound, "material.no_folder", "没有这个文件夹")
 	ErrTaken     = fault.New(fault.Conflict, "material.folder_taken", "同一位置已有同名文件夹")
 	ErrNotEmpty  = fault.New(fault.Conflict, "material.folder_not_empty", "文件夹里还有素材或文件夹，请先移走")

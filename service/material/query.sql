@@ -38,6 +38,9 @@ WHERE m.id < sqlc.arg(before)
   AND m.live_id >= sqlc.arg(live_from)
 ORDER BY m.id DESC LIMIT ?;
 
+-- name: Names :many
+SELECT id, name FROM material WHERE id IN (sqlc.slice(ids));
+
 -- name: TagsOf :many
 SELECT material_id, tag FROM material_tag WHERE material_id IN (sqlc.slice(ids)) ORDER BY material_id, tag;
 

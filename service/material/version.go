@@ -78,6 +78,26 @@ func (m *Materials) Reviews(ctx context.Context, cursor string, limit int) ([]Ve
 	return versions(rows, size, func(r db.MaterialVersion) int64 { return r.ID })
 }
 
+// Names are those of the materials that versions are of; of a page of them.
+func (m *Materials) Names(ctx context.Context, of []Version) (map[model.ID]string, error) {
+	ids := make([]int64, 0, len(of))
+	for _, v := range of {
+		ids = append(ids, int64(v.Material))
+	}
+	names := make(map[model.ID]string, len(ids))
+	if len(ids) == 0 {
+		return names, nil
+	}
+	rows, err := m.q.Names(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read the names of materials: %w", err)
+	}
+	for _, r := range rows {
+		names[model.ID(r.ID)] = r.Name
+	}
+	return names, nil
+}
+
 func versions(rows []db.MaterialVersion, size int32, key func(db.MaterialVersion) int64) (list []Version, next string, err error) {
 	rows, next = page.Cut(rows, size, func(r db.MaterialVersion) string { return page.Cursor(key(r)) })
 	for _, r := range rows {

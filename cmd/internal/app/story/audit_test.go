@@ -94,11 +94,24 @@ func (o office) one(who *story.Operator, method, path string, body any) map[stri
 // named is what an answer has under a name, as it is written in a path.
 func named(answer map[string]any, name string) string { return fmt.Sprint(answer[name]) }
 
+// reads is a question whose answer has these words.
+func (o office) reads(who *story.Operator, path string, words ...string) {
+	o.t.Helper()
+	text := string(who.Does("GET", path, nil, http.StatusOK).Body)
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			o.t.Errorf("GET %s = %s, want %s", path, text, word)
+		}
+	}
+}
+
 func (o office) accounts() {
 	account := map[string]any{"username": "zhang", "name": "张丽", "password": "begin with this one", "roles": []string{"planner"}}
 	id := named(o.one(o.wang, "POST", "/operators", account), "id")
 	one := "/operators/" + id
 	o.one(o.wang, "PUT", one, map[string]any{"name": "张小丽", "roles": []string{"editor"}})
+	o.reads(o.li, "/colleagues", `"name":"张小丽","roles":[{"role":"editor","name":"内容编辑"}]`)
+	o.reads(o.li, "/roles", `"named":[{"role":"admin","name":"管理员"}`)
 	o.one(o.wang, "POST", one+"/disable", nil)
 	o.one(o.wang, "POST", one+"/enable", nil)
 	o.one(o.wang, "POST", one+"/reset", map[string]any{"password": "begin with that one"})
@@ -153,6 +166,7 @@ func (o office) materials() {
 	version := "/material-versions/" + named(made, "openVersionId")
 	o.one(o.wang, "PUT", version, map[string]any{"revision": 1, "content": content})
 	o.one(o.wang, "POST", version+"/submit", map[string]any{"revision": 2})
+	o.reads(o.li, "/material-reviews", `"materialName":"回家短信"`)
 	o.one(o.li, "POST", version+"/return", map[string]any{"note": "再短一些"})
 	var now struct{ Revision int }
 	submit := func() {
@@ -201,9 +215,8 @@ func (o office) campaigns() {
 	o.one(o.li, "POST", version+"/approve", map[string]any{"people": submit()})
 	o.one(o.wang, "POST", version+"/schedule", nil)
 	member := named(o.one(o.wang, "POST", "/members/search", map[string]any{"phone": "13800001001"}), "memberId")
-	if a := o.li.Does("GET", one+"/why?memberId="+member, nil, http.StatusOK); !strings.Contains(string(a.Body), "他在活动的人群中") {
-		o.t.Errorf("somebody of the audience is told %s", a.Body)
-	}
+	o.reads(o.li, one+"/why?memberId="+member, "他在活动的人群中")
+	o.reads(o.li, version+"/preview?memberId="+member, `"message":{"templateId":"`)
 	o.one(o.li, "POST", one+"/pause", map[string]any{"why": "看一看"})
 	o.one(o.wang, "POST", one+"/resume", nil)
 	o.one(o.wang, "POST", one+"/versions", nil)

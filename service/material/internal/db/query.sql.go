@@ -686,6 +686,48 @@ func (q *Queries) Materials(ctx context.Context, arg MaterialsParams) ([]Materia
 	return items, nil
 }
 
+const names = `-- name: Names :many
+SELECT id, name FROM material WHERE id IN (/*SLICE:ids*/?)
+`
+
+type NamesRow struct {
+	ID   int64
+	Name string
+}
+
+func (q *Queries) Names(ctx context.Context, ids []int64) ([]NamesRow, error) {
+	query := names
+	var queryParams []interface{}
+	if len(ids) > 0 {
+		for _, v := range ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NamesRow
+	for rows.Next() {
+		var i NamesRow
+		if err := rows.Scan(&i.ID, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const openMaterial = `-- name: OpenMaterial :execrows
 UPDATE material SET open_id = ?, updated_at = ? WHERE id = ? AND open_id = 0 AND retired_at = 0
 `
