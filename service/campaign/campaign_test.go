@@ -44,6 +44,15 @@ func TestWhoeverWroteOrSubmittedAPlanCannotApproveIt(t *testing.T) {
 	})
 }
 
+func TestACampaignsNameIsNoFormula(t *testing.T) {
+	w := newWorld(t, dbtest.SQLite(t))
+	for _, name := range []string{"=1+1", "@回家", "+回家", "-回家", ""} {
+		if _, err := w.replica().Create(t.Context(), planner, plan(func(p *Plan) { p.Name = name })); !errors.Is(err, ErrPlan) {
+			t.Errorf("Create of %q = %v, want ErrPlan", name, err)
+		}
+	}
+}
+
 func TestAPlanThatWasSentBackIsFrozenAnew(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		w := newWorld(t, db)

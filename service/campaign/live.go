@@ -146,7 +146,7 @@ func (c *Campaigns) move(ctx context.Context, by, id model.ID, verb, why string,
 		}
 		var ok bool
 		if state, ok = to[State(r.State)]; !ok {
-			return ErrState
+			return ErrState.Saying("活动%s，不能这样操作", brief[State(r.State)])
 		}
 		from := ""
 		if state == Paused {

@@ -70,6 +70,12 @@ var stands = map[State]string{
 	Paused: "已经暂停", Stopped: "已经终止", Finished: "已经结束，没有一个步骤轮到他",
 }
 
+// brief are the states in a word or two.
+var brief = map[State]string{
+	Draft: "还是草稿", Review: "正在等待审批", Approved: "还没有排期", Scheduled: "已经排期，还没有开始", Canary: "正在试发", Running: "正在进行",
+	Paused: "已经暂停", Stopped: "已经终止", Finished: "已经结束",
+}
+
 func (r Reason) sentence(c Campaign, v Version) string {
 	now := "活动" + stands[r.State]
 	if (r.State == Paused || r.State == Stopped) && c.Why != "" {

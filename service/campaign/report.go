@@ -73,6 +73,8 @@ type ReportDeps struct {
 type ReportOptions struct {
 	Page  int           // recipients of one transaction; default 1,000
 	Lease time.Duration // how long a run that died is left alone; default 5 min
+	// Reason says in words why a message was not sent; default: by its code.
+	Reason func(code string) string
 }
 
 // Reports computes what campaigns earned, and keeps it, so that reading is cheap.
@@ -96,6 +98,9 @@ type Reports struct {
 func NewReports(deps ReportDeps, opts ReportOptions) (*Reports, error) {
 	opts.Page = min(cmp.Or(opts.Page, maxReportPage), maxReportPage)
 	opts.Lease = cmp.Or(opts.Lease, 5*time.Minute)
+	if opts.Reason == nil {
+		opts.Reason = func(code string) string { return code }
+	}
 	r := &Reports{ReportDeps: deps, opts: opts, q: db.New(deps.DB), took: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "campaign_report_seconds", Help: "How long computing one report took.", Buckets: prometheus.ExponentialBuckets(0.1, 4, 8),
 	})}

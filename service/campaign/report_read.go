@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -85,6 +86,7 @@ const (
 type Line struct {
 	Cut      Cut      `json:"cut"`
 	Name     string   `json:"name"`
+	Title    string   `json:"title,omitempty"` // the name in words
 	Messages Messages `json:"messages"`
 	Treated  Group    `json:"treated"`
 	Held     Group    `json:"held"`
@@ -219,9 +221,25 @@ func (r *Reports) Report(ctx context.Context, campaign model.ID) (Report, error)
 			u.PerFollower, u.PerYuan = nil, nil // prizes are not divided by city
 			l.Uplift = &u
 		}
+		l.Title = r.title(l.Cut, l.Name)
 		out.Lines = append(out.Lines, l)
 	}
 	return out, nil
+}
+
+// title says the name of a line in words.
+func (r *Reports) title(cut Cut, name string) string {
+	switch cut {
+	case ByChannel:
+		return cmp.Or(channelNames[model.Channel(name)], name)
+	case ByWhy:
+		return r.opts.Reason(name)
+	case ByHour:
+		return name + "点"
+	case ByVariant:
+		return "版本" + name
+	}
+	return name
 }
 
 // Definition is what a number of a report means.

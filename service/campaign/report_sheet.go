@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -53,7 +54,7 @@ func (r *Report) WriteSheet(out io.Writer) error {
 		for _, l := range r.Lines {
 			if l.Cut == c.cut {
 				m, t, h := l.Messages, l.Treated, l.Held
-				rows = append(rows, []any{l.Name, m.Planned, m.Sent, m.Delivered, m.Tapped, t.People, h.People, t.Played, t.Bought, yuan(t.Spent.Sum), t.Followed, h.Bought, yuan(h.Spent.Sum)})
+				rows = append(rows, []any{cmp.Or(l.Title, l.Name), m.Planned, m.Sent, m.Delivered, m.Tapped, t.People, h.People, t.Played, t.Bought, yuan(t.Spent.Sum), t.Followed, h.Bought, yuan(h.Spent.Sum)})
 			}
 		}
 		b.rows(c.title, rows)

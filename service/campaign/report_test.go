@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -99,7 +100,7 @@ func newReports(t testing.TB, w *world, o *outcome) *Reports {
 	t.Helper()
 	r, err := NewReports(ReportDeps{
 		DB: w.db, IDs: w.ids, Now: w.clock, Metrics: prometheus.NewRegistry(), Kits: o, Sendings: o, Conduct: o, Spending: o,
-	}, ReportOptions{Page: 300})
+	}, ReportOptions{Page: 300, Reason: func(code string) string { return "因为" + code }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,6 +207,9 @@ func TestAReportEqualsWhatWasCountedByHand(t *testing.T) {
 		for _, cut := range []Cut{ByVariant, ByChannel, BySegment, ByCity, ByHour, ByWhy} {
 			var people, sent int64
 			for _, l := range got.Lines {
+				if want := map[Cut]string{ByVariant: "版本" + l.Name, ByChannel: channelNames[model.Channel(l.Name)], ByHour: l.Name + "点", ByWhy: "因为" + l.Name}[l.Cut]; l.Title != cmp.Or(want, l.Name) {
+					t.Errorf("the line %s of %s is called %q, want %q", l.Name, l.Cut, l.Title, want)
+				}
 				if l.Cut == cut {
 					people, sent = people+l.Treated.People, sent+l.Messages.Sent
 				}

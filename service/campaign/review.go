@@ -35,6 +35,13 @@ func (c *Campaigns) Submit(ctx context.Context, by, id model.ID, version int) (V
 	if v.State != Draft {
 		return v, ErrState.Saying("版本%d已经提交过了", version)
 	}
+	found, err := c.Get(ctx, id)
+	if err != nil {
+		return v, err
+	}
+	if found.State == Finished || found.State == Stopped {
+		return v, ErrState.Saying("活动已结束，请复制成一个新活动")
+	}
 	if err := c.sound(ctx, v); err != nil {
 		return v, err
 	}

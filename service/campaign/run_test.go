@@ -67,6 +67,7 @@ func TestPauseResumeAndKillReachThePushesAtOnce(t *testing.T) {
 		w := newWorld(t, db)
 		c, ctx := w.replica(), t.Context()
 		id := w.launch(c, plan())
+		next := must[Version](t)(c.Revise(ctx, planner, id))
 		if _, err := c.Pause(ctx, planner, id, " "); !errors.Is(err, ErrWhy) {
 			t.Errorf("Pause without a reason = %v, want %v", err, ErrWhy)
 		}
@@ -88,9 +89,12 @@ func TestPauseResumeAndKillReachThePushesAtOnce(t *testing.T) {
 			"pause":  func() (Campaign, error) { return c.Pause(ctx, planner, id, "再停一下") },
 			"kill":   func() (Campaign, error) { return c.Kill(ctx, planner, id, "再停一下") },
 		} {
-			if _, err := act(); !errors.Is(err, ErrState) {
+			if _, err := act(); !errors.Is(err, ErrState) || !strings.Contains(fault.Of(err).Text, "活动已经终止") {
 				t.Errorf("%s of a stopped one = %v, want %v", name, err, ErrState)
 			}
+		}
+		if _, err := c.Submit(ctx, planner, id, next.Version); !errors.Is(err, ErrState) {
+			t.Errorf("another version of a stopped one is submitted: %v, want %v", err, ErrState)
 		}
 		if want := []string{"pause", "resume", "release", "kill"}; !slices.Equal(w.told, want) {
 			t.Errorf("the pushes were told %v, want %v", w.told, want)

@@ -8,6 +8,7 @@ import (
 	"kaimenhong/service/audience"
 	"kaimenhong/service/campaign"
 	"kaimenhong/service/member"
+	"kaimenhong/service/push"
 	"kaimenhong/service/redpacket"
 )
 
@@ -16,7 +17,7 @@ func (d *domains) reports(g ground) (err error) {
 	d.report, err = campaign.NewReports(campaign.ReportDeps{
 		DB: g.stores.db, IDs: g.ids, Now: g.now, Metrics: g.reg, Kits: shelf{d.material}, Sendings: d.planner,
 		Conduct: conduct{d.audience, d.redpacket, d.members}, Spending: prizes{d.redpacket},
-	}, campaign.ReportOptions{})
+	}, campaign.ReportOptions{Reason: push.Reason})
 	if err != nil {
 		return fmt.Errorf("reports: %w", err)
 	}
