@@ -69,29 +69,69 @@ func New[K comparable, V any](load Load[K, V], opts Options) *Group[K, V] {
 // with others who asked for the same key: it is not to be changed. Errors: those of
 // the load, ctx's, and ErrBusy when too many wait.
 func (g *Group[K, V]) Get(ctx context.Context, key K) (value V, found bool, err error) {
-	q, err := g.join(key)
-	if err != nil {
-		return value, false, err
+	return g.Ask(key).Wait(ctx, 0)
+}
+
+// Asked is a key that was asked for.
+type Asked[K comparable, V any] struct {
+	key K
+	q   *question[K, V] // nil when too many wait
+}
+
+// Ask asks for a key without waiting; whoever has other things to ask does so before he
+// waits.
+func (g *Group[K, V]) Ask(key K) Asked[K, V] { return Asked[K, V]{key, g.join(key)} }
+
+// Wait is the second half of Get. Where limit is above 0 it ends after that long at the
+// latest, with context.DeadlineExceeded: for a fraction of what a context with a
+// deadline of its own costs.
+func (a Asked[K, V]) Wait(ctx context.Context, limit time.Duration) (value V, found bool, err error) {
+	if a.q == nil {
+		return value, false, ErrBusy
 	}
 	select {
-	case <-q.done:
-	case <-ctx.Done():
-		return value, false, ctx.Err()
+	case <-a.q.done: // what is answered is not late
+	default:
+		if err := a.wait(ctx, limit); err != nil {
+			return value, false, err
+		}
 	}
-	if q.err != nil {
-		return value, false, q.err
+	if a.q.err != nil {
+		return value, false, a.q.err
 	}
-	value, found = q.values[key]
+	value, found = a.q.values[a.key]
 	return value, found, nil
 }
 
+func (a Asked[K, V]) wait(ctx context.Context, limit time.Duration) error {
+	var late <-chan time.Time
+	if limit > 0 {
+		timer := timers.Get().(*time.Timer)
+		timer.Reset(limit)
+		defer timers.Put(timer)
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case <-a.q.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-late:
+		return context.DeadlineExceeded
+	}
+}
+
+// timers are those that nobody waits for.
+var timers = sync.Pool{New: func() any { return time.NewTimer(time.Hour) }}
+
 // join adds the key to a question that is not asked yet, and begins one when there
-// is room in flight.
-func (g *Group[K, V]) join(key K) (*question[K, V], error) {
+// is room in flight; nil when too many wait.
+func (g *Group[K, V]) join(key K) *question[K, V] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.waiting >= g.opts.Waiting {
-		return nil, ErrBusy
+		return nil
 	}
 	q := g.open(key)
 	q.callers++
@@ -100,7 +140,7 @@ func (g *Group[K, V]) join(key K) (*question[K, V], error) {
 		g.flying++
 		go g.ask()
 	}
-	return q, nil
+	return q
 }
 
 // open returns the last question, with the key in it, or a new one when that is full.

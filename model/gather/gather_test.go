@@ -104,6 +104,28 @@ func TestNobodyWaitsForeverAndNobodyElsewhereSuffers(t *testing.T) {
 	})
 }
 
+func TestWhoAsksAheadWaitsNoLongerThanHeSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{let: make(chan struct{})}
+		g := gather.New(s.load, gather.Options{InFlight: 1, Waiting: 2})
+		first, second, third := g.Ask(1), g.Ask(2), g.Ask(3)
+		begin := time.Now()
+		if _, _, err := first.Wait(t.Context(), time.Second); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
+			t.Errorf("Wait = %v after %s, want the deadline after a second", err, time.Since(begin))
+		}
+		if _, _, err := third.Wait(t.Context(), 0); !errors.Is(err, gather.ErrBusy) {
+			t.Errorf("Wait = %v, want ErrBusy for who found no room", err)
+		}
+		s.let <- struct{}{}
+		synctest.Wait()
+		for _, limit := range []time.Duration{time.Nanosecond, 0} { // what is answered is not late
+			if got, _, err := second.Wait(t.Context(), limit); got != "value 2" || err != nil {
+				t.Errorf("Wait = %q, %v", got, err)
+			}
+		}
+	})
+}
+
 func TestAFailureAndAPanicAreTold(t *testing.T) {
 	broken := errors.New("broken")
 	g := gather.New(func(context.Context, []int) (map[int]int, error) { return nil, broken }, gather.Options{})

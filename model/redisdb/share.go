@@ -11,7 +11,7 @@ import (
 
 // Sharing is a client whose small commands travel together: what several callers ask
 // for at the same time goes to Redis in one pipeline, for a round trip costs far more
-// than what is asked for in it. Get, SetNX, HMGet, Eval and EvalSha travel so;
+// than what is asked for in it. Get, Set, SetNX, HMGet, Eval and EvalSha travel so;
 // everything else goes alone.
 //
 // A command keeps its own answer and its own error, and its caller his own deadline:
@@ -39,6 +39,47 @@ type passenger struct {
 	cmd redis.Cmder
 }
 
+// within is a context with a deadline that nobody is woken at.
+type within struct {
+	context.Context
+	until time.Time
+}
+
+// Within bounds commands by d without a timer: the client cuts them off by the deadline
+// that it reads from the context, and what travels together waits no longer. It is for
+// commands alone; whatever waits for ctx.Done hears of ctx only.
+func Within(ctx context.Context, d time.Duration) context.Context {
+	return within{ctx, time.Now().Add(d)}
+}
+
+// Deadline is the earlier of the two.
+func (w within) Deadline() (time.Time, bool) {
+	if outer, ok := w.Context.Deadline(); ok && outer.Before(w.until) {
+		return outer, true
+	}
+	return w.until, true
+}
+
+// Err is also DeadlineExceeded after the deadline.
+func (w within) Err() error {
+	if err := w.Context.Err(); err != nil {
+		return err
+	}
+	if time.Now().Before(w.until) {
+		return nil
+	}
+	return context.DeadlineExceeded
+}
+
+// limit is how long a caller waits by a deadline that his context does not wake him at;
+// 0: there is none.
+func limit(ctx context.Context) time.Duration {
+	if w, ok := ctx.(within); ok {
+		return max(time.Until(w.until), 1)
+	}
+	return 0
+}
+
 // Share returns such a client over another, which stays the caller's to close.
 func Share(client redis.UniversalClient) *Sharing {
 	s := &Sharing{UniversalClient: client}
@@ -60,17 +101,25 @@ func (s *Sharing) travel(ctx context.Context, all []*passenger) (map[*passenger]
 	return nil, nil
 }
 
-// send lets a command travel. Whoever leaves early gets another one, for the first may
-// be written to by then.
-func send[C redis.Cmder](ctx context.Context, s *Sharing, command func(context.Context, ...any) C, args ...any) C {
+// ahead lets a command set out, and returns what waits for its answer. Whoever leaves
+// early gets another command, for the first may be written to by then.
+func ahead[C redis.Cmder](ctx context.Context, s *Sharing, command func(context.Context, ...any) C, args ...any) func() C {
 	cmd := command(ctx, args...)
-	_, _, err := s.together.Get(ctx, &passenger{ctx, cmd})
-	if err == nil {
-		return cmd
+	asked := s.together.Ask(&passenger{ctx, cmd})
+	return func() C {
+		_, _, err := asked.Wait(ctx, limit(ctx))
+		if err == nil {
+			return cmd
+		}
+		left := command(ctx, args...)
+		left.SetErr(err)
+		return left
 	}
-	left := command(ctx, args...)
-	left.SetErr(err)
-	return left
+}
+
+// send is ahead for who has nothing else to ask.
+func send[C redis.Cmder](ctx context.Context, s *Sharing, command func(context.Context, ...any) C, args ...any) C {
+	return ahead(ctx, s, command, args...)()
 }
 
 // Get reads a string.
@@ -80,12 +129,31 @@ func (s *Sharing) Get(ctx context.Context, key string) *redis.StringCmd {
 
 // HMGet reads fields of a hash.
 func (s *Sharing) HMGet(ctx context.Context, key string, fields ...string) *redis.SliceCmd {
+	return send(ctx, s, redis.NewSliceCmd, hmget(key, fields)...)
+}
+
+// HMGetAhead is HMGet in two halves where the client shares: it sets out at once, and
+// what is returned waits for the answer. With any other client it is asked then. It is
+// bounded by d from when it is asked.
+func HMGetAhead(ctx context.Context, client redis.UniversalClient, d time.Duration, key string, fields ...string) func() *redis.SliceCmd {
+	if s, ok := client.(*Sharing); ok {
+		return ahead(Within(ctx, d), s, redis.NewSliceCmd, hmget(key, fields)...)
+	}
+	return func() *redis.SliceCmd { return client.HMGet(Within(ctx, d), key, fields...) }
+}
+
+func hmget(key string, fields []string) []any {
 	args := make([]any, 0, 2+len(fields))
 	args = append(args, "hmget", key)
 	for _, f := range fields {
 		args = append(args, f)
 	}
-	return send(ctx, s, redis.NewSliceCmd, args...)
+	return args
+}
+
+// Set writes a value for ttl, which is at least a millisecond.
+func (s *Sharing) Set(ctx context.Context, key string, value any, ttl time.Duration) *redis.StatusCmd {
+	return send(ctx, s, redis.NewStatusCmd, "set", key, value, "px", ttl.Milliseconds())
 }
 
 // SetNX writes what is not there, for ttl, which is at least a millisecond.

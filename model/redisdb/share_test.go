@@ -73,6 +73,13 @@ func TestWhoLeavesDoesNotWaitForARedisThatHangs(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: listener.Addr().String(), MaxRetries: -1, ContextTimeoutEnabled: true})
 	defer func() { _ = client.Close() }()
 	shared := redisdb.Share(client)
+	if err := shared.Get(redisdb.Within(t.Context(), 20*time.Millisecond), "key").Err(); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("who said how long he waits gets %v", err)
+	}
+	asked := redisdb.HMGetAhead(t.Context(), shared, 20*time.Millisecond, "hash", "a")
+	if err := asked().Err(); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("who asked ahead gets %v", err)
+	}
 	stays := make(chan error, 1)
 	go func() { stays <- shared.Get(context.Background(), "key").Err() }()
 	left, leave := context.WithCancel(t.Context())
@@ -82,5 +89,44 @@ func TestWhoLeavesDoesNotWaitForARedisThatHangs(t *testing.T) {
 	}
 	if err := <-stays; err == nil {
 		t.Error("who stays is answered by a Redis that hangs")
+	}
+}
+
+func TestACommandSetsOutAheadOfItsWait(t *testing.T) {
+	dbtest.Redises(t, func(t *testing.T, client redis.UniversalClient) {
+		for name, c := range map[string]redis.UniversalClient{"alone": client, "shared": redisdb.Share(client)} {
+			if err := c.Set(t.Context(), "answer", "42", time.Minute).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if ttl := client.TTL(t.Context(), "answer").Val(); ttl <= 0 || ttl > time.Minute {
+				t.Errorf("%s: what was set lives for %s, want a minute", name, ttl)
+			}
+			if err := client.HSet(t.Context(), name, "a", "1").Err(); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := redisdb.HMGetAhead(t.Context(), c, time.Minute, name, "a", "b")().Result(); err != nil || fmt.Sprint(got) != "[1 <nil>]" {
+				t.Errorf("%s: HMGetAhead = %v, %v", name, got, err)
+			}
+		}
+	})
+}
+
+func TestADeadlineWithoutATimer(t *testing.T) {
+	outer, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	near, far := redisdb.Within(outer, time.Minute), redisdb.Within(outer, 2*time.Hour)
+	until, _ := outer.Deadline()
+	if at, ok := near.Deadline(); !ok || time.Until(at) > time.Minute || near.Err() != nil {
+		t.Errorf("the deadline is %s, %v, %v", at, ok, near.Err())
+	}
+	if at, ok := far.Deadline(); !ok || !at.Equal(until) {
+		t.Errorf("the deadline is %s, %v, want the outer one", at, ok)
+	}
+	if err := redisdb.Within(outer, -time.Second).Err(); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("past the deadline the context says %v", err)
+	}
+	cancel()
+	if err := far.Err(); !errors.Is(err, context.Canceled) {
+		t.Errorf("of an ended outer one it says %v", err)
 	}
 }
