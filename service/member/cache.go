@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"kaimenhong/model"
+	"kaimenhong/model/redisdb"
 )
 
 // The cache of a process, and why it never shows an old number.
@@ -85,45 +86,20 @@ func (m *Members) fresh(ctx context.Context, key cacheKey) (member model.Member,
 	return e.member, true, epoch, true
 }
 
-// epoch asks Redis; no key is an epoch too. Those who ask at the same time share a
-// round trip. false: Redis is away.
+// epoch asks Redis; no key is an epoch too. false: Redis is away.
 func (m *Members) epoch(ctx context.Context, key cacheKey) (string, bool) {
 	if time.Now().UnixMilli() < m.redisAwayUntil.Load() {
 		return "", false
 	}
-	ask, cancel := context.WithTimeout(ctx, epochWait)
-	defer cancel()
-	epoch, told, err := m.epochs.Get(ask, key)
+	epoch, err := m.Redis.Get(redisdb.Within(ctx, epochWait), key.redisKey()).Result()
 	switch {
-	case err == nil && told:
+	case err == nil || errors.Is(err, redis.Nil):
 		return epoch, true
 	case ctx.Err() == nil: // Redis' fault, not the caller's
 		m.redisAwayUntil.Store(time.Now().Add(redisPause).UnixMilli())
 	}
 	m.epochFailures.Inc()
 	return "", false
-}
-
-// loadEpochs is the question that callers of epoch share. A key whose node of a
-// Cluster does not answer is missing; that is no fault of the others.
-func (m *Members) loadEpochs(ctx context.Context, keys []cacheKey) (map[cacheKey]string, error) {
-	answers := make([]*redis.StringCmd, len(keys))
-	if len(keys) == 1 {
-		answers[0] = m.Redis.Get(ctx, keys[0].redisKey())
-	} else {
-		p := m.Redis.Pipeline()
-		for i, key := range keys {
-			answers[i] = p.Get(ctx, key.redisKey())
-		}
-		_, _ = p.Exec(ctx) // every answer has its own error
-	}
-	epochs := make(map[cacheKey]string, len(keys))
-	for i, answer := range answers {
-		if epoch, err := answer.Result(); err == nil || errors.Is(err, redis.Nil) {
-			epochs[keys[i]] = epoch
-		}
-	}
-	return epochs, nil
 }
 
 // keep stores what was read after the epoch was known.

@@ -31,7 +31,6 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
-	"kaimenhong/model/gather"
 	"kaimenhong/model/seal"
 	"kaimenhong/service/member/internal/db"
 )
@@ -159,7 +158,6 @@ type Members struct {
 	q       *db.Queries
 	joiners []joiner
 	cache   *otter.Cache[cacheKey, cached]
-	epochs  *gather.Group[cacheKey, string]
 	// redisAwayUntil is when Redis is asked again after it failed, in Unix ms.
 	redisAwayUntil atomic.Int64
 	// compared is called once for each comparison of a code.
@@ -199,7 +197,6 @@ func New(deps Deps, opts Options, joiners ...joiner) (*Members, error) {
 			Name: "member_epoch_failures_total", Help: "Calls of Redis for an epoch that failed; SQL answered instead.",
 		}),
 	}
-	m.epochs = gather.New(m.loadEpochs, gather.Options{Timeout: epochWait})
 	for _, c := range []prometheus.Collector{m.touches, m.bindings, m.codes, m.guesses, m.epochFailures} {
 		if err := deps.Metrics.Register(c); err != nil {
 			return nil, err
