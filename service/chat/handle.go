@@ -66,12 +66,13 @@ func (c *Chat) converse(ctx context.Context, in model.Inbound) (model.Content, e
 
 // begin finds out who writes and what was being talked about.
 func (c *Chat) begin(ctx context.Context, in model.Inbound) (*turn, error) {
+	session := c.sessions.load(ctx, in.OpenID, in.Key)
 	member, err := c.Members.Touch(ctx, in.App, in.OpenID)
 	if err != nil {
 		return nil, fmt.Errorf("find the member: %w", err)
 	}
 	t := &turn{in: in, member: member}
-	if t.before, err = c.sessions.load(ctx, in.OpenID, in.Key); err != nil {
+	if t.before, err = session(); err != nil {
 		c.Log.WarnContext(ctx, "chat session lost", "openid", in.OpenID, "error", err)
 	}
 	t.after = thread{Binding: t.before.Binding, Want: t.before.Want}

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"kaimenhong/model"
+	"kaimenhong/model/redisdb"
 )
 
 // topic is what a conversation is waiting for.
@@ -54,15 +55,21 @@ const sessionTimeout = 500 * time.Millisecond
 func sessionKey(openID model.OpenID) string { return fmt.Sprintf("chat:{%s}:session", openID) }
 
 // load returns the thread as it was before the message with the key: a repeat of
-// the last message finds what its first try found.
-func (s sessions) load(ctx context.Context, openID model.OpenID, key model.RequestID) (thread, error) {
-	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
-	defer cancel()
-	var t thread
-	fields, err := s.client.HMGet(ctx, sessionKey(openID), "key", "before", "after").Result()
-	if err != nil {
-		return t, fmt.Errorf("read the session: %w", err)
+// the last message finds what its first try found. The store is asked at once, and
+// waited for when what is returned is called.
+func (s sessions) load(ctx context.Context, openID model.OpenID, key model.RequestID) func() (thread, error) {
+	asked := redisdb.HMGetAhead(ctx, s.client, sessionTimeout, sessionKey(openID), "key", "before", "after")
+	return func() (thread, error) {
+		fields, err := asked().Result()
+		if err != nil {
+			return thread{}, fmt.Errorf("read the session: %w", err)
+		}
+		return before(fields, key)
 	}
+}
+
+// before is the thread of a session's fields, as the message with the key finds it.
+func before(fields []any, key model.RequestID) (t thread, err error) {
 	kept, _ := fields[2].(string)
 	if last, _ := fields[0].(string); last == string(key) && key != "" {
 		kept, _ = fields[1].(string)
