@@ -73,6 +73,26 @@ func TestTheNextTryTakesOverFromADeadReplica(t *testing.T) {
 	})
 }
 
+// A process whose lease may be over writes its answer only where no other's stands.
+func TestAnAnswerOfOneWhoWasTakenOverFromIsNotKept(t *testing.T) {
+	stores(t, func(t *testing.T, w *world) {
+		slow := w.replica(inbox.Options{Lease: 200 * time.Millisecond, Redis: 300 * time.Millisecond})
+		in, first := w.said("slow", "CXLL"), `a{"kind":"text","text":"还剩 3GB"}`
+		_, err := slow.Do(within(t, 30*time.Second), in, func(ctx context.Context) (model.Content, error) {
+			return model.Text("too late"), w.redis.Set(ctx, "inbox:{slow}", first, time.Hour).Err()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := slow.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.redis.Get(t.Context(), "inbox:{slow}").Val(); got != first {
+			t.Errorf("the record is %s, want the answer that stood", got)
+		}
+	})
+}
+
 // abandon leaves a row that owes an answer, of a process that died after it said
 // success.
 func (w *world) abandon(key, text string) {

@@ -135,10 +135,11 @@ type call struct {
 	run   func(context.Context) (model.Content, error)
 	end   time.Time // when the try that began it wants its answer
 
-	mine atomic.Bool // claimed
-	sql  bool        // a row of ours, state running, stands in SQL
-	owed bool        // a committed row owes the answer
-	ours bool        // and it is this call that delivers it
+	mine   atomic.Bool // claimed
+	leased time.Time   // until when nobody else can have claimed it, if it was claimed as new
+	sql    bool        // a row of ours, state running, stands in SQL
+	owed   bool        // a committed row owes the answer
+	ours   bool        // and it is this call that delivers it
 
 	done    chan struct{} // closed when content or err is what every try is told
 	told    bool

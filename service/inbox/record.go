@@ -12,6 +12,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/redisdb"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/inbox/internal/db"
 )
@@ -92,11 +93,14 @@ func (b *Inbox) redisAway(d time.Duration) bool {
 // also one that is ours after an answer that got lost.
 func (b *Inbox) firstRedis(ctx context.Context, c *call, seen bool) (standing, error) {
 	if !seen {
-		taken := false
+		taken, until := false, time.Now().Add(b.opts.Lease)
 		err := b.ask(ctx, func(ctx context.Context) (err error) {
 			taken, err = b.redis.SetNX(ctx, redisKey(c.in.Key), runningMark+c.token, b.opts.Lease).Result()
 			return err
 		})
+		if taken {
+			c.leased = until
+		}
 		if err != nil || taken {
 			return standing{state: mine}, err
 		}
@@ -145,9 +149,7 @@ func (b *Inbox) ask(ctx context.Context, command func(context.Context) error) er
 	if b.redisAway(redisPause) {
 		return errRedisAway
 	}
-	ctx, cancel := context.WithTimeout(ctx, b.opts.Redis)
-	defer cancel()
-	if err := command(ctx); err != nil {
+	if err := command(redisdb.Within(ctx, b.opts.Redis)); err != nil {
 		b.awayAt.Store(int64(model.At(b.now())))
 		b.metrics.redisFailures.Inc()
 		return fmt.Errorf("inbox record in Redis: %w", err)
@@ -183,7 +185,7 @@ func (b *Inbox) renew(ctx context.Context, c *call) {
 func (b *Inbox) keep(ctx context.Context, c *call, content model.Content) {
 	raw, err := encode(content)
 	if err == nil {
-		_, err = b.script(ctx, c, b.opts.Keep, string(raw))
+		err = b.keepRedis(ctx, c, raw)
 	}
 	if c.owed || err == nil && !c.sql { // an owed answer is in SQL already
 		return
@@ -199,6 +201,19 @@ func (b *Inbox) keep(ctx context.Context, c *call, content model.Content) {
 	if err != nil && !sqldb.Duplicate(err) || err == nil && changed == 0 {
 		b.log.WarnContext(ctx, "answer not kept", "error", err)
 	}
+}
+
+// keepRedis writes the answer over the record. While the lease that it was claimed under
+// lasts nobody else can have changed it, and a plain command will do: unless Redis lost
+// its memory meanwhile, and then the logic may have run twice already.
+func (b *Inbox) keepRedis(ctx context.Context, c *call, raw []byte) error {
+	if time.Until(c.leased) < b.opts.Redis {
+		_, err := b.script(ctx, c, b.opts.Keep, string(raw))
+		return err
+	}
+	return b.ask(ctx, func(ctx context.Context) error {
+		return b.redis.Set(ctx, redisKey(c.in.Key), answeredMark+string(raw), b.opts.Keep).Err()
+	})
 }
 
 // row is a new row of inbox_reply.
