@@ -70,6 +70,7 @@ type Deps struct {
 	Segments segments // who is in a segment
 	Frozen   freezer  // audiences that do not change any more
 	Library  library  // kits and materials
+	Kits     kitUse
 	Games    games
 	Pushes   pusher
 	Brakes   brakes

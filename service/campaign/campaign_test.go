@@ -136,6 +136,45 @@ func TestAPlanIsRefusedInWordsThatSayWhatToDo(t *testing.T) {
 	}
 }
 
+func TestAKitIsRefusedThatPeopleCannotUse(t *testing.T) {
+	w := newWorld(t, dbtest.SQLite(t))
+	c, ctx := w.replica(), t.Context()
+	good := w.game
+	for _, tt := range []struct {
+		name string
+		kit  func(*Kit)
+		game func(*Game)
+		want string
+	}{
+		{"a part that is gone", func(k *Kit) { k.Trouble = "“图文”的素材“回家”已停用" }, nil, "组合“回家”不能使用：“图文”的素材“回家”已停用，请修复或更换组合"},
+		{"no part is sent", func(k *Kit) { k.Materials = []model.ID{77} }, nil, "没有用在任何步骤里"},
+		{"the game was stopped", nil, func(g *Game) { g.Stopped = true }, "已停止"},
+		{"the game ends first", nil, func(g *Game) { g.EndsAt = model.At(begin.AddDate(0, 0, 5)) }, "没有覆盖活动时间"},
+		{"the offer is over", func(k *Kit) { k.Offer.EndsAt = model.At(begin) }, nil, "优惠“春节流量包”的兑换时间"},
+		{"the offer begins later", func(k *Kit) { k.Offer.StartsAt = model.At(begin.AddDate(0, 0, 2)) }, nil, "没有覆盖活动时间"},
+		{"the offer is sold out", func(k *Kit) { k.Offer.SoldOut = true }, nil, "“春节流量包”已兑完"},
+		{"a pack, of which only the carrier knows when", func(k *Kit) { k.Offer = Offer{Name: "DATA10G"} }, nil, ""},
+		{"no offer", func(k *Kit) { k.Offer = Offer{} }, nil, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w.kit, w.game = tt.kit, good
+			if tt.game != nil {
+				tt.game(&w.game)
+			}
+			v := must[Version](t)(c.Create(ctx, planner, plan()))
+			_, err := c.Submit(ctx, planner, v.Campaign, 1)
+			if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, ErrPlan) || !strings.Contains(fault.Of(err).Text, tt.want)) {
+				t.Errorf("Submit = %v (%s), want %q", err, fault.Of(err).Text, tt.want)
+			}
+		})
+	}
+	w.kit, w.game = nil, good
+	w.launch(c, plan())
+	if want := []model.ID{aKit}; !slices.Equal(w.used, want) {
+		t.Errorf("the kits %v are used, want %v", w.used, want)
+	}
+}
+
 func TestADuplicateScheduleIsImpossibleOnAnyNumberOfReplicas(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		w := newWorld(t, db)

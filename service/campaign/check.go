@@ -144,8 +144,12 @@ func (k *check) kit(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("read the kit: %w", err)
 	case kit.Trouble != "":
-		k.say("kit", "组合“%s”不能使用：%s", kit.Name, kit.Trouble)
+		k.say("kit", "组合“%s”不能使用：%s，请修复或更换组合", kit.Name, strings.TrimSuffix(kit.Trouble, "。"))
 	}
+	if !p.sends(kit.Materials) {
+		k.say("kit", "组合“%s”里的素材没有用在任何步骤里，请在步骤中选用，或更换组合", kit.Name)
+	}
+	k.offer(kit.Offer)
 	if kit.Game == 0 {
 		return nil
 	}
@@ -159,6 +163,31 @@ func (k *check) kit(ctx context.Context) error {
 	}
 	k.game(g)
 	return nil
+}
+
+// sends tells whether a step sends one of the materials.
+func (p *Plan) sends(materials []model.ID) bool {
+	for _, s := range p.Steps {
+		for _, v := range s.Variants {
+			if slices.ContainsFunc(v.Ways, func(w Way) bool { return slices.Contains(materials, w.Material) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// offer checks that who gets a message can have what it offers.
+func (k *check) offer(o Offer) {
+	p := k.plan
+	switch {
+	case o.Name == "":
+	case o.SoldOut:
+		k.say("kit", "组合里的优惠“%s”已兑完，请补货或更换组合", o.Name)
+	case o.EndsAt != 0 && p.StartsAt != 0 && p.EndsAt != 0 && (o.StartsAt > p.StartsAt || o.EndsAt < p.EndsAt):
+		k.say("kit", "优惠“%s”的兑换时间（%s至%s）没有覆盖活动时间（%s至%s），收到消息的人会兑换不了，请调整",
+			o.Name, shortTime(o.StartsAt), shortTime(o.EndsAt), shortTime(p.StartsAt), shortTime(p.EndsAt))
+	}
 }
 
 func (k *check) game(g Game) {

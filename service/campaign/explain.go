@@ -49,11 +49,11 @@ func (c *Campaigns) Explain(ctx context.Context, p Plan) (Explanation, error) {
 	e.Summary = fmt.Sprintf("活动“%s”（目标：%s）从%s到%s，面向人群“%s”：%s现有%d人，其中随机%d%%（约%d人）作为对照组，不会收到任何消息。",
 		p.Name, p.Goal.name(), shortTime(p.StartsAt), shortTime(p.EndsAt), s.Name, s.Sentence, e.People, p.Holdout, e.HeldOut)
 	if p.Kit != 0 {
-		kit, err := c.Library.Kit(ctx, p.Kit)
+		words, err := c.sayKit(ctx, p.Kit)
 		if err != nil {
 			return e, err
 		}
-		e.Summary += fmt.Sprintf("组合为“%s”。", kit.Name)
+		e.Summary += words
 	}
 	if p.Budget > 0 {
 		e.Summary += fmt.Sprintf("奖品预算%s。", p.Budget.Yuan())
@@ -66,6 +66,26 @@ func (c *Campaigns) Explain(ctx context.Context, p Plan) (Explanation, error) {
 		e.Steps = append(e.Steps, StepWords{Step: step.ID, Name: step.Name, Words: words, Next: c.nextOf(&p, step)})
 	}
 	return e, nil
+}
+
+// sayKit says what a kit binds together.
+func (c *Campaigns) sayKit(ctx context.Context, id model.ID) (string, error) {
+	kit, err := c.Library.Kit(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	words := fmt.Sprintf("组合为“%s”：%d份素材", kit.Name, len(kit.Materials))
+	if kit.Game != 0 {
+		g, err := c.Games.Game(ctx, kit.Game)
+		if err != nil {
+			return "", err
+		}
+		words += fmt.Sprintf("、游戏“%s”", g.Name)
+	}
+	if kit.Offer.Name != "" {
+		words += fmt.Sprintf("、优惠“%s”", kit.Offer.Name)
+	}
+	return words + "。", nil
 }
 
 // nextOf are the next times of a step within the campaign; none for an event.

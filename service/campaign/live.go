@@ -56,6 +56,11 @@ func (c *Campaigns) Schedule(ctx context.Context, by, id model.ID, version int) 
 		if n == 0 {
 			return ErrOld
 		}
+		if v.Plan.Kit != 0 {
+			if err := c.Kits.UseKitTx(ctx, tx, v.Plan.Kit); err != nil {
+				return err
+			}
+		}
 		if err := q.RetireVersions(ctx, db.RetireVersionsParams{CampaignID: int64(id), Version: int32(version)}); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"context"
+	"database/sql"
 
 	"kaimenhong/model"
 )
@@ -39,11 +40,26 @@ type freezer interface {
 // tells that there is nobody behind.
 type Source = func(ctx context.Context, after model.MemberID) (members []model.MemberID, through model.MemberID, err error)
 
-// Kit is a combination of an article, a game and an offer.
+// Kit is a combination of articles, a game and an offer.
 type Kit struct {
-	Name    string
-	Game    model.ID // 0: none
-	Trouble string   // why it cannot be used
+	Name      string
+	Materials []model.ID // versions
+	Game      model.ID   // 0: none
+	Offer     Offer
+	Trouble   string // why it cannot be used
+}
+
+// Offer is what a campaign wants to know of a gift or a pack.
+type Offer struct {
+	Name     string // empty: the kit has none
+	StartsAt model.Millis
+	EndsAt   model.Millis // 0: nobody says
+	SoldOut  bool
+}
+
+// kitUse notes which kits campaigns have taken.
+type kitUse interface {
+	UseKitTx(ctx context.Context, tx *sql.Tx, kit model.ID) error
 }
 
 // library answers for materials and kits.

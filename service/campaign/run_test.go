@@ -325,7 +325,7 @@ func TestTheWinnerIsAUnlessAnotherIsBetterBeyondChance(t *testing.T) {
 func TestAPlanIsSaidInOneReading(t *testing.T) {
 	c := newWorld(t, dbtest.SQLite(t)).replica()
 	e := must[Explanation](t)(c.Explain(t.Context(), plan()))
-	if want := "活动“回家”（目标：增收）从2月9日 10:00到2月19日 09:00，面向人群“高价值”：选出近3个月平均ARPU不低于50元的人。现有5000人，其中随机10%（约500人）作为对照组，不会收到任何消息。组合为“回家”。奖品预算2000元。"; e.Summary != want {
+	if want := "活动“回家”（目标：增收）从2月9日 10:00到2月19日 09:00，面向人群“高价值”：选出近3个月平均ARPU不低于50元的人。现有5000人，其中随机10%（约500人）作为对照组，不会收到任何消息。组合为“回家”：1份素材、游戏“春节众筹红包”、优惠“春节流量包”。奖品预算2000元。"; e.Summary != want {
 		t.Errorf("summary %q, want %q", e.Summary, want)
 	}
 	if want := "第1步“除夕图文”：2月10日 10:00，发送营销消息，依次尝试客服消息、小程序订阅消息；48小时内未送达的不再发送；错过时间则补发一次。"; e.Steps[0].Words != want {

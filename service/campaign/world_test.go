@@ -37,6 +37,8 @@ type world struct {
 	audit     []string
 	trouble   []string // of every material
 	game      Game
+	kit       func(*Kit) // changes the one kit
+	used      []model.ID // kits
 	stageFail error
 }
 
@@ -97,7 +99,7 @@ func (w *world) replica() *Campaigns {
 	w.t.Helper()
 	c, err := New(Deps{
 		DB: w.db, IDs: w.ids, Now: w.clock, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Audit: w,
-		Segments: w, Frozen: w, Library: w, Games: w, Pushes: w, Brakes: w, Happened: w, Cron: fewFields,
+		Segments: w, Frozen: w, Library: w, Kits: w, Games: w, Pushes: w, Brakes: w, Happened: w, Cron: fewFields,
 	}, Options{})
 	if err != nil {
 		w.t.Fatal(err)
@@ -217,7 +219,16 @@ func (w *world) Kit(_ context.Context, id model.ID) (Kit, error) {
 	if id != aKit {
 		return Kit{}, errNoSegment.Saying("没有这个组合")
 	}
-	return Kit{Name: "回家", Game: aGame}, nil
+	kit := Kit{Name: "回家", Materials: []model.ID{aText}, Game: aGame, Offer: Offer{Name: "春节流量包", StartsAt: model.At(begin), EndsAt: model.At(begin.AddDate(0, 1, 0))}}
+	if w.kit != nil {
+		w.kit(&kit)
+	}
+	return kit, nil
+}
+
+func (w *world) UseKitTx(_ context.Context, _ *sql.Tx, id model.ID) error {
+	w.used = append(w.used, id)
+	return nil
 }
 
 func (w *world) Check(context.Context, model.Way) ([]string, error) { return w.trouble, nil }

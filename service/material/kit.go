@@ -258,18 +258,13 @@ func (m *Materials) Usable(ctx context.Context, version model.ID) (Kit, error) {
 	return k, err
 }
 
-// UseKit takes a version of a kit for a campaign: it looks once more whether all of it
-// may still be used, and marks it as used.
-//
-// Errors: ErrNoKit, and those of AddKit.
-func (m *Materials) UseKit(ctx context.Context, version model.ID) (Kit, error) {
-	if _, err := m.Usable(ctx, version); err != nil {
-		return Kit{}, err
+// UseKitTx notes that a campaign takes a version of a kit, within the transaction that
+// does; the first use stands. Whoever takes it has asked Usable.
+func (m *Materials) UseKitTx(ctx context.Context, tx *sql.Tx, version model.ID) error {
+	if err := m.q.WithTx(tx).UseKitVersion(ctx, db.UseKitVersionParams{Now: m.millis(), ID: int64(version)}); err != nil {
+		return fmt.Errorf("use kit version %s: %w", version, err)
 	}
-	if _, err := m.q.UseKitVersion(ctx, db.UseKitVersionParams{Now: m.millis(), ID: int64(version)}); err != nil {
-		return Kit{}, fmt.Errorf("use kit version %s: %w", version, err)
-	}
-	return m.Kit(ctx, version)
+	return nil
 }
 
 // Kits lists the newest version of every kit, the newest kit first.

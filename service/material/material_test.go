@@ -449,14 +449,20 @@ func TestAKitIsFrozen(t *testing.T) {
 		if _, err := w.EditKit(ctx, second, kit.Kit, 1, plan); !errors.Is(err, ErrKitEdited) {
 			t.Errorf("an old edit = %v, want ErrKitEdited", err)
 		}
-		used, err := w.UseKit(ctx, kit.ID)
-		if err != nil || used.UsedAt == 0 || used.Name != "春节回家" {
-			t.Fatalf("UseKit = %+v, %v", used, err)
+		var used Kit
+		for n := range 2 {
+			if err := sqldb.InTx(ctx, pool, func(tx *sql.Tx) error { return w.UseKitTx(ctx, tx, kit.ID) }); err != nil {
+				t.Fatal(err)
+			}
+			k, err := w.Kit(ctx, kit.ID)
+			if err != nil || k.UsedAt == 0 || k.Name != "春节回家" || n > 0 && k.UsedAt != used.UsedAt {
+				t.Fatalf("the used kit is %+v, %v, want what it was, and since its first use", k, err)
+			}
+			used = k
+			later := w.Now().Add(time.Hour)
+			w.Now = func() time.Time { return later }
 		}
 		w.game = fault.New(fault.NotFound, "redpacket.no_game", "没有这个游戏")
-		if _, err := w.UseKit(ctx, edited.ID); !errors.Is(err, w.game) {
-			t.Errorf("a kit whose game is gone = %v", err)
-		}
 		if k, err := w.Usable(ctx, edited.ID); !errors.Is(err, w.game) || k.Game != 5 {
 			t.Errorf("Usable = %+v, %v, want the kit and why it is not", k, err)
 		}

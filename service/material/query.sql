@@ -165,5 +165,5 @@ SELECT * FROM material_kit_version WHERE id = ?;
 -- name: KitVersions :many
 SELECT * FROM material_kit_version WHERE kit_id = sqlc.arg(kit_id) AND number < sqlc.arg(before) ORDER BY number DESC LIMIT ?;
 
--- name: UseKitVersion :execrows
+-- name: UseKitVersion :exec
 UPDATE material_kit_version SET used_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND used_at = 0;

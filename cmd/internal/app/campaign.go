@@ -17,6 +17,7 @@ import (
 	"kaimenhong/service/account"
 	"kaimenhong/service/audience"
 	"kaimenhong/service/campaign"
+	"kaimenhong/service/mall"
 	"kaimenhong/service/material"
 	"kaimenhong/service/member"
 	"kaimenhong/service/push"
@@ -28,7 +29,7 @@ func (d *domains) campaigns(g ground) (err error) {
 	people := crowd{d.audience}
 	d.campaign, err = campaign.New(campaign.Deps{
 		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Audit: d.operators,
-		Segments: people, Frozen: people, Library: shelf{d.material}, Games: pots{d.redpacket},
+		Segments: people, Frozen: people, Library: shelf{d.material, d.mall}, Kits: d.material, Games: pots{d.redpacket},
 		Pushes: pushes{d.planner}, Brakes: d.planner, Happened: happenings{d.audience, d.members, d.account}, Cron: job.Times,
 	}, campaign.Options{})
 	if err != nil {
@@ -100,13 +101,22 @@ func (c crowd) Members(ctx context.Context, frozen model.ID, after model.MemberI
 	return c.audience.FrozenMembers(ctx, frozen, after, limit)
 }
 
-// shelf is the material as campaigns ask it.
-type shelf struct{ material *material.Materials }
+// shelf is the material, and what it offers, as campaigns ask it.
+type shelf struct {
+	material *material.Materials
+	gifts    *mall.Mall
+}
 
 // Kit is one version of a kit, and why it may not be used any more.
 func (s shelf) Kit(ctx context.Context, id model.ID) (campaign.Kit, error) {
 	k, err := s.material.Usable(ctx, id)
-	out := campaign.Kit{Name: k.Name, Game: k.Game}
+	out := campaign.Kit{Name: k.Name, Game: k.Game, Offer: campaign.Offer{Name: k.Offer.Name}}
+	for _, p := range k.Parts {
+		out.Materials = append(out.Materials, p.Version)
+	}
+	if err == nil && k.Offer.Kind == material.GiftOffer {
+		out.Offer, err = s.offer(ctx, k.Offer)
+	}
 	if err == nil || k.ID == 0 {
 		return out, err
 	}
@@ -116,6 +126,16 @@ func (s shelf) Kit(ctx context.Context, id model.ID) (campaign.Kit, error) {
 		return out, nil
 	}
 	return out, err
+}
+
+// offer is when a gift can be had.
+func (s shelf) offer(ctx context.Context, o material.Offer) (campaign.Offer, error) {
+	id, err := model.ParseID(o.ID)
+	if err != nil {
+		return campaign.Offer{}, mall.ErrNoGift
+	}
+	g, err := s.gifts.Gift(ctx, id)
+	return campaign.Offer{Name: g.Title, StartsAt: g.StartsAt, EndsAt: g.EndsAt, SoldOut: err == nil && g.Left <= 0}, err
 }
 
 // Check says why a material cannot go through a channel.

@@ -36,8 +36,9 @@ type Subscribed struct{ ID, Title, Content string }
 // homeSegment is "ARPU ≥ 50, 上月流量 ≥ 90 %, 近 30 天未办流量包".
 const homeSegment = `{"and":[{"attribute":"arpu","op":"gte","value":5000},{"attribute":"data1","op":"gte","value":9000},{"didNot":"pack","days":30}]}`
 
-// Festival makes them: writer writes, checker publishes, the game may be 0. The notice
-// has the fields thing1, time2 and thing3.
+// Festival makes them: writer writes, checker publishes, the game may be 0, the offer is
+// the first data pack of the mall, if there is one. The notice has the fields thing1, time2
+// and thing3.
 func (a *App) Festival(ctx context.Context, writer, checker, game model.ID, t Subscribed) (f Festival, err error) {
 	d := a.domains
 	var tree audience.Node
@@ -72,14 +73,32 @@ func (a *App) Festival(ctx context.Context, writer, checker, game model.ID, t Su
 			return f, err
 		}
 	}
+	offer, err := a.firstPack(ctx)
+	if err != nil {
+		return f, err
+	}
 	kit, err := d.material.AddKit(ctx, writer, material.Plan{
-		Name: "回家", Game: game, Parts: []material.Part{{Role: "客服消息", Version: f.Words}, {Role: "订阅通知", Version: f.Notice}},
+		Name: "回家", Game: game, Offer: offer, Parts: []material.Part{{Role: "客服消息", Version: f.Words}, {Role: "订阅通知", Version: f.Notice}},
 	})
 	if err != nil {
 		return f, fmt.Errorf("make the kit: %w", err)
 	}
 	f.Kit = kit.ID
 	return f, nil
+}
+
+// firstPack is the first data pack that everybody may have.
+func (a *App) firstPack(ctx context.Context) (material.Offer, error) {
+	gifts, _, err := a.domains.mall.Gifts(ctx, "", 20)
+	if err != nil {
+		return material.Offer{}, fmt.Errorf("look for a data pack: %w", err)
+	}
+	for _, g := range gifts {
+		if g.Spec.Offering != "" && g.Tier == 0 {
+			return material.Offer{Kind: material.GiftOffer, ID: g.ID.String()}, nil
+		}
+	}
+	return material.Offer{}, nil
 }
 
 func (a *App) publish(ctx context.Context, writer, checker model.ID, kind material.Kind, name string, body material.Body) (model.ID, error) {

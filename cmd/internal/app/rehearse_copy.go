@@ -19,7 +19,7 @@ type copier struct {
 // wholeTables are small, and a plan may name any row of them.
 var wholeTables = []string{
 	"audience_segment", "audience_tag", "audience_list", "material", "material_version", "material_picture", "material_template",
-	"material_kit", "material_kit_version", "push_quota", "redpacket_game", "redpacket_slice",
+	"material_kit", "material_kit_version", "push_quota", "redpacket_game", "redpacket_slice", "mall_gift",
 }
 
 // tablesOfMembers are copied for the frozen audience alone, by the column that holds

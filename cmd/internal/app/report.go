@@ -15,7 +15,7 @@ import (
 // reports builds what campaigns earned.
 func (d *domains) reports(g ground) (err error) {
 	d.report, err = campaign.NewReports(campaign.ReportDeps{
-		DB: g.stores.db, IDs: g.ids, Now: g.now, Metrics: g.reg, Kits: shelf{d.material}, Sendings: d.planner,
+		DB: g.stores.db, IDs: g.ids, Now: g.now, Metrics: g.reg, Kits: shelf{d.material, d.mall}, Sendings: d.planner,
 		Conduct: conduct{d.audience, d.redpacket, d.members}, Spending: prizes{d.redpacket},
 	}, campaign.ReportOptions{Reason: push.Reason})
 	if err != nil {

@@ -38,6 +38,9 @@ const (
 	broken   = 8 // answers of the second replica that get lost
 )
 
+// gameBudget is the budget of the kit's game.
+const gameBudget = 90_000
+
 // The times of the two pushes, and of the clock's jump in between.
 const (
 	firstPush  = time.Hour
@@ -133,7 +136,7 @@ func (f *festival) plan(morning time.Time) map[string]any {
 		return map[string]any{"name": name, "when": map[string]any{"kind": "at", "at": morning.Add(after)}, "hours": 72, "variants": variants}
 	}
 	return map[string]any{
-		"name": "回家", "goal": "revenue", "segmentId": f.parts.Segment, "holdout": 10, "budgetFen": 0, "kitId": f.parts.Kit,
+		"name": "回家", "goal": "revenue", "segmentId": f.parts.Segment, "holdout": 10, "budgetFen": gameBudget, "kitId": f.parts.Kit,
 		"startsAt": morning.Add(firstPush - time.Minute), "endsAt": morning.AddDate(0, 0, 7),
 		"steps": []map[string]any{
 			step("回家图文", firstPush, variant("A", 5000, f.parts.Notice), variant("B", 5000, f.parts.Other)),
@@ -145,12 +148,15 @@ func (f *festival) plan(morning time.Time) map[string]any {
 // plans drafts the campaign, is refused what is wrong, and has it approved.
 func (f *festival) plans(morning time.Time) {
 	f.t.Helper()
-	var err error
-	if f.parts, err = f.r.App().Festival(context.Background(), f.planner.ID, f.checker.ID, 0, notice(f.w)); err != nil {
+	game, err := model.ParseID(f.r.Stock(shelf(f.w.Now())...).Plays(f.w.Envelope("回家", nil))[0])
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if f.parts, err = f.r.App().Festival(context.Background(), f.planner.ID, f.checker.ID, game, notice(f.w)); err != nil {
 		f.t.Fatal(err)
 	}
 	plan := f.plan(morning)
-	plan["holdout"] = 0
+	plan["holdout"], plan["budgetFen"] = 0, gameBudget-1
 	var v struct {
 		CampaignID string
 		Edits      int64
@@ -163,14 +169,14 @@ func (f *festival) plans(morning time.Time) {
 	f.id = v.CampaignID
 	version := "/campaigns/" + f.id + "/versions/1"
 	f.planner.Does("GET", version+"/problems", nil, http.StatusOK).Into(f.w, &v)
-	if len(v.Problems) != 1 || !strings.Contains(v.Problems[0].Text, "对照组") {
-		f.t.Errorf("problems %v, want that the holdout is missing", v.Problems)
+	if len(v.Problems) != 2 || !strings.Contains(v.Problems[0].Text, "对照组") || !strings.Contains(v.Problems[1].Text, "超过活动预算") {
+		f.t.Errorf("problems %v, want that the holdout is missing and the budget too small", v.Problems)
 	}
 	f.planner.Does("POST", version+"/submit", nil, http.StatusBadRequest)
-	plan["holdout"] = 10
+	plan["holdout"], plan["budgetFen"] = 10, gameBudget
 	f.planner.Does("PUT", version, map[string]any{"edits": v.Edits, "plan": plan}, http.StatusOK)
 	f.planner.Does("GET", version+"/explanation", nil, http.StatusOK).Into(f.w, &v)
-	if !strings.Contains(v.Summary, fmt.Sprintf("现有%d人，其中随机10%%（约%d人）", selected, selected/10)) {
+	if !strings.Contains(v.Summary, fmt.Sprintf("现有%d人，其中随机10%%（约%d人）", selected, selected/10)) || !strings.Contains(v.Summary, "组合为“回家”：2份素材、游戏“回家”、优惠“1GB流量日包”") {
 		f.t.Errorf("the plan is said %q", v.Summary)
 	}
 	f.planner.Does("POST", version+"/submit", nil, http.StatusOK).Into(f.w, &v)
@@ -182,6 +188,10 @@ func (f *festival) plans(morning time.Time) {
 	f.checker.Does("POST", version+"/approve", map[string]any{"people": selected}, http.StatusOK)
 	f.rehearses()
 	f.planner.Does("POST", version+"/schedule", nil, http.StatusOK)
+	var kit struct{ UsedAt string }
+	if f.planner.Does("GET", "/kit-versions/"+f.parts.Kit.String(), nil, http.StatusOK).Into(f.w, &kit); kit.UsedAt == "" {
+		f.t.Error("the kit is not marked as used")
+	}
 }
 
 // plansAndPushes are the tables that a rehearsal writes in its copy; the replica's own
@@ -222,7 +232,7 @@ func (f *festival) rehearses() {
 		f.t.Fatal(err)
 	}
 	f.t.Log(said.String())
-	if r.Progress.Campaign.State != "finished" || r.People != selected || r.Tapped == 0 || f.rehearsed[model.DeliverySent] == 0 {
+	if r.Progress.Campaign.State != "finished" || r.People != selected || r.Tapped == 0 || r.Filled == 0 || f.rehearsed[model.DeliverySent] == 0 {
 		f.t.Errorf("the rehearsal ended %s with %v", r.Progress.Campaign.State, f.rehearsed)
 	}
 }

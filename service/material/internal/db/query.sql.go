@@ -1151,7 +1151,7 @@ func (q *Queries) TemplatesAfter(ctx context.Context, arg TemplatesAfterParams) 
 	return items, nil
 }
 
-const useKitVersion = `-- name: UseKitVersion :execrows
+const useKitVersion = `-- name: UseKitVersion :exec
 UPDATE material_kit_version SET used_at = ? WHERE id = ? AND used_at = 0
 `
 
@@ -1160,12 +1160,9 @@ type UseKitVersionParams struct {
 	ID  int64
 }
 
-func (q *Queries) UseKitVersion(ctx context.Context, arg UseKitVersionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, useKitVersion, arg.Now, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+func (q *Queries) UseKitVersion(ctx context.Context, arg UseKitVersionParams) error {
+	_, err := q.db.ExecContext(ctx, useKitVersion, arg.Now, arg.ID)
+	return err
 }
 
 const version = `-- name: Version :one
