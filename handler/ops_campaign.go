@@ -52,6 +52,10 @@ type campaignStops interface {
 	Kill(ctx context.Context, by, id model.ID, why string) (campaigns.Campaign, error)
 }
 
+type campaignRehearsed interface {
+	LastRehearsal(ctx context.Context, id model.ID, version int) (campaigns.Rehearsal, bool, error)
+}
+
 // OpsCampaign plans campaigns, has them checked and lets them run.
 type OpsCampaign struct {
 	Book    campaignBook
@@ -62,6 +66,8 @@ type OpsCampaign struct {
 	Reviews campaignReviews
 	Runs    campaignRuns
 	Stops   campaignStops
+	// Rehearsed tells of the last rehearsal beside a plan.
+	Rehearsed campaignRehearsed
 }
 
 type opsCampaign struct {
@@ -103,12 +109,13 @@ type opsVersion struct {
 	DecidedBy   model.ID        `json:"decidedBy,omitempty"`
 	DecidedAt   instant         `json:"decidedAt,omitempty" format:"date-time"`
 	Why         string          `json:"why,omitempty" doc:"退回的原因"`
+	Rehearsal   *opsRehearsal   `json:"rehearsal,omitempty" doc:"这一版最近一次预演，只在查看单个版本时有"`
 }
 
 func newOpsVersion(v campaigns.Version) opsVersion {
 	return opsVersion{
 		v.Campaign, v.Version, v.State, v.Edits, newOpsPlan(v.Plan), v.Author, when(v.EditedAt), v.SubmittedBy, when(v.SubmittedAt),
-		v.FrozenSize, v.Frozen, v.DecidedBy, when(v.DecidedAt), v.Why,
+		v.FrozenSize, v.Frozen, v.DecidedBy, when(v.DecidedAt), v.Why, nil,
 	}
 }
 
@@ -158,9 +165,18 @@ func (h OpsCampaign) Versions(ctx context.Context, in *ByID) (*listAnswer[opsVer
 	return listed(page, "", err, newOpsVersion)
 }
 
-// Version is one version.
+// Version is one version, with its last rehearsal.
 func (h OpsCampaign) Version(ctx context.Context, in *ByVersion) (*opsVersionAnswer, error) {
-	return onePlan(h.Plans.Version(ctx, in.id(), in.Version))
+	out, err := onePlan(h.Plans.Version(ctx, in.id(), in.Version))
+	if err != nil {
+		return nil, err
+	}
+	last, there, err := h.Rehearsed.LastRehearsal(ctx, in.id(), in.Version)
+	if err == nil && there {
+		r := newOpsRehearsal(last)
+		out.Body.Rehearsal = &r
+	}
+	return out, err
 }
 
 type saveInput struct {

@@ -27,6 +27,7 @@ func (h Handlers) campaigns(api huma.API) {
 	registerOps(api, opsOperation{method: "GET", path: version + "/problems", id: "listCampaignProblems", summary: "方案里的问题，每条说明怎么改", right: read, errors: missing}, c.Problems)
 	registerOps(api, opsOperation{method: "GET", path: version + "/explanation", id: "explainCampaign", summary: "用文字说明方案", right: read, errors: missing}, c.Explain)
 	registerOps(api, opsOperation{method: "GET", path: version + "/preview", id: "previewCampaign", summary: "某位会员将收到什么", right: read, errors: missing}, c.Preview)
+	h.OpsRehearsal.operations(api)
 	registerOps(api, opsOperation{method: "POST", path: version + "/submit", id: "submitCampaign", summary: "冻结人群，提交审批", right: edit, errors: missing}, c.Submit)
 	registerOps(api, opsOperation{method: "POST", path: version + "/approve", id: "approveCampaign", summary: "确认人数，批准", right: review, errors: missing}, c.Approve)
 	registerOps(api, opsOperation{method: "POST", path: version + "/reject", id: "rejectCampaign", summary: "退回", right: review, errors: missing}, c.Reject)

@@ -36,15 +36,16 @@ type Handlers struct {
 	OpsDraft  OpsDraft
 	OpsChat   OpsChat
 
-	OpsGate     OpsGate
-	OpsSession  OpsSession
-	OpsOperator OpsOperator
-	OpsAudience OpsAudience
-	OpsPush     OpsPush
-	OpsMall     OpsMall
-	OpsPoints   OpsPoints
-	OpsCampaign OpsCampaign
-	OpsReport   OpsReport
+	OpsGate      OpsGate
+	OpsSession   OpsSession
+	OpsOperator  OpsOperator
+	OpsAudience  OpsAudience
+	OpsPush      OpsPush
+	OpsMall      OpsMall
+	OpsPoints    OpsPoints
+	OpsCampaign  OpsCampaign
+	OpsRehearsal OpsRehearsal
+	OpsReport    OpsReport
 
 	TrustedProxies []string
 	Log            *slog.Logger

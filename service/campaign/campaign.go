@@ -18,7 +18,7 @@
 //   - what happened to a member counts once for a step (step, member, ref).
 //
 // Tables: campaign, campaign_version, campaign_occurrence, campaign_signal,
-// campaign_watch. Redis keys: none.
+// campaign_watch, campaign_rehearsal. Redis keys: none.
 package campaign
 
 import (

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,14 +15,10 @@ import (
 
 	"kaimenhong/config"
 	"kaimenhong/model"
-	"kaimenhong/model/fault"
 	"kaimenhong/model/schema"
 	"kaimenhong/service/campaign"
 	"kaimenhong/service/redpacket"
 )
-
-// errNotFrozen tells that there is nobody to rehearse with.
-var errNotFrozen = fault.New(fault.Conflict, "campaign.not_frozen", "方案还没有提交审批，人群尚未冻结，不能预演")
 
 // Behaviour is the model by which a rehearsal lets people act. It is stated with the
 // result, for it is an assumption and no forecast.
@@ -48,6 +45,23 @@ const (
 // Redis within the process and a stand-in for WeChat. The real book is read and not
 // written, and nothing is left behind. The result says what would happen.
 func Rehearse(ctx context.Context, cfg config.Config, real model.Clock, id model.ID, version int, b Behaviour) (r Rehearsal, err error) {
+	from, err := OpenDatabase(ctx, cfg)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, from.Close()) }()
+	return rehearse(ctx, cfg, from, real, wish{id, version, b, func(model.Millis, int) {}})
+}
+
+// wish is what is to be rehearsed; told hears how far it is after each round.
+type wish struct {
+	campaign  model.ID
+	version   int
+	behaviour Behaviour
+	told      func(at model.Millis, messages int)
+}
+
+func rehearse(ctx context.Context, cfg config.Config, from *sql.DB, real model.Clock, w wish) (r Rehearsal, err error) {
 	dir, err := os.MkdirTemp("", "kaimenhong-rehearsal-")
 	if err != nil {
 		return r, err
@@ -56,7 +70,7 @@ func Rehearse(ctx context.Context, cfg config.Config, real model.Clock, id model
 	scratch := cfg
 	scratch.Database.DSN = config.Secret("sqlite:" + filepath.Join(dir, "rehearsal.db"))
 	scratch.Redis = config.Redis{Addrs: []string{config.EmbeddedRedis}}
-	if version, err = fill(ctx, cfg, scratch, id, version); err != nil {
+	if w.version, err = fill(ctx, from, scratch, w.campaign, w.version); err != nil {
 		return r, err
 	}
 	var ahead atomic.Int64
@@ -81,7 +95,7 @@ func Rehearse(ctx context.Context, cfg config.Config, real model.Clock, id model
 	}
 	defer func() { err = errors.Join(err, a.Close(context.WithoutCancel(ctx))) }()
 	s := &stage{
-		a: a, id: id, version: version, outside: outside, behaviour: b, seen: map[model.ID]bool{}, refused: map[string]int{},
+		a: a, id: w.campaign, version: w.version, outside: outside, behaviour: w.behaviour, told: w.told, seen: map[model.ID]bool{}, refused: map[string]int{},
 		pass: func(d time.Duration) { ahead.Add(int64(d)) },
 	}
 	return s.play(ctx)
@@ -89,12 +103,7 @@ func Rehearse(ctx context.Context, cfg config.Config, real model.Clock, id model
 
 // fill makes the scratch book and answers which version it holds, approved and not
 // live yet.
-func fill(ctx context.Context, cfg, scratch config.Config, id model.ID, version int) (int, error) {
-	from, err := OpenDatabase(ctx, cfg)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = from.Close() }()
+func fill(ctx context.Context, from *sql.DB, scratch config.Config, id model.ID, version int) (int, error) {
 	into, err := OpenDatabase(ctx, scratch)
 	if err != nil {
 		return 0, err
@@ -114,7 +123,7 @@ func fill(ctx context.Context, cfg, scratch config.Config, id model.ID, version 
 		return 0, fmt.Errorf("find the version: %w", err)
 	}
 	if frozen == 0 {
-		return 0, errNotFrozen
+		return 0, campaign.ErrNotFrozen
 	}
 	if err := (copier{from, into}).campaign(ctx, id, version, model.ID(frozen)); err != nil {
 		return 0, err
@@ -137,6 +146,7 @@ type stage struct {
 	version   int
 	outside   *standIn
 	behaviour Behaviour
+	told      func(at model.Millis, messages int)
 	pass      func(time.Duration)
 
 	game    redpacket.GameID
@@ -171,6 +181,7 @@ func (s *stage) play(ctx context.Context) (Rehearsal, error) {
 		if err != nil {
 			return s.result, err
 		}
+		s.told(model.At(s.a.now()), int(s.outside.count()))
 		if ended {
 			break
 		}

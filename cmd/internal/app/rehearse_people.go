@@ -206,12 +206,7 @@ func (r Rehearsal) Write(w io.Writer) error {
 	}
 	say("\n三、配额（按天和渠道）")
 	for _, day := range slices.Sorted(maps.Keys(r.Days)) {
-		for _, limit := range slices.SortedFunc(maps.Values(standInQuotas), func(a, b struct {
-			channel string
-			day     int
-		}) int {
-			return a.day - b.day
-		}) {
+		for _, limit := range slices.SortedFunc(maps.Values(standInQuotas), standInQuota.compare) {
 			if n := r.Days[day][limit.channel]; n > 0 {
 				say("  %s  %s  %d / %d", day, limit.channel, n, limit.day)
 			}

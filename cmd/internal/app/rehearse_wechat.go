@@ -21,13 +21,16 @@ type standIn struct {
 	hours map[model.Millis]int         // by hour
 }
 
+// standInQuota is what WeChat allows by a channel a day.
+type standInQuota struct {
+	channel string
+	day     int
+}
+
 // standInQuotas are WeChat's for a certified account, by path.
 //
 // developers.weixin.qq.com/doc/offiaccount/Message_Management/API_Call_Limits.html
-var standInQuotas = map[string]struct {
-	channel string
-	day     int
-}{
+var standInQuotas = map[string]standInQuota{
 	"/cgi-bin/message/custom/send":       {"客服消息", 500_000},
 	"/cgi-bin/message/template/send":     {"模板消息", 100_000},
 	"/cgi-bin/message/subscribe/bizsend": {"公众号订阅通知", 100_000},

@@ -213,6 +213,15 @@ func (o office) campaigns() {
 	o.wang.Does("GET", version, nil, http.StatusOK).Into(o.w, &now)
 	o.one(o.wang, "PUT", version, map[string]any{"edits": now.Edits, "plan": plan})
 	o.one(o.li, "POST", version+"/approve", map[string]any{"people": submit()})
+	rehearsal := o.one(o.wang, "POST", version+"/rehearsals", map[string]any{})
+	o.w.Until("the plan is rehearsed", func() bool {
+		var r struct{ State, Why string }
+		o.li.Does("GET", "/rehearsals/"+named(rehearsal, "id"), nil, http.StatusOK).Into(o.w, &r)
+		if r.State == "failed" || r.State == "cut" {
+			o.t.Fatalf("the rehearsal is %s: %s", r.State, r.Why)
+		}
+		return r.State == "done"
+	})
 	o.one(o.wang, "POST", version+"/schedule", nil)
 	member := named(o.one(o.wang, "POST", "/members/search", map[string]any{"phone": "13800001001"}), "memberId")
 	o.reads(o.li, one+"/why?memberId="+member, "他在活动的人群中")

@@ -235,6 +235,43 @@ func (f *festival) rehearses() {
 	if r.Progress.Campaign.State != "finished" || r.People != selected || r.Tapped == 0 || r.Filled == 0 || f.rehearsed[model.DeliverySent] == 0 {
 		f.t.Errorf("the rehearsal ended %s with %v", r.Progress.Campaign.State, f.rehearsed)
 	}
+	f.rehearsesByAPI(r)
+}
+
+// rehearsesByAPI lets a replica do the same, for those who have no command line.
+func (f *festival) rehearsesByAPI(by app.Rehearsal) {
+	f.t.Helper()
+	version := "/campaigns/" + f.id + "/versions/1"
+	var r struct {
+		ID, State, Why string
+		Result         struct {
+			People, Tapped, Opened int64
+			Outcomes               []struct {
+				State  model.DeliveryState
+				People int64
+			}
+			Hours, Quotas, Budget []map[string]any
+		}
+	}
+	f.planner.Does("POST", version+"/rehearsals", map[string]any{}, http.StatusAccepted).Into(f.w, &r)
+	f.until("the rehearsal ends", func() bool {
+		f.checker.Does("GET", "/rehearsals/"+r.ID, nil, http.StatusOK).Into(f.w, &r)
+		return r.State != "waiting" && r.State != "running"
+	})
+	got := map[model.DeliveryState]int64{}
+	for _, o := range r.Result.Outcomes {
+		got[o.State] += o.People
+	}
+	if r.State != "done" || !maps.Equal(got, f.rehearsed) || r.Result.People != selected || r.Result.Tapped != int64(by.Tapped) || r.Result.Opened != int64(by.Opened) {
+		f.t.Errorf("the API rehearsed %+v with %v, the command line %d, %d and %v", r, got, by.Tapped, by.Opened, f.rehearsed)
+	}
+	if len(r.Result.Hours) == 0 || len(r.Result.Quotas) == 0 || len(r.Result.Budget) == 0 {
+		f.t.Errorf("the rehearsal tells nothing over time: %+v", r.Result)
+	}
+	var v struct{ Rehearsal struct{ ID, State string } }
+	if f.checker.Does("GET", version, nil, http.StatusOK).Into(f.w, &v); v.Rehearsal.ID != r.ID || v.Rehearsal.State != "done" {
+		f.t.Errorf("beside the plan stands %+v, want rehearsal %s", v.Rehearsal, r.ID)
+	}
 }
 
 // progress is what the API tells of the campaign: its state, and people by step,

@@ -44,6 +44,27 @@ type CampaignOccurrence struct {
 	StagedAt     int64
 }
 
+type CampaignRehearsal struct {
+	ID          int64
+	CampaignID  int64
+	Version     int32
+	Slot        int64
+	State       string
+	Why         string
+	Tap         int32
+	OpenPot     int32
+	Help        int32
+	StartedBy   int64
+	CreatedAt   int64
+	BeganAt     int64
+	EndedAt     int64
+	ReachedAt   int64
+	Messages    int64
+	LeaseToken  string
+	LeasedUntil int64
+	Result      string
+}
+
 type CampaignReport struct {
 	CampaignID int64
 	Run        int64
