@@ -77,6 +77,10 @@ type Sheet struct {
 	Heads []string
 	// Line is the line of what Read answered last, from 1.
 	Line int64
+	// Lines is how many lines there are, the heading among them: of a text counted, of a
+	// workbook what it says of itself; 0 when it does not. It is for telling how far a
+	// reader is, and may be off.
+	Lines int64
 	// Workbook tells a workbook from a text.
 	Workbook bool
 
@@ -156,6 +160,7 @@ func (s *Sheet) workbook(f *os.File, unpacked int64) error {
 	if err := bomb(f, unpacked); err != nil {
 		return err
 	}
+	s.Lines = dimension(f)
 	book, err := excelize.OpenReader(f, excelize.Options{UnzipSizeLimit: unpacked, UnzipXMLSizeLimit: maxPart, RawCellValue: true})
 	if err != nil {
 		return ErrFormat.With(err)
@@ -190,6 +195,9 @@ func (s *Sheet) workbook(f *os.File, unpacked int64) error {
 func (s *Sheet) csv(f *os.File) error {
 	utf, err := isUTF8(f)
 	if err != nil {
+		return err
+	}
+	if s.Lines, err = lines(f); err != nil {
 		return err
 	}
 	buffered := bufio.NewReaderSize(f, 64<<10)

@@ -36,7 +36,7 @@ func haltOf(f db.AudienceImport) ImportState { return ImportState(f.Halt.String)
 
 func (a *Audience) stands(f db.AudienceImport) Import {
 	i := Import{
-		ID: model.ID(f.ID), Name: f.Name, Operator: model.ID(f.OperatorID), AsOf: model.Millis(f.AsOf), Line: f.DoneLine, Total: f.Total,
+		ID: model.ID(f.ID), Name: f.Name, Operator: model.ID(f.OperatorID), AsOf: model.Millis(f.AsOf), Line: f.DoneLine, Lines: f.FileLines.Int64, Total: f.Total,
 		Added: f.Added, Changed: f.Changed, Refused: f.Refused, CreatedAt: model.Millis(f.CreatedAt), DoneAt: model.Millis(f.DoneAt),
 	}
 	switch {
@@ -68,6 +68,9 @@ func (i Import) sentence() string {
 		return "已取消。" + saved + "（不会撤回）；其余未导入。要重新导入，请上传文件"
 	case ImportInterrupted:
 		return "已中断。" + saved + "；其余未导入。请再次上传同一文件，会从下一行继续"
+	}
+	if i.Lines > i.Line && i.Line > 0 {
+		return fmt.Sprintf("正在导入，约%d%%。%s", i.Line*100/i.Lines, saved)
 	}
 	return "正在导入。" + saved
 }

@@ -42,7 +42,7 @@ func midway(t *testing.T, db *sql.DB, halt func(a *audience.Audience, id model.I
 	}()
 	<-stuck
 	list, _, err := a.Imports(t.Context(), "", 10)
-	if err != nil || len(list) == 0 || list[0].State != audience.ImportRunning {
+	if err != nil || len(list) == 0 || list[0].State != audience.ImportRunning || list[0].Lines != 101 {
 		t.Fatalf("Imports = %+v, %v, want one that is running", list, err)
 	}
 	said, err := halt(a, list[0].ID)

@@ -42,6 +42,7 @@ type Import struct {
 	Operator  model.ID     `json:"operator"`
 	AsOf      model.Millis `json:"asOf"`
 	Line      int64        `json:"line"`    // the last line that is saved
+	Lines     int64        `json:"lines"`   // of the file, about: how far Line has to go; 0 when nobody knows
 	Total     int64        `json:"total"`   // lines with content
 	Added     int64        `json:"added"`   // customers that were not known
 	Changed   int64        `json:"changed"` // customers and members that were
@@ -131,7 +132,7 @@ func (a *Audience) DryRun(ctx context.Context, u Upload) (DryRun, error) {
 // handed in again.
 func (a *Audience) Import(ctx context.Context, u Upload) (Import, error) {
 	return a.read(u, func(p *parser, hash string) (Import, error) {
-		standing, err := a.beginImport(ctx, u, hash, p.mapping)
+		standing, err := a.beginImport(ctx, u, hash, p)
 		if err == nil && haltOf(standing) == ImportPaused {
 			return a.stands(standing), ErrPaused.Saying("这个文件的导入已暂停在第%d行：请用“继续”再上传它，或先取消那次导入", standing.DoneLine)
 		}
@@ -214,7 +215,7 @@ func (a *Audience) release(ctx context.Context, id int64, token string) {
 }
 
 // beginImport finds or makes the row of the file with its mapping.
-func (a *Audience) beginImport(ctx context.Context, u Upload, hash string, mapping Mapping) (db.AudienceImport, error) {
+func (a *Audience) beginImport(ctx context.Context, u Upload, hash string, p *parser) (db.AudienceImport, error) {
 	now := a.nowMillis()
 	if u.AsOf < 0 || u.AsOf > now {
 		return db.AudienceImport{}, ErrAsOf
@@ -222,7 +223,7 @@ func (a *Audience) beginImport(ctx context.Context, u Upload, hash string, mappi
 	if u.AsOf == 0 {
 		u.AsOf = now
 	}
-	key, text, err := importKey(hash, mapping)
+	key, text, err := importKey(hash, p.mapping)
 	if err != nil {
 		return db.AudienceImport{}, err
 	}
@@ -233,7 +234,7 @@ func (a *Audience) beginImport(ctx context.Context, u Upload, hash string, mappi
 	name := []rune(strings.ToValidUTF8(u.Name, ""))
 	err = a.q.InsertImport(ctx, db.InsertImportParams{
 		ID: int64(a.IDs.Next()), FileHash: key, Name: string(name[:min(len(name), maxFileName)]), Mapping: text, AsOf: int64(u.AsOf),
-		OperatorID: int64(u.Operator), CreatedAt: int64(now),
+		OperatorID: int64(u.Operator), CreatedAt: int64(now), FileLines: sql.NullInt64{Int64: p.s.Lines, Valid: p.s.Lines > 0},
 	})
 	if err != nil && !sqldb.Duplicate(err) {
 		return found, fmt.Errorf("begin an import: %w", err)

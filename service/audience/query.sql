@@ -201,8 +201,8 @@ SELECT * FROM audience_import WHERE file_hash = sqlc.arg(file_hash);
 SELECT * FROM audience_import WHERE id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
 
 -- name: InsertImport :exec
-INSERT INTO audience_import (id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at)
-VALUES (sqlc.arg(id), sqlc.arg(file_hash), sqlc.arg(name), sqlc.arg(mapping), sqlc.arg(as_of), sqlc.arg(operator_id), 0, 0, 0, 0, 0, 0, '', sqlc.arg(created_at), 0);
+INSERT INTO audience_import (id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at, file_lines)
+VALUES (sqlc.arg(id), sqlc.arg(file_hash), sqlc.arg(name), sqlc.arg(mapping), sqlc.arg(as_of), sqlc.arg(operator_id), 0, 0, 0, 0, 0, 0, '', sqlc.arg(created_at), 0, sqlc.arg(file_lines));
 
 -- name: LeaseImport :execrows
 UPDATE audience_import SET leased_until = sqlc.arg(leased_until), lease_token = sqlc.arg(token)

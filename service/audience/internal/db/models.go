@@ -53,6 +53,7 @@ type AudienceImport struct {
 	CreatedAt   int64
 	DoneAt      int64
 	Halt        sql.NullString
+	FileLines   sql.NullInt64
 }
 
 type AudienceList struct {

@@ -788,7 +788,7 @@ func (q *Queries) HoldTag(ctx context.Context, name string) (int64, error) {
 }
 
 const importByHash = `-- name: ImportByHash :one
-SELECT id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at, halt FROM audience_import WHERE file_hash = ?
+SELECT id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at, halt, file_lines FROM audience_import WHERE file_hash = ?
 `
 
 func (q *Queries) ImportByHash(ctx context.Context, fileHash string) (AudienceImport, error) {
@@ -811,12 +811,13 @@ func (q *Queries) ImportByHash(ctx context.Context, fileHash string) (AudienceIm
 		&i.CreatedAt,
 		&i.DoneAt,
 		&i.Halt,
+		&i.FileLines,
 	)
 	return i, err
 }
 
 const importByID = `-- name: ImportByID :one
-SELECT id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at, halt FROM audience_import WHERE id = ?
+SELECT id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at, halt, file_lines FROM audience_import WHERE id = ?
 `
 
 func (q *Queries) ImportByID(ctx context.Context, id int64) (AudienceImport, error) {
@@ -839,6 +840,7 @@ func (q *Queries) ImportByID(ctx context.Context, id int64) (AudienceImport, err
 		&i.CreatedAt,
 		&i.DoneAt,
 		&i.Halt,
+		&i.FileLines,
 	)
 	return i, err
 }
@@ -883,7 +885,7 @@ func (q *Queries) ImportErrors(ctx context.Context, arg ImportErrorsParams) ([]I
 }
 
 const imports = `-- name: Imports :many
-SELECT id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at, halt FROM audience_import WHERE id < ? ORDER BY id DESC LIMIT ?
+SELECT id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at, halt, file_lines FROM audience_import WHERE id < ? ORDER BY id DESC LIMIT ?
 `
 
 type ImportsParams struct {
@@ -917,6 +919,7 @@ func (q *Queries) Imports(ctx context.Context, arg ImportsParams) ([]AudienceImp
 			&i.CreatedAt,
 			&i.DoneAt,
 			&i.Halt,
+			&i.FileLines,
 		); err != nil {
 			return nil, err
 		}
@@ -997,8 +1000,8 @@ func (q *Queries) InsertGone(ctx context.Context, arg InsertGoneParams) error {
 }
 
 const insertImport = `-- name: InsertImport :exec
-INSERT INTO audience_import (id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at)
-VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, '', ?, 0)
+INSERT INTO audience_import (id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at, file_lines)
+VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, '', ?, 0, ?)
 `
 
 type InsertImportParams struct {
@@ -1009,6 +1012,7 @@ type InsertImportParams struct {
 	AsOf       int64
 	OperatorID int64
 	CreatedAt  int64
+	FileLines  sql.NullInt64
 }
 
 func (q *Queries) InsertImport(ctx context.Context, arg InsertImportParams) error {
@@ -1020,6 +1024,7 @@ func (q *Queries) InsertImport(ctx context.Context, arg InsertImportParams) erro
 		arg.AsOf,
 		arg.OperatorID,
 		arg.CreatedAt,
+		arg.FileLines,
 	)
 	return err
 }
