@@ -32,7 +32,7 @@ func (d *domains) game(g ground) error {
 	d.redpacket = redpacket.New(redpacket.Stores{
 		SQL: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer, Payouts: payout.NewBook(),
 	}, g.ids, g.now, g.log, g.reg, redpacket.Options{
-		Pace: redpacket.NewRedisPace(g.stores.redis, redpacket.Paces{}), Moments: ended{d.outbox}, Audit: audit{d},
+		Pace: redpacket.NewRedisPace(g.stores.shared, redpacket.Paces{}), Moments: ended{d.outbox}, Audit: audit{d},
 	})
 	d.drain = append(d.drain, func(context.Context) error { d.redpacket.Close(); return nil })
 	d.payer = payout.New(payout.Needs{
