@@ -64,7 +64,7 @@ func plain(s string) string {
 // leads are the answers that are given elsewhere: what is said, the words on the
 // link, and what is said where no link is set up.
 var leads = map[Intent]struct{ text, label, without string }{
-	TopUp:    {"给自己或家人充话费、买流量包，几秒到账。", "点这里充值", "请在小程序或营业厅里充值，要人帮忙就发送“人工”。"},
+	TopUp:    {"充值、用积分换话费和流量，都在这里。", "点这里充值", "请在小程序或营业厅里充值，要人帮忙就发送“人工”。"},
 	Redeem:   {"积分可以换话费、流量和礼品。", "点这里兑换", "请在小程序的“积分商城”里兑换，先看积分就发送“查积分”。"},
 	Deals:    {"当前的优惠都在这里，能不能参加一看就知道。", "看看特惠", "请在小程序的“特惠”里看，要人介绍就发送“人工”。"},
 	News:     {"新套餐和新业务都在这里，换之前可以先发送“查套餐”看看现在的。", "看最新业务", "请在小程序的“业务”里看，要人推荐就发送“人工”。"},
