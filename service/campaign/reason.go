@@ -15,11 +15,18 @@ type people interface {
 	Unmet(ctx context.Context, segment model.ID, member model.MemberID) ([]string, error)
 }
 
+// former knows the ids that a person has and had: an audience that was frozen before two
+// members became one holds the id of then.
+type former interface {
+	AllIDs(ctx context.Context, id model.MemberID) ([]model.MemberID, error)
+}
+
 // Reasons tell operators how somebody stands to a campaign. Whether a push came is told
 // by the pushes.
 type Reasons struct {
 	*Campaigns
 	People people
+	Who    former
 }
 
 // Reason is how a person stands to a campaign.
@@ -48,7 +55,11 @@ func (r Reasons) Why(ctx context.Context, id model.ID, member model.MemberID) (R
 		return out, err
 	}
 	if v.Frozen != 0 {
-		in, err := r.Happened.Among(ctx, v.Frozen, []model.MemberID{member})
+		ids, err := r.Who.AllIDs(ctx, member)
+		if err != nil {
+			return out, err
+		}
+		in, err := r.Happened.Among(ctx, v.Frozen, ids)
 		if err != nil {
 			return out, fmt.Errorf("look for a member in a frozen audience: %w", err)
 		}

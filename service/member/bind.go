@@ -313,6 +313,24 @@ func everyID(ctx context.Context, q *db.Queries, id model.MemberID) ([]int64, er
 	return append(merged, int64(id)), err
 }
 
+// AllIDs are whom a member was: his own id, to which a former one leads, and those of all
+// who were joined with him, at most 101. Errors: ErrUnknown.
+func (m *Members) AllIDs(ctx context.Context, id model.MemberID) ([]model.MemberID, error) {
+	id, err := m.Resolve(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	all, err := everyID(ctx, m.q, id)
+	if err != nil {
+		return nil, fmt.Errorf("list the ids of a member: %w", err)
+	}
+	ids := make([]model.MemberID, len(all))
+	for i, one := range all {
+		ids[i] = model.MemberID(one)
+	}
+	return ids, nil
+}
+
 // BoundBy tells whether the request bound a number to the member, or had that done
 // by another copy of itself. Errors: ErrUnknown.
 func (m *Members) BoundBy(ctx context.Context, id model.MemberID, request model.RequestID) (bool, error) {

@@ -67,6 +67,14 @@ func TestTwoMembersOfOneUnionIDBecomeOneOnce(t *testing.T) {
 		if err != nil || got.ID != older.ID || got.Phone != phone(2) || !got.Follows || got.Source != "scene-7" || got.OpenID != "oProgram" {
 			t.Fatalf("the old id leads to %+v, %v, want the older with the later number", got, err)
 		}
+		for _, id := range []model.MemberID{older.ID, newer.ID} {
+			if all, err := w.AllIDs(t.Context(), id); err != nil || len(all) != 2 || all[0] != newer.ID || all[1] != older.ID {
+				t.Errorf("AllIDs(%s) = %v, %v, want both", id, all, err)
+			}
+		}
+		if _, err := w.AllIDs(t.Context(), 404); !errors.Is(err, ErrUnknown) {
+			t.Errorf("AllIDs of nobody = %v, want ErrUnknown", err)
+		}
 		if agrees, err := w.Agrees(t.Context(), newer.ID, Marketing); err != nil || !agrees {
 			t.Errorf("consent after the merge = %v, %v, want it kept", agrees, err)
 		}

@@ -119,10 +119,10 @@ ORDER BY dispatch_id, variant, channel, state, why;
 SELECT * FROM push_delivery WHERE campaign_id = ? AND id > sqlc.arg(after) ORDER BY id LIMIT ?;
 
 -- name: DeliveriesTo :many
-SELECT * FROM push_delivery WHERE member_id = ? AND id < sqlc.arg(below) ORDER BY id DESC LIMIT ?;
+SELECT * FROM push_delivery WHERE member_id IN (sqlc.slice(members)) AND id < sqlc.arg(below) ORDER BY id DESC LIMIT ?;
 
 -- name: DeliveriesToIn :many
-SELECT * FROM push_delivery WHERE member_id = ? AND campaign_id = ? ORDER BY id LIMIT ?;
+SELECT * FROM push_delivery WHERE member_id IN (sqlc.slice(members)) AND campaign_id = sqlc.arg(campaign_id) ORDER BY id LIMIT ?;
 
 -- name: Delivery :one
 SELECT * FROM push_delivery WHERE id = ?;

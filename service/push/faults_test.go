@@ -306,7 +306,7 @@ func TestReportsAndTapsRefineWhatWasSent(t *testing.T) {
 			byID[k.id] = k
 		}
 		for id, want := range map[string]string{"1": "微信已确认送达", "2": "微信报告送达失败", "3": "拒收", "4": "已用小程序订阅消息发送。"} {
-			told, err := r.WhyNot(t.Context(), byID[id].member, 7)
+			told, err := r.WhyNot(t.Context(), []model.MemberID{byID[id].member}, 7)
 			if err != nil || len(told) != 1 || told[0].State != model.DeliverySent || !strings.Contains(told[0].Sentence, want) {
 				t.Errorf("message %s is told as %+v, %v, want %s", id, told, err, want)
 			}
@@ -344,7 +344,7 @@ func TestWhyNotSaysWhy(t *testing.T) {
 		r.stage(t, d)
 		expect := func(member model.MemberID, want string) {
 			t.Helper()
-			told, err := r.WhyNot(t.Context(), member, 7)
+			told, err := r.WhyNot(t.Context(), []model.MemberID{member}, 7)
 			if err != nil || len(told) != 1 || !strings.Contains(told[0].Sentence, want) {
 				t.Errorf("WhyNot(%d) = %+v, %v, want %q", member, told, err, want)
 			}
@@ -355,12 +355,22 @@ func TestWhyNotSaysWhy(t *testing.T) {
 		expect(m[0], "没有同意接收营销消息")
 		expect(m[1], "没有可用的发送资格")
 		expect(m[2], "已用客服消息发送")
-		if told, err := r.WhyNot(t.Context(), 404, 7); err != nil || len(told) != 0 {
+		if told, err := r.WhyNot(t.Context(), []model.MemberID{404}, 7); err != nil || len(told) != 0 {
 			t.Errorf("WhyNot of a stranger = %+v, %v", told, err)
 		}
-		all, _, err := r.Pushes(t.Context(), m[2], "", 10)
+		all, _, err := r.Pushes(t.Context(), m[2:3], "", 10)
 		if err != nil || len(all) != 1 || all[0].Campaign != 7 {
 			t.Errorf("Pushes = %+v, %v", all, err)
+		}
+		if all, err = r.WhyNot(t.Context(), m[1:3], 7); err != nil || len(all) != 2 {
+			t.Errorf("WhyNot of one who was two = %+v, %v, want both", all, err)
+		}
+		first, next, err := r.Pushes(t.Context(), m[1:3], "", 1)
+		if err != nil || len(first) != 1 || next == "" {
+			t.Fatalf("Pushes of one who was two = %+v, %q, %v", first, next, err)
+		}
+		if rest, end, err := r.Pushes(t.Context(), m[1:3], next, 1); err != nil || len(rest) != 1 || end != "" || rest[0].ID >= first[0].ID {
+			t.Errorf("Pushes, second page = %+v, %q, %v, want the older one", rest, end, err)
 		}
 	})
 }

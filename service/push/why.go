@@ -20,24 +20,25 @@ type Told struct {
 const maxTold = 200
 
 // WhyNot tells of every push of a campaign to the member why it came or did not; none
-// means that he was in none of its audiences.
-func (p *Planner) WhyNot(ctx context.Context, member model.MemberID, campaign model.ID) ([]Told, error) {
-	rows, err := p.q.DeliveriesToIn(ctx, db.DeliveriesToInParams{MemberID: int64(member), CampaignID: int64(campaign), Limit: maxTold})
+// means that he was in none of its audiences. ids are his own and his former ones: what
+// was sent stays with the id to which it was.
+func (p *Planner) WhyNot(ctx context.Context, ids []model.MemberID, campaign model.ID) ([]Told, error) {
+	rows, err := p.q.DeliveriesToIn(ctx, db.DeliveriesToInParams{Members: numbers(ids), CampaignID: int64(campaign), Limit: maxTold})
 	if err != nil {
 		return nil, fmt.Errorf("list a member's deliveries: %w", err)
 	}
 	return p.tell(ctx, rows)
 }
 
-// Pushes tells of the pushes to a member, newest first; cursor is "" or the one that
-// came with the page before. Errors: page.ErrCursor.
-func (p *Planner) Pushes(ctx context.Context, member model.MemberID, cursor string, limit int) (list []Told, next string, err error) {
+// Pushes tells of the pushes to a member by his ids, newest first; cursor is "" or the
+// one that came with the page before. Errors: page.ErrCursor.
+func (p *Planner) Pushes(ctx context.Context, ids []model.MemberID, cursor string, limit int) (list []Told, next string, err error) {
 	below, err := page.Before(cursor)
 	if err != nil {
 		return nil, "", err
 	}
 	size := page.Size(limit)
-	rows, err := p.q.DeliveriesTo(ctx, db.DeliveriesToParams{MemberID: int64(member), Below: below, Limit: size + 1})
+	rows, err := p.q.DeliveriesTo(ctx, db.DeliveriesToParams{Members: numbers(ids), Below: below, Limit: size + 1})
 	if err != nil {
 		return nil, "", fmt.Errorf("list a member's deliveries: %w", err)
 	}

@@ -58,7 +58,7 @@ type pushed struct {
 // exportPushes lists what was sent to the member.
 func (d *domains) exportPushes(ctx context.Context, member model.MemberID) ([]pushed, error) {
 	told, _, err := page.All(maxExported, func(cursor string, limit int) ([]push.Told, string, error) {
-		return d.planner.Pushes(ctx, member, cursor, limit)
+		return whys{d}.Pushes(ctx, member, cursor, limit)
 	})
 	out := make([]pushed, len(told))
 	for i, t := range told {

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	"kaimenhong/handler"
@@ -44,8 +45,38 @@ func tapKey(session string) ([]byte, error) {
 
 // pushes is the planner behind HTTP.
 func (d *domains) pushes(h *handler.Handlers) {
-	h.OpsPush = handler.OpsPush{Told: d.planner, Reasons: campaign.Reasons{Campaigns: d.campaign, People: d.audience}}
+	h.OpsPush = handler.OpsPush{Told: whys{d}, Reasons: campaign.Reasons{Campaigns: d.campaign, People: d.audience, Who: whys{d}}}
 	h.Tap = handler.Tap{Taps: tapped{d}}
+}
+
+// whys tell of pushes to a member by all the ids that he ever had.
+type whys struct{ d *domains }
+
+// AllIDs are those that the member ever had; of a customer who is no member, his alone.
+func (w whys) AllIDs(ctx context.Context, id model.MemberID) ([]model.MemberID, error) {
+	ids, err := w.d.members.AllIDs(ctx, id)
+	if errors.Is(err, member.ErrUnknown) {
+		return []model.MemberID{id}, nil
+	}
+	return ids, err
+}
+
+// WhyNot tells of the pushes of one campaign.
+func (w whys) WhyNot(ctx context.Context, id model.MemberID, campaign model.ID) ([]push.Told, error) {
+	ids, err := w.AllIDs(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return w.d.planner.WhyNot(ctx, ids, campaign)
+}
+
+// Pushes tells of all of them, in pages.
+func (w whys) Pushes(ctx context.Context, id model.MemberID, cursor string, limit int) ([]push.Told, string, error) {
+	ids, err := w.AllIDs(ctx, id)
+	if err != nil {
+		return nil, "", err
+	}
+	return w.d.planner.Pushes(ctx, ids, cursor, limit)
 }
 
 // tapped is the planner, after which the audience learns who came by a message.

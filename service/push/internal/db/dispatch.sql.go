@@ -328,17 +328,29 @@ func (q *Queries) Deliveries(ctx context.Context, arg DeliveriesParams) ([]PushD
 }
 
 const deliveriesTo = `-- name: DeliveriesTo :many
-SELECT id, dispatch_id, campaign_id, member_id, variant, shard, state, channel, why, tried, batch, called_at, changed_at, delivered_at, tapped_at FROM push_delivery WHERE member_id = ? AND id < ? ORDER BY id DESC LIMIT ?
+SELECT id, dispatch_id, campaign_id, member_id, variant, shard, state, channel, why, tried, batch, called_at, changed_at, delivered_at, tapped_at FROM push_delivery WHERE member_id IN (/*SLICE:members*/?) AND id < ? ORDER BY id DESC LIMIT ?
 `
 
 type DeliveriesToParams struct {
-	MemberID int64
-	Below    int64
-	Limit    int32
+	Members []int64
+	Below   int64
+	Limit   int32
 }
 
 func (q *Queries) DeliveriesTo(ctx context.Context, arg DeliveriesToParams) ([]PushDelivery, error) {
-	rows, err := q.db.QueryContext(ctx, deliveriesTo, arg.MemberID, arg.Below, arg.Limit)
+	query := deliveriesTo
+	var queryParams []interface{}
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Below)
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
 	if err != nil {
 		return nil, err
 	}
@@ -377,17 +389,29 @@ func (q *Queries) DeliveriesTo(ctx context.Context, arg DeliveriesToParams) ([]P
 }
 
 const deliveriesToIn = `-- name: DeliveriesToIn :many
-SELECT id, dispatch_id, campaign_id, member_id, variant, shard, state, channel, why, tried, batch, called_at, changed_at, delivered_at, tapped_at FROM push_delivery WHERE member_id = ? AND campaign_id = ? ORDER BY id LIMIT ?
+SELECT id, dispatch_id, campaign_id, member_id, variant, shard, state, channel, why, tried, batch, called_at, changed_at, delivered_at, tapped_at FROM push_delivery WHERE member_id IN (/*SLICE:members*/?) AND campaign_id = ? ORDER BY id LIMIT ?
 `
 
 type DeliveriesToInParams struct {
-	MemberID   int64
+	Members    []int64
 	CampaignID int64
 	Limit      int32
 }
 
 func (q *Queries) DeliveriesToIn(ctx context.Context, arg DeliveriesToInParams) ([]PushDelivery, error) {
-	rows, err := q.db.QueryContext(ctx, deliveriesToIn, arg.MemberID, arg.CampaignID, arg.Limit)
+	query := deliveriesToIn
+	var queryParams []interface{}
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.CampaignID)
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
 	if err != nil {
 		return nil, err
 	}
