@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
@@ -118,8 +119,12 @@ func New(reads reader, records recorder, stores Stores, now model.Clock, log *sl
 	if opts.Fresh < 0 || opts.Fresh > MaxFresh {
 		return nil, fmt.Errorf("account: a value is fresh for at most %s, not %s", MaxFresh, opts.Fresh)
 	}
+	index, err := remembered(stores.Index, opts.Entries)
+	if err != nil {
+		return nil, fmt.Errorf("make the account service: %w", err)
+	}
 	s := &Service{
-		opts: opts, now: now, log: log, db: stores.DB, queries: db.New(stores.DB), redis: stores.Redis, sealer: stores.Sealer, index: stores.Index,
+		opts: opts, now: now, log: log, db: stores.DB, queries: db.New(stores.DB), redis: stores.Redis, sealer: stores.Sealer, index: index,
 		epochs: &epochs{},
 		reads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "account_reads_total", Help: "Answers about a number by kind and by where they came from.",
@@ -133,11 +138,27 @@ func New(reads reader, records recorder, stores Stores, now model.Clock, log *sl
 			return nil, fmt.Errorf("make the account service: %w", err)
 		}
 	}
-	var err error
 	if s.writer, err = newWriter(s); err != nil {
 		return nil, fmt.Errorf("make the account service: %w", err)
 	}
 	return s, s.shelve(reads, records)
+}
+
+// remembered is index with the answers of late: a keyed hash takes as long as reading a
+// whole account from memory, and every answer asks for it more than once.
+func remembered(index func(model.Phone) string, entries int) (func(model.Phone) string, error) {
+	known, err := otter.New(&otter.Options[model.Phone, string]{MaximumSize: entries})
+	if err != nil {
+		return nil, err
+	}
+	return func(p model.Phone) string {
+		hash, ok := known.GetIfPresent(p)
+		if !ok {
+			hash = index(p)
+			known.Set(p, hash)
+		}
+		return hash
+	}, nil
 }
 
 // shelve makes one cache a kind.

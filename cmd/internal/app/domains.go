@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kaimenhong/config"
@@ -105,12 +104,9 @@ func (d *domains) outside(g ground) (err error) {
 	if d.carrier, err = newCarrier(g.cfg, g.now, g.log, g.reg, g.traces.outgoing("carrier", false)); err != nil {
 		return err
 	}
-	index, err := accountIndex(g.sealer)
-	if err != nil {
-		return err
-	}
 	d.account, err = account.New(d.carrier, d.carrier, account.Stores{
-		DB: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer, Index: index,
+		DB: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer,
+		Index: func(p model.Phone) string { return g.sealer.IndexText(p.Digits(), "account") },
 	}, g.now, g.log, g.reg, account.Options{Load: accountLoad})
 	if err != nil {
 		return fmt.Errorf("account: %w", err)
@@ -118,24 +114,6 @@ func (d *domains) outside(g ground) (err error) {
 	d.background = append(d.background, d.account.Run)
 	d.outbox = outbox.New(g.stores.db, g.ids, g.now, g.log, g.reg, outbox.Options{})
 	return nil
-}
-
-// accountIndex is a number's blind index. A number that asks once asks again, so those
-// of late are remembered: a keyed hash costs as much as reading the whole account from
-// memory.
-func accountIndex(sealer *seal.Sealer) (func(model.Phone) string, error) {
-	known, err := otter.New(&otter.Options[model.Phone, string]{MaximumSize: maxHeld})
-	if err != nil {
-		return nil, fmt.Errorf("remember blind indexes: %w", err)
-	}
-	return func(p model.Phone) string {
-		index, ok := known.GetIfPresent(p)
-		if !ok {
-			index = sealer.IndexText(p.Digits(), "account")
-			known.Set(p, index)
-		}
-		return index
-	}, nil
 }
 
 // accountLoad bounds what the carrier is asked for one answer, which is two calls for
