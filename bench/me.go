@@ -20,6 +20,7 @@ import (
 
 	"kaimenhong/handler"
 	"kaimenhong/model"
+	"kaimenhong/model/redisdb"
 	"kaimenhong/model/seal"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/account"
@@ -298,7 +299,7 @@ func meServer(ctx context.Context, h *house) (http.Handler, []string, error) {
 	}
 	go known.Run(ctx)
 	members, err := member.New(member.Deps{
-		DB: h.db, Redis: h.redis, Sealer: sealer, Outbox: noPromise{}, SMS: mePlatform{}, Carrier: known, IDs: ids, Now: time.Now, Log: log, Metrics: reg,
+		DB: h.db, Redis: redisdb.Share(h.redis), Sealer: sealer, Outbox: noPromise{}, SMS: mePlatform{}, Carrier: known, IDs: ids, Now: time.Now, Log: log, Metrics: reg,
 	}, member.Options{})
 	if err != nil {
 		return nil, nil, err
