@@ -123,6 +123,9 @@ func TestAPersonaChatsThroughTheControl(t *testing.T) {
 	if !p.Follows || p.CanReceive != 3 {
 		t.Errorf("after following: %+v", p)
 	}
+	if greeted := w.chat(id); greeted[len(greeted)-1].Text != "听到subscribe" { // callbacks keep no order
+		t.Errorf("the chat begins with %+v", greeted)
+	}
 	w.do("POST", "/control/personas/"+id+"/messages", map[string]string{"text": "查话费"}, nil, 204)
 	bubbles := w.chat(id)
 	if got := bubbles[len(bubbles)-1]; got.Text != "听到查话费" || got.Channel != "passive" {
