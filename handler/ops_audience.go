@@ -6,12 +6,12 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
 	"kaimenhong/model/page"
+	"kaimenhong/model/sheet"
 	crowd "kaimenhong/service/audience"
 )
 
@@ -151,20 +151,12 @@ func (h OpsAudience) ImportErrorsFile(ctx context.Context, in *ByID) (*fileAnswe
 	}
 	lines := [][]string{{"行号", "原因"}}
 	for _, e := range refused {
-		lines = append(lines, []string{strconv.FormatInt(e.Line, 10), inert(e.Text)})
+		lines = append(lines, []string{strconv.FormatInt(e.Line, 10), sheet.Inert(e.Text)})
 	}
 	if err := w.WriteAll(lines); err != nil {
 		return nil, err
 	}
 	return &fileAnswer{"text/csv; charset=utf-8", `attachment; filename="import-` + in.id().String() + `-errors.csv"`, out.Bytes()}, nil
-}
-
-// inert is a text that no spreadsheet takes for a formula.
-func inert(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }
 
 // Purchases counts a file of what people bought.

@@ -114,3 +114,17 @@ func FuzzATableEnds(f *testing.F) {
 		}
 	})
 }
+
+func TestNoTextIsTakenForAFormula(t *testing.T) {
+	for s, formula := range map[string]bool{
+		"": false, "王小明": false, "1+1": false, "'=1": false, "\xff": false,
+		"=1+1": true, "+86": true, "-1": true, "@SUM": true, "\t=1": true, "\r=1": true, "＝1": true, "＠张": true,
+	} {
+		if sheet.Formula(s) != formula {
+			t.Errorf("Formula(%q) = %v, want %v", s, !formula, formula)
+		}
+		if inert := sheet.Inert(s); sheet.Formula(inert) || !strings.HasSuffix(inert, s) || !formula && inert != s {
+			t.Errorf("Inert(%q) = %q", s, inert)
+		}
+	}
+}

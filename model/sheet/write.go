@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 )
 
 // Table is one sheet of a workbook: its name, at most 31 characters, and its rows. A
@@ -90,4 +92,19 @@ func escaped(s string) string {
 	var b bytes.Buffer
 	_ = xml.EscapeText(&b, []byte(s)) // a buffer takes everything
 	return b.String()
+}
+
+// Formula tells whether a program may take a text for a formula, also one that it read
+// from a CSV file or that has full-width signs.
+func Formula(s string) bool {
+	first, _ := utf8.DecodeRuneInString(s)
+	return strings.ContainsRune("=+-@\t\r＝＋－＠", first)
+}
+
+// Inert is a text that no program takes for a formula.
+func Inert(s string) string {
+	if Formula(s) {
+		return "'" + s
+	}
+	return s
 }

@@ -8,6 +8,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/sheet"
 )
 
 // ErrMapping is answered for a mapping that does not fit the file.
@@ -172,7 +173,7 @@ func plain(s string) error {
 	if s == "" {
 		return nil
 	}
-	if strings.ContainsRune("=+-@", rune(s[0])) {
+	if sheet.Formula(s) {
 		return fmt.Errorf("“%s”像是公式，请改为文字", short(s))
 	}
 	if !validWord(s) {

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"unicode/utf8"
 
 	"kaimenhong/model"
 	"kaimenhong/model/page"
+	"kaimenhong/model/sheet"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/audience/internal/db"
 )
@@ -271,7 +271,7 @@ func validWord(s string) bool {
 }
 
 // validName tells whether s is a word that no spreadsheet takes for a formula.
-func validName(s string) bool { return validWord(s) && !strings.ContainsRune("=+-@", rune(s[0])) }
+func validName(s string) bool { return validWord(s) && !sheet.Formula(s) }
 
 // Say is a saved segment in a sentence, and what is wrong with it, when something that
 // it names is gone. The error is the store's.

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
 	"kaimenhong/model"
+	"kaimenhong/model/sheet"
 )
 
 // Goal is what a campaign is for.
@@ -174,7 +174,7 @@ func (p *Plan) shape() error {
 	switch {
 	case p.Name == "" || utf8.RuneCountInString(p.Name) > maxName:
 		return ErrPlan.Saying("活动名称应为1到%d个字", maxName)
-	case strings.ContainsRune("=+-@", rune(p.Name[0])):
+	case sheet.Formula(p.Name):
 		return ErrPlan.Saying("活动名称不能以=、+、-、@开头，表格软件会把它当作公式")
 	case p.Goal.name() == "":
 		return ErrPlan.Saying("请选择活动目标：拉新、促活、增收或关怀")

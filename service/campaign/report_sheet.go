@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"strings"
 
 	"kaimenhong/model"
 	"kaimenhong/model/sheet"
@@ -156,20 +155,11 @@ func (b *book) rows(name string, rows [][]any) {
 	for _, row := range rows {
 		for k, v := range row {
 			if s, ok := v.(string); ok {
-				row[k] = harmless(s)
+				row[k] = sheet.Inert(s)
 			}
 		}
 	}
 	b.tables = append(b.tables, sheet.Table{Name: name, Rows: rows})
-}
-
-// harmless writes a text so that no program takes it for a formula, also when the sheet
-// is saved as CSV.
-func harmless(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r＝＋－＠", []rune(s)[0]) {
-		return "'" + s
-	}
-	return s
 }
 
 // Filename is what the workbook is called.

@@ -29,6 +29,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/sheet"
 	"kaimenhong/service/material/internal/db"
 )
 
@@ -204,7 +205,7 @@ func (m *Materials) millis() int64 { return int64(model.At(m.Now())) }
 // plain tells whether a name of 1…n characters can be kept: on one line, without
 // control characters, and nothing that a spreadsheet would take for a formula.
 func plain(s string, n int) bool {
-	if s == "" || strings.TrimSpace(s) != s || utf8.RuneCountInString(s) > n || strings.ContainsRune("=+-@＝＋－＠", []rune(s)[0]) {
+	if s == "" || strings.TrimSpace(s) != s || utf8.RuneCountInString(s) > n || sheet.Formula(s) {
 		return false
 	}
 	return unprintable(s, "") == "" && !strings.ContainsAny(s, "<>\n")
