@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kaimenhong/model"
+	"kaimenhong/model/fault"
 	"kaimenhong/service/audience"
 	"kaimenhong/service/mall"
 	"kaimenhong/service/member"
@@ -193,19 +194,45 @@ func (d *domains) observed(keep func(context.Context, model.RequestID, []byte) e
 		if err := json.Unmarshal(raw, &e); err != nil {
 			return errPayload.With(err)
 		}
-		m, err := d.members.Get(ctx, max(e.Member, e.Into), model.OfficialAccount)
+		id := max(e.Member, e.Into)
+		m, err := settled(
+			func() (model.Member, error) { return d.members.Get(ctx, id, model.OfficialAccount) },
+			func(m model.Member) error { return d.audience.Observe(ctx, m) },
+		)
 		if errors.Is(err, member.ErrUnknown) {
 			return nil // closed again, and forgotten
 		}
-		if err != nil {
-			return err
-		}
-		if err := d.audience.Observe(ctx, m); err != nil || did == "" {
+		if err != nil || did == "" {
 			return err
 		}
 		return d.audience.Did(ctx, []audience.Act{{Member: m.ID, Kind: did, At: e.At, Ref: "promise:" + string(request)}})
 	}
 }
+
+// settled takes over what is read until nothing has changed meanwhile, and returns it.
+// Promises about one member are kept beside each other: whoever read him earlier may
+// write later, but then he reads again, and the last one to write wrote what is so.
+func settled[T comparable](read func() (T, error), write func(T) error) (now T, err error) {
+	if now, err = read(); err != nil {
+		return now, err
+	}
+	for range maxSettle {
+		if err := write(now); err != nil {
+			return now, err
+		}
+		was := now
+		if now, err = read(); err != nil || now == was {
+			return now, err
+		}
+	}
+	return now, errUnsettled
+}
+
+// maxSettle bounds how often a member may change while he is looked at; the promise is
+// kept later then.
+const maxSettle = 5
+
+var errUnsettled = fault.New(fault.Unavailable, "member.unsettled", "系统繁忙，请稍后再试")
 
 // players open and help pots, and the audience learns of it.
 type players struct {
