@@ -28,8 +28,14 @@ type Behaviour struct {
 	Help float64 // of the friends whom a pot needs: each helps
 }
 
-// DefaultBehaviour is careful: most people do nothing.
-var DefaultBehaviour = Behaviour{Tap: 0.12, Open: 0.30, Help: 0.85}
+// DefaultBehaviour is the campaigns' own, in shares.
+var DefaultBehaviour = shares(campaign.DefaultBehaviour)
+
+// shares are the percent of the operators' API.
+func shares(b campaign.Behaviour) Behaviour {
+	share := func(percent int) float64 { return float64(percent) / 100 }
+	return Behaviour{share(b.Tap), share(b.Open), share(b.Help)}
+}
 
 // The bounds of a rehearsal.
 const (

@@ -14,8 +14,7 @@ import (
 // is started, so that it rehearses nothing itself.
 func (d *domains) rehearsals(g ground) error {
 	play := func(ctx context.Context, id model.ID, version int, b campaign.Behaviour, told func(model.Millis, int)) (campaign.Rehearsed, error) {
-		share := func(percent int) float64 { return float64(percent) / 100 }
-		r, err := rehearse(ctx, g.cfg, g.stores.db, g.now, wish{id, version, Behaviour{share(b.Tap), share(b.Open), share(b.Help)}, told})
+		r, err := rehearse(ctx, g.cfg, g.stores.db, g.now, wish{id, version, shares(b), told})
 		if err != nil {
 			return campaign.Rehearsed{}, err
 		}
