@@ -41,7 +41,7 @@ type guarded struct {
 // guards are all that the committed description says.
 func guards(t *testing.T) (all []guarded) {
 	t.Helper()
-	doc, err := story.Spec(t.Context())
+	doc, err := story.Spec(t.Context(), story.MembersAPI)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -170,19 +170,22 @@ func (m *Mini) Try(method, path, key string, body any) (Answer, error) {
 	return a, nil
 }
 
-// description is where the committed description lies, seen from a story.
-const description = "../../../../docs/api/openapi.yaml"
+// The committed descriptions.
+const (
+	MembersAPI   = "openapi.yaml"
+	OperatorsAPI = "ops.yaml"
+)
 
-// Spec is the committed description.
-func Spec(ctx context.Context) (*openapi3.T, error) {
+// Spec is one of the committed descriptions.
+func Spec(ctx context.Context, name string) (*openapi3.T, error) {
 	loader := openapi3.NewLoader()
 	loader.Context = ctx
-	return loader.LoadFromFile(description)
+	return loader.LoadFromFile("../../../../docs/api/" + name) // seen from a story
 }
 
 // described finds operations by their requests.
 var described = sync.OnceValues(func() (routers.Router, error) {
-	doc, err := Spec(context.Background())
+	doc, err := Spec(context.Background(), MembersAPI)
 	if err != nil {
 		return nil, err
 	}
