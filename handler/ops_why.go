@@ -25,7 +25,7 @@ type whyCampaign struct {
 	Sentence string          `json:"sentence" doc:"为什么收到，或没有收到"`
 	In       bool            `json:"inAudience" doc:"在冻结的人群中"`
 	Unmet    []string        `json:"unmet" doc:"不在人群中时，现在不符合的条件"`
-	Pushes   []opsPushItem   `json:"pushes" doc:"为他生成的每一条推送，新的在前"`
+	Pushes   []opsPushItem   `json:"pushes" doc:"为他生成的每一条推送，先生成的在前"`
 }
 
 // Why answers a person who asks why he got a campaign's message, or none.
