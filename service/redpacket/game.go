@@ -77,7 +77,8 @@ func sliceCount(r Rules) int {
 	return int(min(max(r.Budget/(potsPerSlice*r.largest()), 1), maxSlices))
 }
 
-// Game returns a game; its kill switch is at most Options.GameFresh old.
+// Game returns a game; its kill switch is at most Options.GameFresh, and the time of one
+// reading, old.
 func (e *Engine) Game(ctx context.Context, id GameID) (Game, error) {
 	return e.games.Get(ctx, id, otter.LoaderFunc[GameID, Game](e.loadGame))
 }

@@ -214,8 +214,14 @@ func (tb *table) end(t *rapid.T) {
 	}
 }
 
+// stop turns the kill switch once no pot is left to fill: the filling after a last help
+// reads the game as well, and a help that meets its reading is answered by what that
+// reading saw, which may be from before.
 func (tb *table) stop(t *rapid.T) {
-	var err error
+	_, err := tb.engine(t).FillDue(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
 	if tb.o.stopped = !tb.o.stopped; tb.o.stopped {
 		err = tb.engine(t).Stop(context.Background(), 0, tb.game.ID, "test")
 	} else {
