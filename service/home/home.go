@@ -38,7 +38,7 @@ type (
 		Plan(ctx context.Context, phone model.Phone) (model.Plan, error)
 	}
 	ledger interface {
-		PointsBalance(ctx context.Context, member model.MemberID) (model.PointsBalance, error)
+		AskBalance(member model.MemberID) func(context.Context) (model.PointsBalance, error)
 	}
 	// memory is what account answers without asking; ok is false when it has to ask.
 	memory interface {
@@ -110,9 +110,13 @@ type Screen struct {
 func (h *Home) Me(ctx context.Context, id model.MemberID) (Screen, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.opts.Deadline)
 	defer cancel()
+	points := h.Points.AskBalance(id) // beside the member, who is hardly ever another
 	who, err := h.People.Get(ctx, id, model.MiniProgram)
 	if err != nil {
 		return Screen{}, err
+	}
+	if who.ID != id {
+		points = h.Points.AskBalance(who.ID)
 	}
 	s := Screen{Member: who}
 	var wait sync.WaitGroup
@@ -126,7 +130,7 @@ func (h *Home) Me(ctx context.Context, id model.MemberID) (Screen, error) {
 	}
 	// The points are fetched here: one goroutine less, and the longest of the parts
 	// while the carrier's are in memory.
-	s.Points = part(h, "points", func() (model.PointsBalance, error) { return h.Points.PointsBalance(ctx, who.ID) })
+	s.Points = part(h, "points", func() (model.PointsBalance, error) { return points(ctx) })
 	wait.Wait() // each part ends with ctx
 	return s, nil
 }

@@ -55,8 +55,13 @@ func (w *world) Plan(context.Context, model.Phone) (model.Plan, error) {
 	return model.Plan{}, w.planErr
 }
 
-func (w *world) PointsBalance(context.Context, model.MemberID) (model.PointsBalance, error) {
-	return model.PointsBalance{Available: 88}, w.pointsErr
+func (w *world) AskBalance(member model.MemberID) func(context.Context) (model.PointsBalance, error) {
+	return func(context.Context) (model.PointsBalance, error) {
+		if member != w.who.ID {
+			return model.PointsBalance{Available: 1}, w.pointsErr
+		}
+		return model.PointsBalance{Available: 88}, w.pointsErr
+	}
 }
 
 func (w *world) Cached(model.Phone) (b model.Balance, u model.Usage, p model.Plan, ok bool) {
@@ -183,6 +188,13 @@ func TestAStrangerSeesHisPoints(t *testing.T) {
 	}
 	if _, err := h.UsageDays(t.Context(), 7, 7); !errors.Is(err, home.ErrNotBound) {
 		t.Errorf("UsageDays = %v, want %v", err, home.ErrNotBound)
+	}
+}
+
+func TestWhoBecameAnotherSeesThatOnesPoints(t *testing.T) {
+	h, _ := newHome(t, &world{who: model.Member{ID: 7}}, &strings.Builder{})
+	if s, err := h.Me(t.Context(), 6); err != nil || s.Member.ID != 7 || s.Points.Value.Available != 88 {
+		t.Errorf("Me = %+v, %v, want the points of member 7", s, err)
 	}
 }
 

@@ -50,25 +50,38 @@ func (l *Ledger) newReads() (r reads, err error) {
 	return r, nil
 }
 
-// balance reads the account of a member; found is false when he never earned.
-func (l *Ledger) balance(ctx context.Context, member int64) (row db.BalancesRow, found bool, err error) {
+// balance asks for the account of a member, and tells it when it is called; found is
+// false when he never earned.
+func (l *Ledger) balance(member int64) func(context.Context) (row db.BalancesRow, found bool, err error) {
 	now := l.now()
-	if d, ok := l.reads.details.GetIfPresent(member); ok && d.day == model.DayOf(now) && now.Sub(d.readAt).Abs() < maxDetailAge {
-		sums, found, err := l.reads.sums.Get(ctx, member)
+	kept, ok := l.reads.details.GetIfPresent(member)
+	if !ok || kept.day != model.DayOf(now) || now.Sub(kept.readAt).Abs() >= maxDetailAge {
+		return l.whole(member)
+	}
+	asked := l.reads.sums.Ask(member)
+	return func(ctx context.Context) (row db.BalancesRow, found bool, err error) {
+		sums, found, err := asked.Wait(ctx, 0)
 		if err != nil {
 			return row, false, err
 		}
-		if found && sums.Version == d.row.Version {
-			row = d.row
-			row.Balance, row.Pending, row.DueAt = sums.Balance, sums.Pending, sums.DueAt
-			return row, true, nil
+		if !found || sums.Version != kept.row.Version {
+			return l.whole(member)(ctx)
 		}
+		row = kept.row
+		row.Balance, row.Pending, row.DueAt = sums.Balance, sums.Pending, sums.DueAt
+		return row, true, nil
 	}
-	d, found, err := l.reads.whole.Get(ctx, member)
-	if err == nil && found {
-		l.reads.details.Set(member, d)
+}
+
+func (l *Ledger) whole(member int64) func(context.Context) (row db.BalancesRow, found bool, err error) {
+	asked := l.reads.whole.Ask(member)
+	return func(ctx context.Context) (row db.BalancesRow, found bool, err error) {
+		d, found, err := asked.Wait(ctx, 0)
+		if err == nil && found {
+			l.reads.details.Set(member, d)
+		}
+		return d.row, found, err
 	}
-	return d.row, found, err
 }
 
 func (l *Ledger) loadSums(ctx context.Context, members []int64) (map[int64]db.SumsRow, error) {

@@ -17,24 +17,32 @@ const maxMerged = 32
 // expires next, as of no earlier than the call: see balance.go. Only in the minutes
 // between an expiry and the job that books it there are three statements more.
 func (l *Ledger) PointsBalance(ctx context.Context, member model.MemberID) (model.PointsBalance, error) {
-	now := int64(model.At(l.now()))
-	row, found, err := l.balance(ctx, int64(member))
-	if err != nil {
-		return model.PointsBalance{}, fmt.Errorf("read the balance of member %s: %w", member, err)
-	}
-	if !found {
-		return model.PointsBalance{}, nil
-	}
-	if row.DueAt <= now {
-		if err := unsettled(ctx, db.New(l.db), int64(member), now, &row); err != nil {
-			return model.PointsBalance{}, err
+	return l.AskBalance(member)(ctx)
+}
+
+// AskBalance begins PointsBalance and returns what ends it: whoever has other things to
+// ask does so in between.
+func (l *Ledger) AskBalance(member model.MemberID) func(context.Context) (model.PointsBalance, error) {
+	now, told := int64(model.At(l.now())), l.balance(int64(member))
+	return func(ctx context.Context) (model.PointsBalance, error) {
+		row, found, err := told(ctx)
+		if err != nil {
+			return model.PointsBalance{}, fmt.Errorf("read the balance of member %s: %w", member, err)
 		}
+		if !found {
+			return model.PointsBalance{}, nil
+		}
+		if row.DueAt <= now {
+			if err := unsettled(ctx, db.New(l.db), int64(member), now, &row); err != nil {
+				return model.PointsBalance{}, err
+			}
+		}
+		b := model.PointsBalance{Available: model.Points(row.Balance), Pending: model.Points(row.Pending), SignedIn: row.SignedIn > 0}
+		if b.ExpiresAt = shown(row.FirstExpiry); b.ExpiresAt != 0 {
+			b.Expiring = model.Points(row.Expiring)
+		}
+		return b, nil
 	}
-	b := model.PointsBalance{Available: model.Points(row.Balance), Pending: model.Points(row.Pending), SignedIn: row.SignedIn > 0}
-	if b.ExpiresAt = shown(row.FirstExpiry); b.ExpiresAt != 0 {
-		b.Expiring = model.Points(row.Expiring)
-	}
-	return b, nil
 }
 
 // unsettled corrects a balance for what is due and not yet booked.
