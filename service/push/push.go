@@ -27,6 +27,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -69,6 +70,8 @@ var (
 	ErrQuiet = fault.New(fault.Limited, "push.quiet_hours", "夜间不发送营销消息")
 	// ErrLater: nothing was sent; the same message is told again later.
 	ErrLater = fault.New(fault.Unavailable, "push.later", "消息暂时无法发送，请稍后再试")
+	// ErrSending comes with ErrLater while somebody else is sending the message.
+	ErrSending = errors.New("it is being sent")
 )
 
 // What push needs of other domains.

@@ -114,7 +114,7 @@ func (p *Pusher) tell(ctx context.Context, member model.MemberID, row db.Message
 	case Pending:
 	case Sending:
 		if model.Millis(row.LeaseUntil) > now {
-			return Outcome{}, ErrLater.With(errors.New("it is being sent"))
+			return Outcome{}, ErrLater.With(ErrSending)
 		}
 		return p.settle(ctx, row.ID, Sending, Outcome{State: Unknown, Channel: Channel(row.Channel), Why: "push.died"})
 	default:

@@ -92,8 +92,8 @@ func TestAMessageThatDiedWhileItWasSentIsNeverSentAgain(t *testing.T) {
 				must(t, p.Touched(t.Context(), alice, push.Messaged, model.At(noon)))
 				n := notice("dies", push.Transactional)
 				dies(t, p, w, n)
-				if got, err := p.Tell(t.Context(), alice, n); !errors.Is(err, push.ErrLater) {
-					t.Errorf("told while its lease holds = %+v, %v, want %v", got, err, push.ErrLater)
+				if got, err := p.Tell(t.Context(), alice, n); !errors.Is(err, push.ErrLater) || !errors.Is(err, push.ErrSending) {
+					t.Errorf("told while its lease holds = %+v, %v, want %v, for %v", got, err, push.ErrLater, push.ErrSending)
 				}
 				lost(t, p, 0)
 				w.now = noon.Add(time.Minute)

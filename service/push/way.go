@@ -72,7 +72,7 @@ func (p *Pusher) claim(ctx context.Context, id int64, w way) (entitlement int64,
 			UpdatedAt: int64(model.At(now)), ID: id,
 		})
 		if err == nil && n == 0 {
-			return ErrLater.With(errors.New("it is being sent"))
+			return ErrLater.With(ErrSending)
 		}
 		return err
 	})

@@ -178,10 +178,13 @@ func (m *moments) Remind(ctx context.Context) (int, error) {
 		}
 		for _, p := range page {
 			after = p.Pot
-			failed = append(failed, m.say(ctx, "redpacket.ending_soon", p.Owner, p.Game, p.Pot, func(prize string) (string, string, string) {
+			err := m.say(ctx, "redpacket.ending_soon", p.Owner, p.Game, p.Pot, func(prize string) (string, string, string) {
 				left := p.Helps - p.Helped
 				return fmt.Sprintf("您的红包%s截止，还差%d位好友助力就凑满%s。", until(p.EndsAt), left, prize), fmt.Sprintf("还差%d位", left), "还有2小时截止"
-			}, p.Target))
+			}, p.Target)
+			if !errors.Is(err, push.ErrSending) { // another run is at it; the next one sees what became of it
+				failed = append(failed, err)
+			}
 		}
 		if seen += len(page); len(page) < remindPage {
 			break
