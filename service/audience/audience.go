@@ -102,7 +102,7 @@ func (a *Audience) record(ctx context.Context, e model.AuditEntry) error {
 
 // Options have good defaults.
 type Options struct {
-	ImportBatch int           // lines of a file saved in one transaction; default 5,000
+	ImportBatch int           // lines of a file saved in one transaction; default 4,000
 	ImportLease time.Duration // how long an import that died is held; default 1 min
 	ImportRows  int           // lines of a file at most; default 1,000,000
 	FreezeRange int           // rows looked at in one transaction of Freeze; default 10,000
@@ -124,7 +124,7 @@ type Audience struct {
 
 // New makes the domain.
 func New(deps Deps, opts Options) (*Audience, error) {
-	opts.ImportBatch = cmp.Or(opts.ImportBatch, 5000)
+	opts.ImportBatch = cmp.Or(opts.ImportBatch, 4000)
 	opts.ImportLease = cmp.Or(opts.ImportLease, time.Minute)
 	opts.ImportRows = cmp.Or(opts.ImportRows, 1_000_000)
 	opts.FreezeRange = cmp.Or(opts.FreezeRange, 10_000)

@@ -29,14 +29,12 @@ type writer struct {
 // errMoved says that a number changed hands between being found and being locked.
 var errMoved = errors.New("a customer moved meanwhile")
 
-// ahead is how many batches wait, read, while one is saved.
-const ahead = 1
-
-// run reads and checks lines in one goroutine and saves batches in another.
+// run reads and checks lines in one goroutine and saves batches in another. Three batches
+// are in memory at most: one is read, one is laid, one is committed.
 func (w *writer) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	batches, failed := make(chan *batch, ahead), make(chan error, 1)
+	batches, failed := make(chan *batch), make(chan error, 1)
 	go func() {
 		defer close(batches)
 		for {
@@ -67,11 +65,26 @@ func (w *writer) run(ctx context.Context) error {
 	}
 }
 
-func (w *writer) saveAll(ctx context.Context, batches <-chan *batch) error {
+// saveAll saves each batch after the one before. One that can be laid is laid beside the
+// one before it.
+func (w *writer) saveAll(ctx context.Context, batches <-chan *batch) (err error) {
+	var before *laid
+	defer func() { before.giveWay() }()
 	for b := range batches {
-		if err := w.save(ctx, b); err != nil {
+		var next *laid
+		if w.mayLay(b) {
+			next = w.lay(ctx, b)
+		}
+		err, before = w.keep(ctx, before, next), next
+		if err == nil && next == nil {
+			err = w.save(ctx, b)
+		}
+		if err != nil {
 			return err
 		}
+	}
+	if err = w.keep(ctx, before, nil); err != nil {
+		return err
 	}
 	return ctx.Err()
 }
@@ -100,45 +113,54 @@ func (w *writer) save(ctx context.Context, b *batch) error {
 	for before, after := range over {
 		w.over[before] = after
 	}
-	w.done, w.refused, w.allNew = max(w.done, b.to), w.refused+b.refused, changed == 0
-	for result, n := range map[string]int64{"added": added, "changed": changed, "refused": b.refused} {
-		w.a.imported.WithLabelValues(result).Add(float64(n))
-	}
+	w.allNew = changed == 0
+	w.saved(b, added, changed)
 	return nil
 }
 
-func (w *writer) saveTx(ctx context.Context, tx *sql.Tx, b *batch, over map[int64]int64) (added, changed int64, err error) {
-	q, now := w.a.q.WithTx(tx), w.a.nowMillis()
-	advance := db.AdvanceImportParams{
-		ID: w.id, Token: w.token, Was: w.done, DoneLine: max(w.done, b.to), Total: b.total, Refused: b.refused,
-		LeasedUntil: int64(now.Add(w.a.opts.ImportLease)),
+// saved takes over that a batch is committed.
+func (w *writer) saved(b *batch, added, changed int64) {
+	w.done, w.refused = max(w.done, b.to), w.refused+b.refused
+	for result, n := range map[string]int64{"added": added, "changed": changed, "refused": b.refused} {
+		w.a.imported.WithLabelValues(result).Add(float64(n))
 	}
+}
+
+func (w *writer) saveTx(ctx context.Context, tx *sql.Tx, b *batch, over map[int64]int64) (added, changed int64, err error) {
 	known := map[string]db.CustomersByPhoneRow{}
 	if !w.allNew {
-		if known, err = w.a.customers(ctx, q, b.lines); err != nil {
+		if known, err = w.a.customers(ctx, w.a.q.WithTx(tx), b.lines); err != nil {
 			return 0, 0, err
 		}
 	}
 	if added, err = w.linesTx(ctx, tx, b, known, over); err != nil {
 		return 0, 0, err
 	}
-	changed = int64(len(b.lines)) - added
+	return added, int64(len(b.lines)) - added, w.checkpoint(ctx, tx, b, added)
+}
+
+// checkpoint writes how far the import is after a batch of which so many lines are new.
+func (w *writer) checkpoint(ctx context.Context, tx *sql.Tx, b *batch, added int64) error {
+	now := w.a.nowMillis()
+	advance := db.AdvanceImportParams{
+		ID: w.id, Token: w.token, Was: w.done, DoneLine: max(w.done, b.to), Total: b.total, Refused: b.refused,
+		Added: added, Changed: int64(len(b.lines)) - added, LeasedUntil: int64(now.Add(w.a.opts.ImportLease)),
+	}
 	var args []any
 	for _, e := range b.errors[:max(0, min(int64(len(b.errors)), MaxImportErrors-w.refused))] {
 		args = append(args, w.id, e.Line, e.Text)
 	}
 	if err := insertRows(ctx, tx, "audience_import_error", 3, args); err != nil {
-		return 0, 0, err
+		return err
 	}
-	advance.Added, advance.Changed = added, changed
 	if b.last {
 		advance.DoneAt = int64(now)
 	}
-	n, err := q.AdvanceImport(ctx, advance)
+	n, err := w.a.q.WithTx(tx).AdvanceImport(ctx, advance)
 	if err == nil && n == 0 {
 		err = ErrImporting // another worker has taken the lease over, or an operator halted it
 	}
-	return added, changed, err
+	return err
 }
 
 // linesTx saves the lines and answers how many of them are new customers.
