@@ -32,6 +32,7 @@ var audienceRows = flag.Int("audience-rows", 50_000, "people of the audience mea
 
 // audienceDB is a migrated database of its own on the server under test.
 func audienceDB(ctx context.Context) (*sql.DB, func(), error) {
+	asServe()
 	server := os.Getenv("KMH_TEST_MYSQL_DSN")
 	if server == "" {
 		return nil, nil, errors.New("KMH_TEST_MYSQL_DSN is not set: run it under .ci/with-stores")
