@@ -99,12 +99,12 @@ type Told struct {
 type (
 	// spender takes points for good and gives them back into their lots.
 	spender interface {
-		SpendTx(ctx context.Context, tx *sql.Tx, member model.MemberID, price model.Points, ref model.Ref, request model.RequestID) (model.ID, error)
+		SpendTx(ctx context.Context, tx *sql.Tx, member model.MemberID, price model.Points, ref model.Ref, title string, request model.RequestID) (model.ID, error)
 		ReverseTx(ctx context.Context, tx *sql.Tx, ref model.Ref, extendDays int, request model.RequestID) (model.Points, error)
 	}
 	// holder sets points aside while money is being paid.
 	holder interface {
-		HoldTx(ctx context.Context, tx *sql.Tx, member model.MemberID, amount model.Points, until model.Millis, ref model.Ref, request model.RequestID) (model.ID, error)
+		HoldTx(ctx context.Context, tx *sql.Tx, member model.MemberID, amount model.Points, until model.Millis, ref model.Ref, title string, request model.RequestID) (model.ID, error)
 		ConfirmTx(ctx context.Context, tx *sql.Tx, hold model.ID, amount model.Points, request model.RequestID) error
 		VoidTx(ctx context.Context, tx *sql.Tx, hold model.ID, extendDays int, request model.RequestID) error
 	}

@@ -48,7 +48,7 @@ func newPurse(t testing.TB, pool *sql.DB) *purse {
 	return &purse{t}
 }
 
-func (p *purse) SpendTx(ctx context.Context, tx *sql.Tx, member model.MemberID, price model.Points, ref model.Ref, _ model.RequestID) (model.ID, error) {
+func (p *purse) SpendTx(ctx context.Context, tx *sql.Tx, member model.MemberID, price model.Points, ref model.Ref, _ string, _ model.RequestID) (model.ID, error) {
 	result, err := tx.ExecContext(ctx, "UPDATE test_purse SET balance = balance - ? WHERE member = ? AND balance >= ?", int64(price), int64(member), int64(price))
 	if err != nil {
 		return 0, err
@@ -76,8 +76,8 @@ func (p *purse) ReverseTx(ctx context.Context, tx *sql.Tx, ref model.Ref, _ int,
 	return model.Points(n), err
 }
 
-func (p *purse) HoldTx(ctx context.Context, tx *sql.Tx, member model.MemberID, n model.Points, _ model.Millis, ref model.Ref, r model.RequestID) (model.ID, error) {
-	return p.SpendTx(ctx, tx, member, n, ref, r)
+func (p *purse) HoldTx(ctx context.Context, tx *sql.Tx, member model.MemberID, n model.Points, _ model.Millis, ref model.Ref, title string, r model.RequestID) (model.ID, error) {
+	return p.SpendTx(ctx, tx, member, n, ref, title, r)
 }
 
 func (p *purse) ConfirmTx(ctx context.Context, tx *sql.Tx, hold model.ID, n model.Points, _ model.RequestID) error {

@@ -208,14 +208,14 @@ func (m *Mall) redeemTx(ctx context.Context, tx *sql.Tx, row db.InsertRedemption
 	if row.State == string(Paying) {
 		// The mall ends the hold itself; the points' own limit comes only after it.
 		until := model.Millis(row.NextAt).Add(24 * time.Hour)
-		hold, err := m.Holder.HoldTx(ctx, tx, member, price, until, refOf(row.ID), request)
+		hold, err := m.Holder.HoldTx(ctx, tx, member, price, until, refOf(row.ID), row.Title, request)
 		if err != nil {
 			return err
 		}
 		if err := q.SetHold(ctx, db.SetHoldParams{HoldID: int64(hold), ID: row.ID}); err != nil {
 			return fmt.Errorf("set hold: %w", err)
 		}
-	} else if _, err := m.Spender.SpendTx(ctx, tx, member, price, refOf(row.ID), request); err != nil {
+	} else if _, err := m.Spender.SpendTx(ctx, tx, member, price, refOf(row.ID), row.Title, request); err != nil {
 		return err
 	}
 	n, err := q.ReserveGift(ctx, db.ReserveGiftParams{ID: row.GiftID, Version: version, MemberID: row.MemberID})

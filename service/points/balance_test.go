@@ -26,11 +26,11 @@ func TestWhatIsKeptOfABalanceIsNeverShownAfterAChange(t *testing.T) {
 			{"earn what never expires", func(f fixture) error { f.mustEarn(t, alice, "ever", 100, "e2"); return nil }},
 			{"earn of the same day", func(f fixture) error { f.mustEarn(t, alice, "month", 7, "e3"); return nil }},
 			{"sign in", func(f fixture) error { _, err := f.SignIn(t.Context(), alice); return err }},
-			{"spend", func(f fixture) error { _, err := f.Spend(t.Context(), alice, 20, bought("1"), "s1"); return err }},
+			{"spend", func(f fixture) error { _, err := f.Spend(t.Context(), alice, 20, bought("1"), "", "s1"); return err }},
 			{"give back", func(f fixture) error { _, err := f.Reverse(t.Context(), bought("1"), 0, "r1"); return err }},
 			{"hold", func(f fixture) error {
 				var err error
-				hold, err = f.Hold(t.Context(), alice, 30, model.At(c.now().Add(time.Hour)), bought("2"), "h1")
+				hold, err = f.Hold(t.Context(), alice, 30, model.At(c.now().Add(time.Hour)), bought("2"), "", "h1")
 				return err
 			}},
 			{"confirm a part", func(f fixture) error { return f.Confirm(t.Context(), hold, 10, "c1") }},

@@ -102,14 +102,14 @@ func (f fixture) sound(t *testing.T) {
 	f.mustEarn(t, alice, "month", 100, "e1")
 	f.mustEarn(t, alice, "later", 30, "e2")
 	for i, price := range []model.Points{10, 20} {
-		if _, err := f.Spend(ctx, alice, price, bought([]string{"1", "2"}[i]), model.RequestID([]string{"s1", "s2"}[i])); err != nil {
+		if _, err := f.Spend(ctx, alice, price, bought([]string{"1", "2"}[i]), "", model.RequestID([]string{"s1", "s2"}[i])); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if _, err := f.Reverse(ctx, bought("1"), 0, "r1"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Hold(ctx, alice, 5, 0, bought("3"), "h1"); err != nil {
+	if _, err := f.Hold(ctx, alice, 5, 0, bought("3"), "", "h1"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Adjust(ctx, 31, alice, 7, "补偿", "a1"); err != nil {

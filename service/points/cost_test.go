@@ -29,7 +29,7 @@ func TestSpendingCostsTheSameForEver(t *testing.T) {
 	}
 	spend := func(member model.MemberID) func(tx *sql.Tx) error {
 		return func(tx *sql.Tx) error {
-			_, err := f.SpendTx(t.Context(), tx, member, 25, bought(member.String()), "s")
+			_, err := f.SpendTx(t.Context(), tx, member, 25, bought(member.String()), "", "s")
 			return err
 		}
 	}

@@ -20,11 +20,11 @@ const (
 const refHold = "points.hold"
 
 // Hold is HoldTx in a transaction of its own.
-func (l *Ledger) Hold(ctx context.Context, member model.MemberID, amount model.Points, until model.Millis, ref model.Ref, request model.RequestID) (model.ID, error) {
+func (l *Ledger) Hold(ctx context.Context, member model.MemberID, amount model.Points, until model.Millis, ref model.Ref, title string, request model.RequestID) (model.ID, error) {
 	var id model.ID
 	err := l.inTx(ctx, kindHold, func(tx *sql.Tx) error {
 		var err error
-		id, err = l.HoldTx(ctx, tx, member, amount, until, ref, request)
+		id, err = l.HoldTx(ctx, tx, member, amount, until, ref, title, request)
 		return err
 	})
 	return id, err
@@ -32,14 +32,14 @@ func (l *Ledger) Hold(ctx context.Context, member model.MemberID, amount model.P
 
 // HoldTx sets points aside, soonest-expiring first, on an account of their own
 // and returns the hold. After until (0: never) VoidOverdue gives them back. ref
-// names what they are held for, once.
+// names what they are held for, once; title is as in SpendTx.
 //
 // Errors: as SpendTx.
-func (l *Ledger) HoldTx(ctx context.Context, tx *sql.Tx, member model.MemberID, amount model.Points, until model.Millis, ref model.Ref, request model.RequestID) (model.ID, error) {
+func (l *Ledger) HoldTx(ctx context.Context, tx *sql.Tx, member model.MemberID, amount model.Points, until model.Millis, ref model.Ref, title string, request model.RequestID) (model.ID, error) {
 	if !ref.Valid() {
 		return 0, ErrRef
 	}
-	t := taking{member: int64(member), kind: kindHold, amount: int64(amount), to: accountHold, ref: ref, reason: "积分冻结"}
+	t := taking{member: int64(member), kind: kindHold, amount: int64(amount), to: accountHold, ref: ref, reason: redeemed("积分冻结", title)}
 	if t.amount <= 0 || amount > MaxAmount {
 		return 0, ErrAmount
 	}
@@ -109,7 +109,7 @@ func (l *Ledger) ConfirmTx(ctx context.Context, tx *sql.Tx, hold model.ID, amoun
 		lines = append(lines, line{accountHold, h.ID, p.lot, -p.amount})
 	}
 	p := posting{
-		id: id, member: h.MemberID, kind: kindConfirm, reason: "冻结积分兑换", at: now,
+		id: id, member: h.MemberID, kind: kindConfirm, reason: likewise("冻结积分兑换", h.Reason), at: now,
 		ref: model.Ref{Type: refHold, ID: fmt.Sprintf("%d/%d", h.ID, h.Confirmed)},
 	}
 	return l.post(ctx, tx, p, lines)
@@ -147,7 +147,7 @@ func (l *Ledger) VoidTx(ctx context.Context, tx *sql.Tx, hold model.ID, extendDa
 		lines = append(lines, line{accountHold, h.ID, p.lot, -p.amount})
 	}
 	p := posting{
-		id: id, member: h.MemberID, kind: kindVoid, amount: h.Remaining, reason: "积分解冻", at: now,
+		id: id, member: h.MemberID, kind: kindVoid, amount: h.Remaining, reason: likewise("积分解冻", h.Reason), at: now,
 		ref: model.Ref{Type: refHold, ID: fmt.Sprint(h.ID)},
 	}
 	return l.giveBack(ctx, tx, row, p, lines, pieces, h.Remaining, extendDays)

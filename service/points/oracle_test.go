@@ -175,7 +175,7 @@ func (m *machine) spend(t *rapid.T) {
 	request := m.request()
 	ref := model.Ref{Type: "oracle", ID: fmt.Sprint(m.member, "-", request)}
 	try := func() error {
-		_, err := m.Spend(context.Background(), m.member, n, ref, request)
+		_, err := m.Spend(context.Background(), m.member, n, ref, "", request)
 		return err
 	}
 	if err := try(); enough != (err == nil) || !enough && !errors.Is(err, ErrInsufficient) {
@@ -191,7 +191,7 @@ func (m *machine) hold(t *rapid.T) {
 	n, enough := m.price(t)
 	request := m.request()
 	ref := model.Ref{Type: "oracle", ID: fmt.Sprint(m.member, "-", request)}
-	id, err := m.Hold(context.Background(), m.member, n, 0, ref, request)
+	id, err := m.Hold(context.Background(), m.member, n, 0, ref, "", request)
 	if enough != (err == nil) || !enough && !errors.Is(err, ErrInsufficient) {
 		t.Fatalf("Hold(%d) = %v with %+v", n, err, m.balance(m.today()))
 	}

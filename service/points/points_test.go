@@ -175,17 +175,17 @@ func TestSpending(t *testing.T) {
 			{"all that is left", "j", "7", 70, nil, 0},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
-				if _, err := f.Spend(t.Context(), alice, tt.n, bought(tt.ref), tt.request); !errors.Is(err, tt.want) {
+				if _, err := f.Spend(t.Context(), alice, tt.n, bought(tt.ref), "", tt.request); !errors.Is(err, tt.want) {
 					t.Fatalf("Spend = %v, want %v", err, tt.want)
 				}
 				f.wantBalance(t, alice, tt.balance)
 			})
 		}
 		f.mustEarn(t, alice, "month", 1000, "e2")
-		if _, err := f.Spend(t.Context(), alice, 71, bought("2"), "d"); !errors.Is(err, ErrInsufficient) {
+		if _, err := f.Spend(t.Context(), alice, 71, bought("2"), "", "d"); !errors.Is(err, ErrInsufficient) {
 			t.Errorf("the refused request, repeated with enough points, = %v, want its first answer", err)
 		}
-		if _, err := f.Spend(t.Context(), bob, 1, bought("9"), "a"); !errors.Is(err, ErrInsufficient) {
+		if _, err := f.Spend(t.Context(), bob, 1, bought("9"), "", "a"); !errors.Is(err, ErrInsufficient) {
 			t.Errorf("a member without an account spends = %v", err)
 		}
 		f.wantClean(t)
@@ -221,7 +221,7 @@ func TestSoonestExpiringFirst(t *testing.T) {
 		f.mustEarn(t, alice, "ever", 10, "e1")
 		f.mustEarn(t, alice, "quarter", 20, "e2")
 		f.mustEarn(t, alice, "month", 30, "e3")
-		if _, err := f.Spend(t.Context(), alice, 45, bought("1"), "s1"); err != nil {
+		if _, err := f.Spend(t.Context(), alice, 45, bought("1"), "", "s1"); err != nil {
 			t.Fatal(err)
 		}
 		b, err := f.PointsBalance(t.Context(), alice)
@@ -241,7 +241,7 @@ func TestSoonestExpiringFirst(t *testing.T) {
 		f.wantBalance(t, alice, 15)
 		f.clock.add(60 * 24 * time.Hour)
 		f.wantBalance(t, alice, 10) // the quarter's five expired, and nobody booked it yet
-		if _, err := f.Spend(t.Context(), alice, 11, bought("2"), "s2"); !errors.Is(err, ErrInsufficient) {
+		if _, err := f.Spend(t.Context(), alice, 11, bought("2"), "", "s2"); !errors.Is(err, ErrInsufficient) {
 			t.Errorf("expired points were spent: %v", err)
 		}
 		f.wantClean(t)

@@ -125,7 +125,7 @@ INSERT INTO points_posting (id, member_id, kind, amount, source, ref_type, ref_i
 VALUES (sqlc.arg(id), sqlc.arg(member_id), sqlc.arg(kind), sqlc.arg(amount), sqlc.arg(source), sqlc.arg(ref_type), sqlc.arg(ref_id), sqlc.arg(reason), sqlc.arg(operator_id), sqlc.arg(created_at));
 
 -- name: PostingOf :one
-SELECT id, member_id, kind, amount FROM points_posting
+SELECT id, member_id, kind, amount, reason FROM points_posting
 WHERE ref_type = sqlc.arg(ref_type) AND ref_id = sqlc.arg(ref_id) AND kind = sqlc.arg(kind);
 
 -- name: Postings :many
@@ -144,7 +144,8 @@ INSERT INTO points_hold (id, member_id, posting_id, amount, confirmed, remaining
 VALUES (sqlc.arg(id), sqlc.arg(member_id), sqlc.arg(posting_id), sqlc.arg(amount), 0, sqlc.arg(amount), 'open', sqlc.arg(until_at), sqlc.arg(created_at));
 
 -- name: Hold :one
-SELECT id, member_id, posting_id, amount, confirmed, remaining, state, until_at FROM points_hold WHERE id = sqlc.arg(id);
+SELECT h.id, h.member_id, h.posting_id, h.amount, h.confirmed, h.remaining, h.state, h.until_at, p.reason
+FROM points_hold h JOIN points_posting p ON p.id = h.posting_id WHERE h.id = sqlc.arg(id);
 
 -- A hold's id is the id of the posting that made it.
 -- name: ConfirmHold :execrows

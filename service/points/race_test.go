@@ -46,16 +46,16 @@ func step(ctx context.Context, l *Ledger, seed, n uint64) (string, error) {
 		got, err := l.Earn(ctx, member, source, 2*amount, ref, request)
 		return fmt.Sprint("earned ", got), err
 	case 3, 4:
-		id, err := l.Spend(ctx, member, amount, ref, request)
+		id, err := l.Spend(ctx, member, amount, ref, "", request)
 		return fmt.Sprint("spent ", id), err
 	case 5:
-		if _, err := l.Spend(ctx, member, amount, ref, request); err != nil {
+		if _, err := l.Spend(ctx, member, amount, ref, "", request); err != nil {
 			return "", err
 		}
 		got, err := l.Reverse(ctx, ref, r.IntN(2), request)
 		return fmt.Sprint("reversed ", got), err
 	}
-	hold, err := l.Hold(ctx, member, amount, 0, ref, request)
+	hold, err := l.Hold(ctx, member, amount, 0, ref, "", request)
 	if err != nil {
 		return "", err
 	}
@@ -108,7 +108,7 @@ func TestOneRequestManyTimesAtOnce(t *testing.T) {
 		for i := range ids {
 			wg.Go(func() {
 				var err error
-				if ids[i], err = f.Spend(t.Context(), alice, 60, bought("1"), "once"); err != nil {
+				if ids[i], err = f.Spend(t.Context(), alice, 60, bought("1"), "", "once"); err != nil {
 					t.Errorf("copy %d = %v", i, err)
 				}
 			})
@@ -133,7 +133,7 @@ func TestLastPointsAreSpentOnce(t *testing.T) {
 		won := 0
 		for i := range 10 {
 			wg.Go(func() {
-				_, err := f.Spend(t.Context(), alice, 100, bought(fmt.Sprint(i)), model.RequestID(fmt.Sprint("s", i)))
+				_, err := f.Spend(t.Context(), alice, 100, bought(fmt.Sprint(i)), "", model.RequestID(fmt.Sprint("s", i)))
 				mu.Lock()
 				defer mu.Unlock()
 				if err == nil {
@@ -163,7 +163,7 @@ func TestCommitWithoutAnAnswer(t *testing.T) {
 				t.Fatal(err)
 			}
 			request := model.RequestID(fmt.Sprint("s", stands))
-			if _, err := f.SpendTx(t.Context(), tx, alice, 30, bought(string(request)), request); err != nil {
+			if _, err := f.SpendTx(t.Context(), tx, alice, 30, bought(string(request)), "", request); err != nil {
 				t.Fatal(err)
 			}
 			end := tx.Rollback
@@ -174,7 +174,7 @@ func TestCommitWithoutAnAnswer(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 2 { // the caller knows nothing and repeats
-				if _, err := f.Spend(t.Context(), alice, 30, bought(string(request)), request); err != nil {
+				if _, err := f.Spend(t.Context(), alice, 30, bought(string(request)), "", request); err != nil {
 					t.Errorf("the repeat (stands: %v) = %v", stands, err)
 				}
 			}

@@ -65,7 +65,7 @@ func (l *Ledger) ReverseTx(ctx context.Context, tx *sql.Tx, ref model.Ref, exten
 	if sum == 0 {
 		return 0, ErrNoSpend
 	}
-	p := posting{id: id, member: row.MemberID, kind: kindReverse, amount: sum, ref: ref, reason: "积分退回", at: now}
+	p := posting{id: id, member: row.MemberID, kind: kindReverse, amount: sum, ref: ref, reason: likewise("积分退回", spent.Reason), at: now}
 	err = l.giveBack(ctx, tx, row, p, []line{{accountRedeemed, 0, 0, -sum}}, pieces, 0, extendDays)
 	if errors.Is(err, ErrRefUsed) {
 		return 0, ErrReversed

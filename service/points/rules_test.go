@@ -93,7 +93,7 @@ func TestPendingPointsBecomeActive(t *testing.T) {
 			}
 		}
 		want(0, 50)
-		if _, err := f.Spend(t.Context(), alice, 1, bought("1"), "s1"); !errors.Is(err, ErrInsufficient) {
+		if _, err := f.Spend(t.Context(), alice, 1, bought("1"), "", "s1"); !errors.Is(err, ErrInsufficient) {
 			t.Errorf("pending points were spent: %v", err)
 		}
 		f.clock.add(2*day + 13*time.Hour + 59*time.Minute)
@@ -104,7 +104,7 @@ func TestPendingPointsBecomeActive(t *testing.T) {
 			t.Errorf("SettleDue = %d, %v", n, err)
 		}
 		want(50, 0)
-		if _, err := f.Spend(t.Context(), alice, 50, bought("2"), "s2"); err != nil {
+		if _, err := f.Spend(t.Context(), alice, 50, bought("2"), "", "s2"); err != nil {
 			t.Errorf("active points cannot be spent: %v", err)
 		}
 		f.wantClean(t)
@@ -151,11 +151,11 @@ func TestHolds(t *testing.T) {
 		f := newLedger(t, pool)
 		f.mustEarn(t, alice, "month", 50, "e1")
 		f.mustEarn(t, alice, "quarter", 50, "e2")
-		hold, err := f.Hold(t.Context(), alice, 70, 0, bought("1"), "h1")
+		hold, err := f.Hold(t.Context(), alice, 70, 0, bought("1"), "", "h1")
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := f.Hold(t.Context(), alice, 70, 0, bought("1"), "h1")
+		again, err := f.Hold(t.Context(), alice, 70, 0, bought("1"), "", "h1")
 		if again != hold || err != nil {
 			t.Errorf("the repeat holds %s, %v, want %s", again, err, hold)
 		}
@@ -186,7 +186,7 @@ func TestHolds(t *testing.T) {
 				f.wantBalance(t, alice, tt.balance)
 			})
 		}
-		if _, err := f.Hold(ctx, alice, 10, model.At(f.clock.now().Add(time.Hour)), bought("2"), "h2"); err != nil {
+		if _, err := f.Hold(ctx, alice, 10, model.At(f.clock.now().Add(time.Hour)), bought("2"), "", "h2"); err != nil {
 			t.Fatal(err)
 		}
 		f.clock.add(2 * time.Hour)
@@ -215,7 +215,7 @@ func TestPointsThatComeBackLate(t *testing.T) {
 				f.mustEarn(t, member, "month", 30, "e1")
 				f.mustEarn(t, member, "ever", 20, "e2")
 				ref := bought(tt.name)
-				if _, err := f.Spend(t.Context(), member, 50, ref, "s"); err != nil {
+				if _, err := f.Spend(t.Context(), member, 50, ref, "", "s"); err != nil {
 					t.Fatal(err)
 				}
 				f.clock.add(40 * day)
@@ -357,10 +357,10 @@ func TestJoinedMembersAreOne(t *testing.T) {
 		f.mustEarn(t, alice, "later", 40, "e2")
 		f.mustEarn(t, bob, "quarter", 5, "e1")
 		f.mustEarn(t, alice, "capped", 90, "e3")
-		if _, err := f.Spend(ctx, alice, 30, bought("1"), "s1"); err != nil {
+		if _, err := f.Spend(ctx, alice, 30, bought("1"), "", "s1"); err != nil {
 			t.Fatal(err)
 		}
-		hold, err := f.Hold(ctx, alice, 20, 0, bought("2"), "h1")
+		hold, err := f.Hold(ctx, alice, 20, 0, bought("2"), "", "h1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -374,7 +374,7 @@ func TestJoinedMembersAreOne(t *testing.T) {
 			f.wantBalance(t, bob, 145)
 			f.wantClean(t)
 		}
-		if _, err := f.Spend(ctx, bob, 30, bought("1"), "s1"); err != nil {
+		if _, err := f.Spend(ctx, bob, 30, bought("1"), "", "s1"); err != nil {
 			t.Errorf("the repeat under the new id = %v", err)
 		}
 		f.wantBalance(t, bob, 145)
@@ -407,10 +407,10 @@ func TestClosing(t *testing.T) {
 		ctx := t.Context()
 		f.mustEarn(t, alice, "month", 100, "e1")
 		f.mustEarn(t, alice, "later", 40, "e2")
-		if _, err := f.Spend(ctx, alice, 10, bought("0"), "s0"); err != nil {
+		if _, err := f.Spend(ctx, alice, 10, bought("0"), "", "s0"); err != nil {
 			t.Fatal(err)
 		}
-		hold, err := f.Hold(ctx, alice, 20, 0, bought("1"), "h1")
+		hold, err := f.Hold(ctx, alice, 20, 0, bought("1"), "", "h1")
 		if err != nil {
 			t.Fatal(err)
 		}

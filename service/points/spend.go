@@ -5,34 +5,50 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"kaimenhong/model"
 	"kaimenhong/service/points/internal/db"
 )
 
 // Spend is SpendTx in a transaction of its own.
-func (l *Ledger) Spend(ctx context.Context, member model.MemberID, price model.Points, ref model.Ref, request model.RequestID) (model.ID, error) {
+func (l *Ledger) Spend(ctx context.Context, member model.MemberID, price model.Points, ref model.Ref, title string, request model.RequestID) (model.ID, error) {
 	var id model.ID
 	err := l.inTx(ctx, kindSpend, func(tx *sql.Tx) error {
 		var err error
-		id, err = l.SpendTx(ctx, tx, member, price, ref, request)
+		id, err = l.SpendTx(ctx, tx, member, price, ref, title, request)
 		return err
 	})
 	return id, err
 }
 
 // SpendTx takes the price out of the member's lots, soonest-expiring first, and
-// returns the posting. ref names what was bought and is spent once. It costs six
-// statements, however many lots and entries stand behind the member.
+// returns the posting. ref names what was bought and is spent once; title is what it is
+// called in the member's history, cut at 200 characters. It costs six statements, however
+// many lots and entries stand behind the member.
 //
 // Errors: ErrInsufficient (stored, its text says how much is missing), ErrAmount,
 // ErrRef, ErrRefUsed, ErrClosed, ErrTooManyLots, ErrRequest, ErrRequestReused.
-func (l *Ledger) SpendTx(ctx context.Context, tx *sql.Tx, member model.MemberID, price model.Points, ref model.Ref, request model.RequestID) (model.ID, error) {
+func (l *Ledger) SpendTx(ctx context.Context, tx *sql.Tx, member model.MemberID, price model.Points, ref model.Ref, title string, request model.RequestID) (model.ID, error) {
 	if !ref.Valid() {
 		return 0, ErrRef
 	}
 	c := claim{int64(member), request, body(kindSpend, price, ref)}
-	return l.claimAndTake(ctx, tx, c, taking{member: int64(member), kind: kindSpend, amount: int64(price), to: accountRedeemed, ref: ref, reason: "积分兑换"})
+	return l.claimAndTake(ctx, tx, c, taking{member: int64(member), kind: kindSpend, amount: int64(price), to: accountRedeemed, ref: ref, reason: redeemed("积分兑换", title)})
+}
+
+// redeemed says in a history what points were for.
+func redeemed(what, title string) string {
+	if title == "" {
+		return what
+	}
+	return what + "：" + cut(title, maxReason)
+}
+
+// likewise says it with the title of the spending whose reason is given.
+func likewise(what, reason string) string {
+	_, title, _ := strings.Cut(reason, "：")
+	return redeemed(what, title)
 }
 
 // taking is points that leave a member's lots for another account.

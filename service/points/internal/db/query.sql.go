@@ -779,7 +779,8 @@ func (q *Queries) FinishFile(ctx context.Context, arg FinishFileParams) (int64, 
 }
 
 const hold = `-- name: Hold :one
-SELECT id, member_id, posting_id, amount, confirmed, remaining, state, until_at FROM points_hold WHERE id = ?
+SELECT h.id, h.member_id, h.posting_id, h.amount, h.confirmed, h.remaining, h.state, h.until_at, p.reason
+FROM points_hold h JOIN points_posting p ON p.id = h.posting_id WHERE h.id = ?
 `
 
 type HoldRow struct {
@@ -791,6 +792,7 @@ type HoldRow struct {
 	Remaining int64
 	State     string
 	UntilAt   int64
+	Reason    string
 }
 
 func (q *Queries) Hold(ctx context.Context, id int64) (HoldRow, error) {
@@ -805,6 +807,7 @@ func (q *Queries) Hold(ctx context.Context, id int64) (HoldRow, error) {
 		&i.Remaining,
 		&i.State,
 		&i.UntilAt,
+		&i.Reason,
 	)
 	return i, err
 }
@@ -1538,7 +1541,7 @@ func (q *Queries) PendingLots(ctx context.Context, arg PendingLotsParams) ([]Pen
 }
 
 const postingOf = `-- name: PostingOf :one
-SELECT id, member_id, kind, amount FROM points_posting
+SELECT id, member_id, kind, amount, reason FROM points_posting
 WHERE ref_type = ? AND ref_id = ? AND kind = ?
 `
 
@@ -1553,6 +1556,7 @@ type PostingOfRow struct {
 	MemberID int64
 	Kind     string
 	Amount   int64
+	Reason   string
 }
 
 func (q *Queries) PostingOf(ctx context.Context, arg PostingOfParams) (PostingOfRow, error) {
@@ -1563,6 +1567,7 @@ func (q *Queries) PostingOf(ctx context.Context, arg PostingOfParams) (PostingOf
 		&i.MemberID,
 		&i.Kind,
 		&i.Amount,
+		&i.Reason,
 	)
 	return i, err
 }
