@@ -94,6 +94,12 @@ func TestAPlanIsRefusedInWordsThatSayWhatToDo(t *testing.T) {
 		{"no steps", func(p *Plan) { p.Steps = nil }, "至少安排一个步骤"},
 		{"a step in the past", step(func(s *Step) { s.When.At = model.At(begin.Add(-time.Hour)) }), "已经过去"},
 		{"a step outside", step(func(s *Step) { s.When.At = model.At(begin.AddDate(0, 0, 11)) }), "不在活动期间"},
+		{"a step that its night outlasts", step(func(s *Step) { s.When.At, s.Hours = model.At(begin.Add(14*time.Hour)), 6 }), "2月9日 23:00是夜间，营销消息等到2月10日 08:00才能发，而送达时限只有6小时"},
+		{"a night that outlasts the campaign", func(p *Plan) {
+			p.Steps[0].When.At, p.EndsAt = model.At(begin.Add(14*time.Hour)), model.At(begin.Add(22*time.Hour))
+		}, "那时活动已经结束"},
+		{"a cron whose night outlasts it", step(func(s *Step) { s.When, s.Hours = When{Kind: ByCron, Cron: "0 22 * * *"}, 10 }), "一条也发不出去"},
+		{"a step at night", step(func(s *Step) { s.When.At = model.At(begin.Add(14 * time.Hour)) }), ""},
 		{"a cron that never fires", step(func(s *Step) { s.When = When{Kind: ByCron, Cron: "0 10 30 2 *"} }), "永远不会触发"},
 		{"a cron that does not fire within", step(func(s *Step) { s.When = When{Kind: ByCron, Cron: "0 10 1 8 *"} }), "一次也不会触发"},
 		{"a cron of each minute", step(func(s *Step) { s.When = When{Kind: ByCron, Cron: "* * * * *"} }), "过于频繁"},

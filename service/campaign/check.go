@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -254,6 +255,10 @@ func (k *check) when(ctx context.Context, s Step, at string) error {
 		first := next(from.Add(-time.Millisecond))
 		if p.EndsAt != 0 && (first.IsZero() || model.At(first) > p.EndsAt) {
 			k.say(at+".cron", "在活动期间（%s至%s）这个定时一次也不会触发，请修改定时或延长活动", shortTime(p.StartsAt), shortTime(p.EndsAt))
+			return nil
+		}
+		if !first.IsZero() {
+			k.night(s, model.At(first), at+".cron")
 		}
 	case OnEvent:
 		return k.event(ctx, w, at)
@@ -274,6 +279,20 @@ func (k *check) instant(s Step, at string) {
 		k.say(at, "推送时间%s不在活动期间（%s至%s）", shortTime(w.At), shortTime(p.StartsAt), shortTime(p.EndsAt))
 	case p.EndsAt != 0 && w.At > p.EndsAt.Add(-time.Hour):
 		k.say(at, "推送时间%s离活动结束不足1小时，来不及送达，请提前或延长活动", shortTime(w.At))
+	default:
+		k.night(s, w.At, at)
+	}
+}
+
+// night finds a step that its night outlasts: nobody would get it.
+func (k *check) night(s Step, due model.Millis, at string) {
+	morning, waits := s.night(due)
+	switch hours := cmp.Or(s.Hours, defaultHours); {
+	case !waits:
+	case due.Add(time.Duration(hours)*time.Hour) <= morning:
+		k.say(at, "%s是夜间，营销消息等到%s才能发，而送达时限只有%d小时，一条也发不出去，请改到白天或延长时限", shortTime(due), shortTime(morning), hours)
+	case k.plan.EndsAt != 0 && k.plan.EndsAt <= morning:
+		k.say(at, "%s是夜间，营销消息等到%s才能发，那时活动已经结束，请提前或延长活动", shortTime(due), shortTime(morning))
 	}
 }
 

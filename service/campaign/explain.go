@@ -63,7 +63,8 @@ func (c *Campaigns) Explain(ctx context.Context, p Plan) (Explanation, error) {
 		if err != nil {
 			return e, err
 		}
-		e.Steps = append(e.Steps, StepWords{Step: step.ID, Name: step.Name, Words: words, Next: c.nextOf(&p, step)})
+		next := c.nextOf(&p, step)
+		e.Steps = append(e.Steps, StepWords{Step: step.ID, Name: step.Name, Words: words + sayNight(step, next), Next: next})
 	}
 	return e, nil
 }
@@ -110,6 +111,16 @@ func (c *Campaigns) nextOf(p *Plan, s Step) []model.Millis {
 		return next
 	}
 	return nil
+}
+
+// sayNight says that a step waits for the morning.
+func sayNight(s Step, next []model.Millis) string {
+	for _, at := range next {
+		if morning, waits := s.night(at); waits {
+			return fmt.Sprintf("%s在夜间，营销消息从%s起发送。", shortTime(at), shortTime(morning))
+		}
+	}
+	return ""
 }
 
 func (c *Campaigns) sayStep(ctx context.Context, p *Plan, i int) (string, error) {

@@ -141,6 +141,9 @@ type Winner struct {
 	MinSent     int `json:"minSent"`     // of each variant, at least 30
 }
 
+// defaultHours is how long a step tries to reach somebody.
+const defaultHours = 72
+
 // The bounds of a plan.
 const (
 	maxName     = 32 // characters
@@ -202,10 +205,19 @@ func (p *Plan) number(ids *model.IDs, known []Step) error {
 		}
 		seen[s.ID] = true
 		s.Late = cmp.Or(s.Late, LateOnce)
-		s.Hours = cmp.Or(s.Hours, 72)
+		s.Hours = cmp.Or(s.Hours, defaultHours)
 		s.Purpose = cmp.Or(s.Purpose, model.Marketing)
 	}
 	return nil
+}
+
+// night tells whether the step, due at an instant, waits for the morning, and until when:
+// marketing keeps quiet at night.
+func (s *Step) night(at model.Millis) (morning model.Millis, waits bool) {
+	if s.Purpose == model.Transactional {
+		return 0, false
+	}
+	return model.Night(at.Time(), model.Shanghai, model.NightFrom, model.NightUntil)
 }
 
 // step finds a step by its id.

@@ -331,6 +331,21 @@ func TestAPlanIsSaidInOneReading(t *testing.T) {
 	if want := "第1步“除夕图文”：2月10日 10:00，发送营销消息，依次尝试客服消息、小程序订阅消息；48小时内未送达的不再发送；错过时间则补发一次。"; e.Steps[0].Words != want {
 		t.Errorf("step %q, want %q", e.Steps[0].Words, want)
 	}
+	for _, tt := range []struct {
+		purpose model.Purpose
+		when    When
+		want    string
+	}{
+		{model.Marketing, When{Kind: AtInstant, At: model.At(begin.Add(14 * time.Hour))}, "2月9日 23:00在夜间，营销消息从2月10日 08:00起发送。"},
+		{model.Marketing, When{Kind: ByCron, Cron: "0 7 10 * *"}, "2月10日 07:00在夜间，营销消息从2月10日 08:00起发送。"},
+		{model.Marketing, When{Kind: ByCron, Cron: "0 8 * * *"}, ""},
+		{model.Transactional, When{Kind: AtInstant, At: model.At(begin.Add(14 * time.Hour))}, ""},
+	} {
+		e := must[Explanation](t)(c.Explain(t.Context(), plan(func(p *Plan) { p.Steps[0].Purpose, p.Steps[0].When = tt.purpose, tt.when })))
+		if got := e.Steps[0].Words; strings.Contains(got, "夜间") != (tt.want != "") || !strings.HasSuffix(got, tt.want) {
+			t.Errorf("%s at %+v is said as %q, want it to end with %q", tt.purpose, tt.when, got, tt.want)
+		}
+	}
 }
 
 func FuzzCronWords(f *testing.F) {

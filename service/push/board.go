@@ -104,7 +104,7 @@ func (p *Planner) may(d model.Dispatch) bool {
 
 // quiet tells whether it is night where the members are.
 func (p *Planner) quiet(now time.Time) bool {
-	_, quiet := quietUntil(now, p.opts.Zone, p.opts.QuietFrom, p.opts.QuietUntil)
+	_, quiet := model.Night(now, p.opts.Zone, p.opts.QuietFrom, p.opts.QuietUntil)
 	return quiet
 }
 

@@ -149,8 +149,8 @@ func NewPlanner(needs PlannerNeeds, opts PlannerOptions) *Planner {
 	opts.Look = cmp.Or(opts.Look, time.Second)
 	opts.MaxBad = cmp.Or(opts.MaxBad, 10)
 	opts.Zone = cmp.Or(opts.Zone, model.Shanghai)
-	opts.QuietFrom = cmp.Or(opts.QuietFrom, 21*time.Hour)
-	opts.QuietUntil = cmp.Or(opts.QuietUntil, 8*time.Hour)
+	opts.QuietFrom = cmp.Or(opts.QuietFrom, model.NightFrom)
+	opts.QuietUntil = cmp.Or(opts.QuietUntil, model.NightUntil)
 	opts.Reserve = cmp.Or(opts.Reserve, 10)
 	p := &Planner{
 		PlannerNeeds: needs, opts: opts, q: db.New(needs.SQL), calls: make(chan struct{}, opts.Calls), crew: make(crew),

@@ -139,8 +139,8 @@ func New(needs Needs, opts Options) *Pusher {
 	opts.Writers = cmp.Or(opts.Writers, 2)
 	opts.StepMessage = cmp.Or(opts.StepMessage, time.Hour)
 	opts.StepEvent = cmp.Or(opts.StepEvent, 10*time.Second)
-	opts.QuietFrom = cmp.Or(opts.QuietFrom, 21*time.Hour)
-	opts.QuietUntil = cmp.Or(opts.QuietUntil, 8*time.Hour)
+	opts.QuietFrom = cmp.Or(opts.QuietFrom, model.NightFrom)
+	opts.QuietUntil = cmp.Or(opts.QuietUntil, model.NightUntil)
 	p := &Pusher{
 		Needs: needs, opts: opts, q: db.New(needs.SQL), queue: make(chan touch, opts.Queue),
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -144,20 +144,7 @@ func (p *Pusher) tell(ctx context.Context, member model.MemberID, row db.Message
 
 // quiet tells whether it is night, and until when.
 func (p *Pusher) quiet(now time.Time) (model.Millis, bool) {
-	return quietUntil(now, model.Shanghai, p.opts.QuietFrom, p.opts.QuietUntil)
-}
-
-// quietUntil tells whether it is night in a zone, and until when.
-func quietUntil(now time.Time, zone *time.Location, from, until time.Duration) (model.Millis, bool) {
-	year, month, day := now.In(zone).Date()
-	midnight := time.Date(year, month, day, 0, 0, 0, 0, zone)
-	switch since := now.Sub(midnight); {
-	case since < until:
-		return model.At(midnight.Add(until)), true
-	case since >= from:
-		return model.At(midnight.Add(24*time.Hour + until)), true
-	}
-	return 0, false
+	return model.Night(now, model.Shanghai, p.opts.QuietFrom, p.opts.QuietUntil)
 }
 
 // try goes through the ways until one takes the message. Only a definite refusal
