@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -442,6 +443,46 @@ func TestClosing(t *testing.T) {
 		e, err := f.Export(ctx, alice)
 		if err != nil || len(e.Entries) != 9 || len(e.Lots) != 0 || e.More {
 			t.Errorf("Export = %d entries, %d lots, %v, %v", len(e.Entries), len(e.Lots), e.More, err)
+		}
+		f.wantClean(t)
+	})
+}
+
+func TestAHistoryNamesWhatPointsWereFor(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		f := newLedger(t, pool)
+		ctx := t.Context()
+		f.mustEarn(t, alice, "ever", 100, "e1")
+		long := strings.Repeat("礼", 300)
+		if _, err := f.Spend(ctx, alice, 10, bought("1"), "1GB流量：日包", "s1"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Reverse(ctx, bought("1"), 0, "r1"); err != nil {
+			t.Fatal(err)
+		}
+		hold, err := f.Hold(ctx, alice, 20, 0, bought("2"), "咖啡券", "h1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Confirm(ctx, hold, 5, "c1"), f.Void(ctx, hold, 0, "v1")); err != nil {
+			t.Fatal(err)
+		}
+		for i, title := range []string{"", long} {
+			if _, err := f.Spend(ctx, alice, 1, bought(fmt.Sprint("t", i)), title, model.RequestID(fmt.Sprint("t", i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		entries, _, err := f.Entries(ctx, alice, "", 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{
+			"积分兑换：" + long[:len("礼")*200], "积分兑换", "积分解冻：咖啡券", "冻结积分兑换：咖啡券", "积分冻结：咖啡券", "积分退回：1GB流量：日包", "积分兑换：1GB流量：日包",
+		}
+		for i, e := range entries {
+			if e.Why != want[i] {
+				t.Errorf("entry %d, %s, is for %q, want %q", i, e.Kind, e.Why, want[i])
+			}
 		}
 		f.wantClean(t)
 	})
