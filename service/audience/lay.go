@@ -55,10 +55,13 @@ func (l *laid) giveWay() {
 	}
 }
 
-// patience is how long a batch whose turn it is shares the table with the next one. It
-// may wait for a number that the next one holds, which waits for its turn: the server
-// does not see that the two wait for each other.
-const patience = time.Second
+// How long a batch whose turn it is shares the table with the next one: patience, or so
+// many times what the batch before took. It may wait for a number that the next one holds,
+// which waits for its turn: the server does not see that the two wait for each other.
+const (
+	patience = time.Second
+	slower   = 4
+)
 
 // keep commits a laid batch; nil is none. When a number was known after all, or the batch
 // gave way, it is saved with a look, alone.
@@ -67,7 +70,8 @@ func (w *writer) keep(ctx context.Context, l, next *laid) error {
 		return nil
 	}
 	close(l.turn)
-	late := time.NewTimer(patience)
+	began := time.Now()
+	late := time.NewTimer(max(patience, slower*w.took))
 	defer late.Stop()
 	select {
 	case <-l.done:
@@ -75,6 +79,7 @@ func (w *writer) keep(ctx context.Context, l, next *laid) error {
 		next.giveWay()
 		<-l.done
 	}
+	w.took = time.Since(began)
 	switch {
 	case l.err == nil:
 		w.saved(l.b, int64(len(l.b.lines)), 0)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/audience/internal/db"
@@ -24,6 +25,7 @@ type writer struct {
 	// allNew tells that the last batch met no number that was known. The next one
 	// is then inserted without a look; the unique index says when that was wrong.
 	allNew bool
+	took   time.Duration // from the turn of the last laid batch to its end
 }
 
 // errMoved says that a number changed hands between being found and being locked.
