@@ -164,6 +164,9 @@ func TestCheckSaysAllThatIsWrongAtOnce(t *testing.T) {
 	if said, _ := run(t, settings(s, base, "KMH_DATABASE_DSN=root:hunter2@tcp(127.0.0.1:1)/kmh"), "", "check"); strings.Contains(said, "hunter2") {
 		t.Errorf("check repeats a secret: %s", said)
 	}
+	if said, code := run(t, settings(s, base, "KMH_DATABASE_DSN="), "", "check"); code == 0 || strings.Count(said, "database.dsn") != 1 || strings.Contains(said, "3306: connect") {
+		t.Errorf("check of a missing DSN says %q, ends with %d, want it named once and no server asked", said, code)
+	}
 }
 
 func TestAnOperatorIsAddedOnce(t *testing.T) {

@@ -45,8 +45,14 @@ func openStores(ctx context.Context, cfg config.Config) (*stores, error) {
 	return s, nil
 }
 
+// errNoDSN is what the settings have said already.
+var errNoDSN = errors.New("database.dsn is missing")
+
 // OpenDatabase connects to the book of record alone.
 func OpenDatabase(ctx context.Context, cfg config.Config) (*sql.DB, error) {
+	if cfg.Database.DSN == "" { // the driver would try a server on this machine
+		return nil, errNoDSN
+	}
 	db, err := sqldb.Open(ctx, cfg.Database.DSN.Reveal(), sqldb.Options{MaxOpen: cfg.Database.MaxOpen})
 	if err != nil {
 		return nil, fmt.Errorf("database.dsn: %w", err)
