@@ -181,6 +181,25 @@ func TestManyReadAtOnceAndEachSeesHimself(t *testing.T) {
 	})
 }
 
+func TestWhatTheCachesHaveNotHeardOfIsCurrent(t *testing.T) {
+	w := newWorld(t, dbtest.SQLite(t), dbtest.EmbeddedRedis(t), Options{})
+	alice := w.touch(t, "oAlice")
+	remembered, err := w.Get(t.Context(), alice.ID, model.OfficialAccount)
+	want(t, "get", err, nil)
+	// As between the commit of a change and its being published.
+	_, err = w.DB.ExecContext(t.Context(), "UPDATE member SET follows = NOT follows WHERE id = ?", int64(alice.ID))
+	want(t, "change", err, nil)
+	if got, err := w.Get(t.Context(), alice.ID, model.OfficialAccount); err != nil || got != remembered {
+		t.Fatalf("Get = %+v, %v, want the remembered %+v", got, err, remembered)
+	}
+	if got, err := w.Current(t.Context(), alice.ID, model.OfficialAccount); err != nil || got.ID != alice.ID || got.Follows == remembered.Follows {
+		t.Errorf("Current = %+v, %v, want what SQL says", got, err)
+	}
+	if _, err := w.Current(t.Context(), alice.ID+1, model.OfficialAccount); !errors.Is(err, ErrUnknown) {
+		t.Errorf("Current of nobody = %v, want %v", err, ErrUnknown)
+	}
+}
+
 func TestRedisThatForgetsHarmsNothing(t *testing.T) {
 	w := newWorld(t, dbtest.SQLite(t), dbtest.EmbeddedRedis(t), Options{CacheLifetime: 2 * time.Second})
 	other := w.replica(t, Options{CacheLifetime: 2 * time.Second})

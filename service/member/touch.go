@@ -130,6 +130,16 @@ func (m *Members) Get(ctx context.Context, id model.MemberID, app model.App) (mo
 	return got, nil
 }
 
+// Current is Get as of this moment, also between a change and its being told to the
+// caches.
+func (m *Members) Current(ctx context.Context, id model.MemberID, app model.App) (model.Member, error) {
+	got, _, err := m.byID(ctx, id, app)
+	if err != nil {
+		return model.Member{}, fmt.Errorf("read member %d: %w", id, err)
+	}
+	return got, nil
+}
+
 func (m *Members) byID(ctx context.Context, id model.MemberID, app model.App) (got model.Member, merged bool, err error) {
 	for range raceTries {
 		row, err := m.q.ByID(ctx, db.ByIDParams{App: string(app), ID: int64(id)})

@@ -196,7 +196,7 @@ func (d *domains) observed(keep func(context.Context, model.RequestID, []byte) e
 		}
 		id := max(e.Member, e.Into)
 		m, err := settled(
-			func() (model.Member, error) { return d.members.Get(ctx, id, model.OfficialAccount) },
+			func() (model.Member, error) { return d.members.Current(ctx, id, model.OfficialAccount) },
 			func(m model.Member) error { return d.audience.Observe(ctx, m) },
 		)
 		if errors.Is(err, member.ErrUnknown) {
