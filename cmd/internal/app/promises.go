@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
@@ -21,7 +22,7 @@ import (
 func (d *domains) promises(g ground) error {
 	d.outbox.Handle(member.TopicMet, d.observed(told(d.met), ""))
 	d.outbox.Handle(member.TopicBound, d.observed(d.bound(g), audience.Bind))
-	d.outbox.Handle(member.TopicUnbound, d.observed(asked(d.unbound), ""))
+	d.outbox.Handle(member.TopicUnbound, d.observed(asked(d.unbound(g.now)), ""))
 	d.outbox.Handle(member.TopicMerged, d.observed(told(d.joined), ""))
 	d.outbox.Handle(member.TopicClosed, told(d.closed))
 	d.outbox.Handle(points.TopicExpiring, asked(d.expiring))
@@ -87,18 +88,42 @@ func (d *domains) bound(g ground) func(context.Context, model.RequestID, []byte)
 	})
 }
 
-// unbound tells a member that a number is no longer his, unless he asked for it.
-func (d *domains) unbound(ctx context.Context, request model.RequestID, e member.Event) error {
-	var text string
-	switch e.Reason {
-	case member.TakenOver:
-		text = fmt.Sprintf("%s 已被其他微信号绑定，您这里已自动解绑。不是本人操作？回复“人工”联系我们。", e.Phone)
-	case member.Recycled:
-		text = fmt.Sprintf("%s 的机主已变更，为保护您的隐私，我们已自动解绑。有新号码？发送“绑定”重新绑定。", e.Phone)
-	default:
-		return nil
+// unbound tells a member that a number is no longer his, unless he asked for it or has
+// it himself.
+func (d *domains) unbound(now model.Clock) func(context.Context, model.RequestID, member.Event) error {
+	return func(ctx context.Context, request model.RequestID, e member.Event) error {
+		var text string
+		switch e.Reason {
+		case member.TakenOver:
+			his, err := d.stillHis(ctx, e)
+			if his || err != nil && model.At(now().Add(-nameless)) < e.At {
+				return err
+			}
+			text = fmt.Sprintf("%s 已被其他微信号绑定，您这里已自动解绑。不是本人操作？回复“人工”联系我们。", e.Phone)
+		case member.Recycled:
+			text = fmt.Sprintf("%s 的机主已变更，为保护您的隐私，我们已自动解绑。有新号码？发送“绑定”重新绑定。", e.Phone)
+		default:
+			return nil
+		}
+		return d.tell(ctx, member.TopicUnbound, request, e.Member, text)
 	}
-	return d.tell(ctx, member.TopicUnbound, request, e.Member, text)
+}
+
+// nameless is how long who lost a number is not told because WeChat does not say who he
+// is: after that a warning that may be needless is better than none.
+const nameless = 10 * time.Minute
+
+// stillHis tells that the member has the number that was taken over: he took it over
+// himself, in the mini-program, before WeChat said who he is in the chat.
+func (d *domains) stillHis(ctx context.Context, e member.Event) (bool, error) {
+	if err := d.met(ctx, member.Met{Member: e.Member}); err != nil {
+		return false, err
+	}
+	m, err := d.members.Current(ctx, e.Member, model.OfficialAccount)
+	if errors.Is(err, member.ErrUnknown) {
+		return false, nil // closed again
+	}
+	return err == nil && m.Bound() && m.Phone.Masked() == e.Phone, err
 }
 
 func (d *domains) expiring(ctx context.Context, request model.RequestID, e points.Expiring) error {

@@ -2,6 +2,7 @@ package story_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,42 @@ import (
 	"kaimenhong/sandbox/faults"
 	"kaimenhong/service/redpacket"
 )
+
+// TestWhoTakesHisOwnNumberOverIsNotWarned lets a follower whom WeChat names late bind
+// his number once more in the mini-program. Whoever loses his to a stranger is warned,
+// in the end also while WeChat says of nobody who he is.
+func TestWhoTakesHisOwnNumberOverIsNotWarned(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		w.Replica()
+		silent := faults.Fault{Kind: faults.Status, Status: http.StatusServiceUnavailable}
+		w.Fault("wechat.user_info", silent)
+		zhang := w.Person("ordinary").Bound()
+		zhang.Opens().SignsIn().BindsPhone()
+		w.Fault("wechat.user_info")
+		w.Passes(10 * time.Second) // the question is asked again after a while
+		w.Until("the follower and the one in the mini-program are one", func() bool {
+			return w.Count("SELECT id FROM member WHERE merged_into <> 0") == 1
+		})
+
+		w.Fault("wechat.user_info", silent)
+		wang, li := w.Person("student").Bound(), w.Person("family").Follows()
+		w.Passes(61 * time.Second) // a number gets one code a minute
+		li.Says("绑定" + wang.Phone).Hears("验证码短信已发到")
+		li.Says(wang.Code()).Hears("绑定成功", wang.Masked())
+		w.Passes(11 * time.Minute)
+		wang.HearsLater(wang.Masked(), "已被其他微信号绑定", "人工")
+		w.Fault("wechat.user_info")
+		w.Passes(time.Hour)
+		w.Settle()
+		for _, heard := range zhang.Heard() {
+			if strings.Contains(heard.Text, "解绑") {
+				t.Errorf("who has his number heard %q", heard.Text)
+			}
+		}
+		zhang.Says("查话费").Hears("话费余额 " + zhang.Balance())
+	})
+}
 
 // TestWhoPlayedBeforeHeWasKnownPlaysOn follows somebody whom WeChat names late: the
 // account knows a follower, the mini-program a player, and both are found to be one
