@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -119,6 +120,8 @@ func (s *senders) fill(ctx context.Context) error {
 			}
 		}
 	}
+	// What the product reads from its stores is not held here while its heap is watched.
+	s.world.users = slices.Clone(s.world.users[:min(len(s.world.users), pushFew)])
 	return nil
 }
 
