@@ -51,7 +51,8 @@ type Kit struct {
 
 // Offer is what a campaign wants to know of a gift or a pack.
 type Offer struct {
-	Name     string // empty: the kit has none
+	Name     string     // empty: the kit has none
+	Gifts    []model.ID // of the mall, by which it is taken
 	StartsAt model.Millis
 	EndsAt   model.Millis // 0: nobody says
 	SoldOut  bool

@@ -26,6 +26,7 @@ type Conduct struct {
 	Segment string // the stage of his life as a customer, in Chinese
 	Played  int64  // pots that he opened
 	Opened  int64  // friends who opened his cards and helped
+	Took    int64  // times that he took the kit's offer in the mall and kept it
 	Bought  int64  // top-ups, packs and anything else
 	Spent   model.Fen
 	// FollowedAt is when he began to follow the official account within the days, not
@@ -43,11 +44,11 @@ type (
 		Deliveries(ctx context.Context, campaign, after model.ID, limit int) ([]model.Delivery, error)
 	}
 	// conduct tells what each of at most a thousand people did from the one day to the
-	// other, both among them. Game 0 is none.
+	// other, both among them, also with the game and the offer of the kit.
 	conduct interface {
-		Conduct(ctx context.Context, game model.ID, members []model.MemberID, from, to model.Day) ([]Conduct, error)
+		Conduct(ctx context.Context, kit Kit, members []model.MemberID, from, to model.Day) ([]Conduct, error)
 	}
-	// kits tell which game a kit has.
+	// kits tell which game and offer a kit has.
 	kits interface {
 		Kit(ctx context.Context, id model.ID) (Kit, error)
 	}
@@ -176,7 +177,7 @@ type run struct {
 	id       model.ID
 	campaign model.ID
 	plan     Plan
-	game     model.ID
+	kit      Kit
 	from, to model.Day
 	out      *Report
 	cuts     map[cutKey]*Line
@@ -202,11 +203,10 @@ func (r *Reports) begin(ctx context.Context, campaign model.ID) (*run, error) {
 		return nil, fmt.Errorf("read the plan of campaign %s: %w", campaign, err)
 	}
 	if out.plan.Kit != 0 {
-		kit, err := r.Kits.Kit(ctx, out.plan.Kit)
+		out.kit, err = r.Kits.Kit(ctx, out.plan.Kit)
 		if err != nil {
 			return nil, fmt.Errorf("read the kit of campaign %s: %w", campaign, err)
 		}
-		out.game = kit.Game
 	}
 	out.from = model.DayOf(out.plan.StartsAt.Time())
 	out.to = min(model.DayOf(r.Now()), model.DayOf(out.plan.EndsAt.Time())+attribution)
@@ -239,15 +239,15 @@ func (r *Reports) hold(ctx context.Context, q *db.Queries, run *run) error {
 
 // keep writes what was computed, all at once.
 func (r *Reports) keep(ctx context.Context, run *run) error {
-	if run.game != 0 {
-		cost, err := r.Spending.Cost(ctx, run.game)
+	if run.kit.Game != 0 {
+		cost, err := r.Spending.Cost(ctx, run.kit.Game)
 		if err != nil {
 			return fmt.Errorf("read what the prizes cost: %w", err)
 		}
 		run.out.Cost = cost
 	}
 	run.out.From, run.out.To, run.out.Goal, run.out.Name = model.At(run.from.Start()), model.At((run.to + 1).Start()), run.plan.Goal, run.plan.Name
-	run.out.Holdout = run.plan.Holdout
+	run.out.Holdout, run.out.Offer = run.plan.Holdout, run.kit.Offer.Name
 	body, err := json.Marshal(run.out)
 	if err != nil {
 		return err

@@ -196,7 +196,7 @@ func (r *Reports) weigh(ctx context.Context, run *run) error {
 		for _, p := range people {
 			members = append(members, model.MemberID(p.MemberID))
 		}
-		did, err := r.Conduct.Conduct(ctx, run.game, members, run.from, run.to)
+		did, err := r.Conduct.Conduct(ctx, run.kit, members, run.from, run.to)
 		if err != nil {
 			return fmt.Errorf("read what people did: %w", err)
 		}
@@ -261,6 +261,7 @@ func (g *Group) add(p person, did Conduct, now model.Millis) {
 	one(&g.Played, did.Played > 0)
 	one(&g.Opened, did.Opened > 0)
 	g.FriendsOpened += did.Opened
+	one(&g.Took, did.Took > 0)
 	one(&g.Bought, did.Bought > 0)
 	g.Purchases += did.Bought
 	g.Spent.add(int64(did.Spent))

@@ -22,6 +22,7 @@ type Report struct {
 	To         model.Millis `json:"to"`      // what happened before this instant is counted
 	Holdout    int          `json:"holdout"` // per cent
 	Cost       model.Fen    `json:"cost"`    // of prizes
+	Offer      string       `json:"offer"`   // the kit's; empty: it has none
 
 	Uplift   Uplift   `json:"uplift"`
 	Messages Messages `json:"messages"`
@@ -53,6 +54,7 @@ type Group struct {
 	Played        int64     `json:"played"`
 	Opened        int64     `json:"opened"`        // whose card a friend opened
 	FriendsOpened int64     `json:"friendsOpened"` // how many friends did
+	Took          int64     `json:"took"`          // the kit's offer
 	Bought        int64     `json:"bought"`
 	Purchases     int64     `json:"purchases"`
 	Followed      int64     `json:"followed"`
@@ -140,6 +142,7 @@ type Uplift struct {
 	Followers *Interval `json:"followers"` // new followers a person, friends included
 	Followed  *Interval `json:"followed"`  // share of people who began to follow
 	Played    *Interval `json:"played"`
+	Took      *Interval `json:"took"` // the kit's offer
 	Bought    *Interval `json:"bought"`
 	Spent     *Interval `json:"spent"` // fen a person
 	// PerFollower is fen for one more follower, PerYuan yuan for one more yuan spent.
@@ -169,6 +172,7 @@ func upliftOf(treated, held Group, cost model.Fen) Uplift {
 	}
 	u.Followed = share(func(g Group) int64 { return g.Followed })
 	u.Played = share(func(g Group) int64 { return g.Played })
+	u.Took = share(func(g Group) int64 { return g.Took })
 	u.Bought = share(func(g Group) int64 { return g.Bought })
 	u.Followers = mean(func(g Group) moments { return g.Followers }, treated.Followers.Sum+held.Followers.Sum)
 	u.Spent = mean(func(g Group) moments { return g.Spent }, treated.Bought+held.Bought)
@@ -183,7 +187,7 @@ func upliftOf(treated, held Group, cost model.Fen) Uplift {
 	switch {
 	case treated.People < minPeople || held.People < minPeople:
 		u.Why = fmt.Sprintf("数据不足：活动组%d人、对照组%d人，每组至少要有%d人才能比较", treated.People, held.People, minPeople)
-	case u.Followed == nil || u.Bought == nil || u.Spent == nil || u.Followers == nil || u.Played == nil:
+	case u.Followed == nil || u.Bought == nil || u.Spent == nil || u.Followers == nil || u.Played == nil || u.Took == nil && treated.Took+held.Took > 0:
 		u.Why = fmt.Sprintf("部分指标数据不足：两组合计发生不到%d次的指标不做比较", minEvents)
 	}
 	return u
@@ -261,6 +265,7 @@ var Definitions = []Definition{
 	{"tapped", "已点击", "会员点开推送进入小程序或页面的消息数，每条只计一次。"},
 	{"played", "参与", "统计期内发起过众筹红包的人数。"},
 	{"opened", "好友打开", "发出的卡片有好友打开并助力的人数；好友数另列。"},
+	{"took", "办理优惠", "统计期内在积分商城兑换组合里的优惠（流量包指能兑到它的礼品）且没有退回的人数；在其他地方办理的只计入“购买”。组合没有优惠时不计。"},
 	{"bought", "购买", "统计期内充值、办理流量包或购买其他商品的人数。"},
 	{"spent", "消费", "统计期内上述购买的金额合计。"},
 	{"followed", "新关注", "统计期内开始关注公众号、此前未关注的人数。"},

@@ -37,7 +37,7 @@ func (r *Report) Funnel() []FunnelStep {
 	g := r.Treated
 	return []FunnelStep{
 		{"活动组", g.People}, {"已发送", g.Reached}, {"已送达", g.Delivered}, {"已点击", g.Tapped},
-		{"参与", g.Played}, {"好友打开", g.Opened}, {"购买", g.Bought}, {"新关注", g.Followed},
+		{"参与", g.Played}, {"好友打开", g.Opened}, {"办理优惠", g.Took}, {"购买", g.Bought}, {"新关注", g.Followed},
 	}
 }
 
@@ -49,11 +49,11 @@ func (r *Report) WriteSheet(out io.Writer) error {
 	b.rows("漏斗", r.funnelRows())
 	b.rows("明细", r.totals())
 	for _, c := range cutTitles {
-		rows := [][]any{{"名称", "计划", "已发送", "已送达", "已点击", "活动组人数", "对照组人数", "参与", "购买", "消费（元）", "新关注", "对照组购买", "对照组消费（元）"}}
+		rows := [][]any{{"名称", "计划", "已发送", "已送达", "已点击", "活动组人数", "对照组人数", "参与", "办理优惠", "购买", "消费（元）", "新关注", "对照组办理优惠", "对照组购买", "对照组消费（元）"}}
 		for _, l := range r.Lines {
 			if l.Cut == c.cut {
 				m, t, h := l.Messages, l.Treated, l.Held
-				rows = append(rows, []any{cmp.Or(l.Title, l.Name), m.Planned, m.Sent, m.Delivered, m.Tapped, t.People, h.People, t.Played, t.Bought, yuan(t.Spent.Sum), t.Followed, h.Bought, yuan(h.Spent.Sum)})
+				rows = append(rows, []any{cmp.Or(l.Title, l.Name), m.Planned, m.Sent, m.Delivered, m.Tapped, t.People, h.People, t.Played, t.Took, t.Bought, yuan(t.Spent.Sum), t.Followed, h.Took, h.Bought, yuan(h.Spent.Sum)})
 			}
 		}
 		b.rows(c.title, rows)
@@ -84,6 +84,7 @@ func (r *Report) conclusion() [][]any {
 		interval("人均新关注增量（含带来的好友）", u.Followers, 1),
 		interval("关注率增量（百分点）", u.Followed, 100),
 		interval("参与率增量（百分点）", u.Played, 100),
+		interval("办理优惠率增量（百分点）", u.Took, 100),
 		interval("购买率增量（百分点）", u.Bought, 100),
 		interval("人均消费增量（元）", u.Spent, 0.01),
 		{"奖品成本（元）", yuan(int64(r.Cost))},
@@ -134,7 +135,7 @@ func (r *Report) totals() [][]any {
 		{},
 		{"人", "活动组", "对照组"},
 		{"人数", t.People, h.People}, {"参与", t.Played, h.Played}, {"好友打开", t.Opened, h.Opened}, {"打开的好友数", t.FriendsOpened, h.FriendsOpened},
-		{"购买人数", t.Bought, h.Bought}, {"购买次数", t.Purchases, h.Purchases}, {"消费（元）", yuan(t.Spent.Sum), yuan(h.Spent.Sum)},
+		{"办理优惠人数", t.Took, h.Took}, {"购买人数", t.Bought, h.Bought}, {"购买次数", t.Purchases, h.Purchases}, {"消费（元）", yuan(t.Spent.Sum), yuan(h.Spent.Sum)},
 		{"新关注", t.Followed, h.Followed}, {"新关注（含带来的好友）", t.Followers.Sum, h.Followers.Sum},
 		{"7天留存", stayed(t.Retained7), stayed(h.Retained7)}, {"30天留存", stayed(t.Retained30), stayed(h.Retained30)},
 		{"不参与比较", r.Mixed},

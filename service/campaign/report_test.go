@@ -29,7 +29,9 @@ type outcome struct {
 	fail       error
 }
 
-func (o *outcome) Kit(context.Context, model.ID) (Kit, error)        { return Kit{Game: aGame}, nil }
+var theirKit = Kit{Game: aGame, Offer: Offer{Name: "1GB流量日包", Gifts: []model.ID{71}}}
+
+func (o *outcome) Kit(context.Context, model.ID) (Kit, error)        { return theirKit, nil }
 func (o *outcome) Cost(context.Context, model.ID) (model.Fen, error) { return 100_000, o.fail }
 
 func (o *outcome) Deliveries(_ context.Context, _, after model.ID, limit int) ([]model.Delivery, error) {
@@ -37,8 +39,8 @@ func (o *outcome) Deliveries(_ context.Context, _, after model.ID, limit int) ([
 	return o.deliveries[at:min(at+limit, len(o.deliveries))], nil
 }
 
-func (o *outcome) Conduct(_ context.Context, game model.ID, members []model.MemberID, from, to model.Day) ([]Conduct, error) {
-	if game != aGame || from > to || len(members) > maxReportPage || !slices.IsSorted(members) {
+func (o *outcome) Conduct(_ context.Context, kit Kit, members []model.MemberID, from, to model.Day) ([]Conduct, error) {
+	if !reflect.DeepEqual(kit, theirKit) || from > to || len(members) > maxReportPage || !slices.IsSorted(members) {
 		return nil, errors.New("not a question of a report")
 	}
 	o.asked += len(members)
@@ -83,7 +85,7 @@ func play(n int, start time.Time) *outcome {
 			chance = 0.2
 		}
 		if random.Float64() < chance {
-			c.Bought, c.Spent = 1, 3000
+			c.Took, c.Bought, c.Spent = int64(m%2), 1, 3000
 		}
 		if random.Float64() < chance {
 			c.FollowedAt = model.At(start.Add(time.Hour))
@@ -185,6 +187,7 @@ func TestAReportEqualsWhatWasCountedByHand(t *testing.T) {
 				g = &byHand[1]
 			}
 			g.People++
+			g.Took += c.Took
 			g.Bought += c.Bought
 			g.Spent.Sum += int64(c.Spent)
 			g.Played += c.Played
@@ -195,12 +198,15 @@ func TestAReportEqualsWhatWasCountedByHand(t *testing.T) {
 		}
 		for i, g := range []Group{got.Treated, got.Held} {
 			want := byHand[i]
-			if g.People != want.People || g.Bought != want.Bought || g.Spent.Sum != want.Spent.Sum || g.Played != want.Played || g.Followed != want.Followed || g.Followers.Sum != want.Followers.Sum {
+			if g.People != want.People || g.Took != want.Took || want.Took == 0 || g.Bought != want.Bought || g.Spent.Sum != want.Spent.Sum || g.Played != want.Played || g.Followed != want.Followed || g.Followers.Sum != want.Followers.Sum {
 				t.Errorf("group %d = %+v, by hand %+v", i, g, want)
 			}
 		}
 		if b := got.Uplift.Bought; b == nil || b.Low <= 0 || b.Low > 0.1 || b.High < 0.1 || got.Uplift.PerYuan == nil || !got.Uplift.PerYuan.Bounded {
 			t.Errorf("uplift = %+v, want about 0.1", got.Uplift)
+		}
+		if b := got.Uplift.Took; got.Offer != theirKit.Offer.Name || b == nil || b.Low > 0.05 || b.High < 0.05 {
+			t.Errorf("uplift of the offer %q = %+v, want about 0.05", got.Offer, b)
 		}
 		if r7, r30 := got.Treated.Retained7, got.Treated.Retained30; r7.Of != got.Treated.Followed || r7.Stayed >= r7.Of || r7.Stayed == 0 || r30.Of != 0 {
 			t.Errorf("retained = %+v and %+v", r7, r30)

@@ -51,6 +51,15 @@ ORDER BY position, id LIMIT ?;
 SELECT gift_id, CAST(COUNT(*) AS SIGNED) AS taken FROM mall_redemption
 WHERE gift_id IN (sqlc.slice(gifts)) AND member_id = sqlc.arg(member_id) AND nth > 0 GROUP BY gift_id;
 
+-- name: CarrierGifts :many
+SELECT id, spec FROM mall_gift WHERE kind = 'carrier' AND id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
+
+-- name: Took :many
+SELECT member_id, CAST(COUNT(*) AS SIGNED) AS n FROM mall_redemption
+WHERE gift_id IN (sqlc.slice(gifts)) AND member_id IN (sqlc.slice(members)) AND created_at >= sqlc.arg(since) AND created_at < sqlc.arg(before)
+  AND state NOT IN ('paying', 'failed', 'cancelled', 'refused')
+GROUP BY member_id;
+
 -- The hot row: last in its transaction. No row changes when nothing is left, when the
 -- gift is not what the member was shown, or when he became another member meanwhile.
 -- name: ReserveGift :execrows

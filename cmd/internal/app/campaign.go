@@ -117,6 +117,10 @@ func (s shelf) Kit(ctx context.Context, id model.ID) (campaign.Kit, error) {
 	if err == nil && k.Offer.Kind == material.GiftOffer {
 		out.Offer, err = s.offer(ctx, k.Offer)
 	}
+	var failed error
+	if out.Offer.Gifts, failed = s.taken(ctx, k.Offer); failed != nil {
+		return out, failed
+	}
 	if err == nil || k.ID == 0 {
 		return out, err
 	}
@@ -126,6 +130,19 @@ func (s shelf) Kit(ctx context.Context, id model.ID) (campaign.Kit, error) {
 		return out, nil
 	}
 	return out, err
+}
+
+// taken are the gifts by which an offer is taken.
+func (s shelf) taken(ctx context.Context, o material.Offer) ([]model.ID, error) {
+	switch o.Kind {
+	case material.GiftOffer:
+		if id, err := model.ParseID(o.ID); err == nil {
+			return []model.ID{id}, nil
+		}
+	case material.PackOffer:
+		return s.gifts.HandOver(ctx, o.ID)
+	}
+	return nil, nil
 }
 
 // offer is when a gift can be had.

@@ -7,6 +7,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/service/audience"
 	"kaimenhong/service/campaign"
+	"kaimenhong/service/mall"
 	"kaimenhong/service/member"
 	"kaimenhong/service/push"
 	"kaimenhong/service/redpacket"
@@ -16,7 +17,7 @@ import (
 func (d *domains) reports(g ground) (err error) {
 	d.report, err = campaign.NewReports(campaign.ReportDeps{
 		DB: g.stores.db, IDs: g.ids, Now: g.now, Metrics: g.reg, Kits: shelf{d.material, d.mall}, Sendings: d.planner,
-		Conduct: conduct{d.audience, d.redpacket, d.members}, Spending: prizes{d.redpacket},
+		Conduct: conduct{d.audience, d.redpacket, d.members, d.mall}, Spending: prizes{d.redpacket},
 	}, campaign.ReportOptions{Reason: push.Reason})
 	if err != nil {
 		return fmt.Errorf("reports: %w", err)
@@ -38,14 +39,15 @@ type conduct struct {
 	audience *audience.Audience
 	engine   *redpacket.Engine
 	members  *member.Members
+	mall     *mall.Mall
 }
 
 // conductRows are the rows of deeds that are read at once.
 const conductRows = 20_000
 
-// Conduct reads the portraits, what was bought, the pots and the follows of some people,
-// ascending, each by one question for all of them.
-func (c conduct) Conduct(ctx context.Context, game model.ID, people []model.MemberID, from, to model.Day) ([]campaign.Conduct, error) {
+// Conduct reads the portraits, what was taken and bought, the pots and the follows of
+// some people, ascending, each by one question for all of them.
+func (c conduct) Conduct(ctx context.Context, kit campaign.Kit, people []model.MemberID, from, to model.Day) ([]campaign.Conduct, error) {
 	out, at := make([]campaign.Conduct, len(people)), make(map[model.MemberID]int, len(people))
 	for i, id := range people {
 		at[id] = i
@@ -65,9 +67,16 @@ func (c conduct) Conduct(ctx context.Context, game model.ID, people []model.Memb
 	}); err != nil {
 		return nil, err
 	}
+	took, err := c.mall.Took(ctx, kit.Offer.Gifts, people, model.At(from.Start()), model.At((to + 1).Start()))
+	if err != nil {
+		return nil, err
+	}
+	for id, n := range took {
+		out[at[id]].Took = n
+	}
 	brought := map[model.MemberID]int{}
-	if game != 0 {
-		played, err := c.engine.Played(ctx, redpacket.GameID(game), people)
+	if kit.Game != 0 {
+		played, err := c.engine.Played(ctx, redpacket.GameID(kit.Game), people)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package story_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -25,7 +26,7 @@ type messages struct {
 }
 
 // group are people, each once.
-type group struct{ People, Reached, Delivered, Tapped int }
+type group struct{ People, Reached, Delivered, Tapped, Took int }
 
 // earned is what the report says.
 type earned struct {
@@ -84,6 +85,7 @@ func (f *festival) taps() {
 		}
 		hands, tokens = append(hands, f.w.Person(s.Persona).Opens().SignsIn().BindsPhone()), append(tokens, token)
 		f.tapped[[2]string{page, s.OpenID}] = true
+		f.took = cmp.Or(f.took, s.OpenID)
 	}
 	for _, hand := range hands {
 		for try := range 2 {
@@ -92,6 +94,7 @@ func (f *festival) taps() {
 			}
 		}
 	}
+	hands[0].Do("POST", "/redemptions", "offer", map[string]any{"giftId": hands[0].Finds("carrier")}).Is(http.StatusCreated)
 	f.until("the audience knows who tapped", func() bool { return f.didTap() == tappers-1 })
 	f.w.Fault("wechat.user_info")
 	f.later(2 * time.Hour) // by then WeChat was asked again
@@ -159,6 +162,9 @@ func (f *festival) compares() {
 		}
 		if came[m] {
 			side.Tapped++
+		}
+		if f.people[m] == f.took {
+			side.Took++
 		}
 	}
 	if n := len(f.sends()); n <= dayQuota || want.Messages.Unknown == 0 || want.Messages.Skipped == 0 {

@@ -63,6 +63,7 @@ type festival struct {
 	rehearsed map[model.DeliveryState]int64
 	lost      int                // deliveries of which nobody knows, when the replica was killed
 	tapped    map[[2]string]bool // messages, by page and openid
+	took      string             // the kit's offer, by openid
 }
 
 // notice is the sandbox's subscribe notice 活动开始提醒.

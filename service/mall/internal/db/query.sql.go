@@ -114,6 +114,43 @@ func (q *Queries) AllGifts(ctx context.Context, arg AllGiftsParams) ([]MallGift,
 	return items, nil
 }
 
+const carrierGifts = `-- name: CarrierGifts :many
+SELECT id, spec FROM mall_gift WHERE kind = 'carrier' AND id < ? ORDER BY id DESC LIMIT ?
+`
+
+type CarrierGiftsParams struct {
+	Before int64
+	Limit  int32
+}
+
+type CarrierGiftsRow struct {
+	ID   int64
+	Spec string
+}
+
+func (q *Queries) CarrierGifts(ctx context.Context, arg CarrierGiftsParams) ([]CarrierGiftsRow, error) {
+	rows, err := q.db.QueryContext(ctx, carrierGifts, arg.Before, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CarrierGiftsRow
+	for rows.Next() {
+		var i CarrierGiftsRow
+		if err := rows.Scan(&i.ID, &i.Spec); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const categories = `-- name: Categories :many
 SELECT category FROM mall_gift
 WHERE state = 'on' AND starts_at <= ? AND ends_at > ?
@@ -1314,6 +1351,68 @@ func (q *Queries) TakenOf(ctx context.Context, arg TakenOfParams) ([]TakenOfRow,
 	for rows.Next() {
 		var i TakenOfRow
 		if err := rows.Scan(&i.GiftID, &i.Taken); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const took = `-- name: Took :many
+SELECT member_id, CAST(COUNT(*) AS SIGNED) AS n FROM mall_redemption
+WHERE gift_id IN (/*SLICE:gifts*/?) AND member_id IN (/*SLICE:members*/?) AND created_at >= ? AND created_at < ?
+  AND state NOT IN ('paying', 'failed', 'cancelled', 'refused')
+GROUP BY member_id
+`
+
+type TookParams struct {
+	Gifts   []int64
+	Members []int64
+	Since   int64
+	Before  int64
+}
+
+type TookRow struct {
+	MemberID int64
+	N        int64
+}
+
+func (q *Queries) Took(ctx context.Context, arg TookParams) ([]TookRow, error) {
+	query := took
+	var queryParams []interface{}
+	if len(arg.Gifts) > 0 {
+		for _, v := range arg.Gifts {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:gifts*/?", strings.Repeat(",?", len(arg.Gifts))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:gifts*/?", "NULL", 1)
+	}
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Since)
+	queryParams = append(queryParams, arg.Before)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TookRow
+	for rows.Next() {
+		var i TookRow
+		if err := rows.Scan(&i.MemberID, &i.N); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
