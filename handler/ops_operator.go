@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"kaimenhong/model"
 	"kaimenhong/service/operator"
@@ -177,6 +178,8 @@ type auditInput struct {
 	Page
 	Target   string `query:"target" maxLength:"97" pattern:"^[a-z_.]+/[!-~]+$" doc:"只看对某个对象的操作" example:"campaign/42"`
 	Operator string `query:"operator" pattern:"^[1-9][0-9]{0,18}$" doc:"只看某人的操作"`
+	From     string `query:"from" format:"date" doc:"从哪天起，北京时间" example:"2027-02-01"`
+	To       string `query:"to" format:"date" doc:"到哪天为止，含当天"`
 }
 
 type auditLine struct {
@@ -189,9 +192,18 @@ type auditLine struct {
 	At       instant  `json:"at" format:"date-time"`
 }
 
+// dayOf reads what was checked to be a date, or is empty.
+func dayOf(date string) model.Day {
+	at, err := time.ParseInLocation(time.DateOnly, date, model.Shanghai)
+	if err != nil {
+		return 0
+	}
+	return model.DayOf(at)
+}
+
 // Audit lists what operators did, newest first.
 func (h OpsOperator) Audit(ctx context.Context, in *auditInput) (*listAnswer[auditLine], error) {
-	t := operator.Trail{Target: in.Target, Operator: ByID{in.Operator}.id()}
+	t := operator.Trail{Target: in.Target, Operator: ByID{in.Operator}.id(), From: dayOf(in.From), To: dayOf(in.To)}
 	page, next, err := h.Trail.Audit(ctx, t, in.Cursor, in.Limit)
 	return listed(page, next, err, func(l operator.Line) auditLine {
 		var detail any

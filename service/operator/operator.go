@@ -41,7 +41,7 @@ var (
 	ErrPassword    = fault.New(fault.Invalid, "operator.password", "密码需12到128个字符，且不能包含用户名")
 	ErrRole        = fault.New(fault.Invalid, "operator.role", "请至少选择一个有效的角色")
 	ErrRegion      = fault.New(fault.Invalid, "operator.region", "地区不正确：最多50个，不能重复，省份必填")
-	ErrTrail       = fault.New(fault.Invalid, "operator.trail", "按对象和按人员只能选一种")
+	ErrTrail       = fault.New(fault.Invalid, "operator.trail", "按对象和按人员只能选一种，开始日期不能晚于结束日期")
 	ErrReason      = fault.New(fault.Invalid, "operator.reason", "请填写查看原因，4到100个字")
 	ErrReveals     = fault.New(fault.Limited, "operator.reveals", "查看号码次数已达上限，请稍后再试")
 	ErrLastAdmin   = fault.New(fault.Conflict, "operator.last_admin", "至少要保留一位可用的管理员")

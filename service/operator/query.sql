@@ -139,15 +139,18 @@ WHERE seq > ? ORDER BY seq LIMIT ?;
 
 -- name: AuditBefore :many
 SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
-WHERE seq < sqlc.arg(before) ORDER BY seq DESC LIMIT ?;
+WHERE seq < sqlc.arg(before) AND happened_at >= sqlc.arg(since) AND happened_at < sqlc.arg(ends)
+ORDER BY seq DESC LIMIT ?;
 
 -- name: AuditOfTarget :many
 SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
-WHERE target = sqlc.arg(target) AND seq < sqlc.arg(before) ORDER BY seq DESC LIMIT ?;
+WHERE target = sqlc.arg(target) AND seq < sqlc.arg(before) AND happened_at >= sqlc.arg(since) AND happened_at < sqlc.arg(ends)
+ORDER BY seq DESC LIMIT ?;
 
 -- name: AuditOfOperator :many
 SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
-WHERE operator_id = sqlc.arg(operator_id) AND seq < sqlc.arg(before) ORDER BY seq DESC LIMIT ?;
+WHERE operator_id = sqlc.arg(operator_id) AND seq < sqlc.arg(before) AND happened_at >= sqlc.arg(since) AND happened_at < sqlc.arg(ends)
+ORDER BY seq DESC LIMIT ?;
 
 -- name: Names :many
 SELECT id, name FROM operator WHERE id IN (sqlc.slice('ids'));

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 
 	"kaimenhong/model"
 	"kaimenhong/model/page"
@@ -22,30 +23,46 @@ type Line struct {
 }
 
 // Trail narrows a reading of the audit to what was done to one thing, or by one
-// operator; both empty: everything.
+// operator, and to some days in China, both among them; all empty: everything.
 type Trail struct {
 	Target   string // type/id
 	Operator model.ID
+	From, To model.Day // 0: no bound
+}
+
+// span is the time of the days: since is in it, ends is not.
+func (t Trail) span() (since, ends int64) {
+	since, ends = math.MinInt64, math.MaxInt64
+	if t.From != 0 {
+		since = int64(model.At(t.From.Start()))
+	}
+	if t.To != 0 {
+		ends = int64(model.At((t.To + 1).Start()))
+	}
+	return since, ends
 }
 
 // Audit is one page of the audit, newest first; next is empty after the last.
-// Errors: page.ErrCursor, ErrTrail when both are asked for.
+// Errors: page.ErrCursor, ErrTrail when a thing and an operator are asked for, or the
+// days run backwards.
 func (o *Operators) Audit(ctx context.Context, t Trail, cursor string, limit int) (list []Line, next string, err error) {
 	before, err := page.Before(cursor)
 	if err != nil {
 		return nil, "", err
 	}
+	if t.Target != "" && t.Operator != 0 || t.From != 0 && t.To != 0 && t.To < t.From {
+		return nil, "", ErrTrail
+	}
 	var rows []db.OperatorAudit
 	size := page.Size(limit)
+	since, ends := t.span()
 	switch n := size + 1; {
-	case t.Target != "" && t.Operator != 0:
-		return nil, "", ErrTrail
 	case t.Target != "":
-		rows, err = o.q.AuditOfTarget(ctx, db.AuditOfTargetParams{Target: t.Target, Before: before, Limit: n})
+		rows, err = o.q.AuditOfTarget(ctx, db.AuditOfTargetParams{Target: t.Target, Before: before, Since: since, Ends: ends, Limit: n})
 	case t.Operator != 0:
-		rows, err = o.q.AuditOfOperator(ctx, db.AuditOfOperatorParams{OperatorID: int64(t.Operator), Before: before, Limit: n})
+		rows, err = o.q.AuditOfOperator(ctx, db.AuditOfOperatorParams{OperatorID: int64(t.Operator), Before: before, Since: since, Ends: ends, Limit: n})
 	default:
-		rows, err = o.q.AuditBefore(ctx, db.AuditBeforeParams{Before: before, Limit: n})
+		rows, err = o.q.AuditBefore(ctx, db.AuditBeforeParams{Before: before, Since: since, Ends: ends, Limit: n})
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("read the audit: %w", err)

@@ -1,12 +1,14 @@
 package story_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"kaimenhong/cmd/internal/app/story"
+	"kaimenhong/model"
 	"kaimenhong/service/operator"
 )
 
@@ -66,6 +68,16 @@ func TestAnOperatorIsHiredWorksAndLeaves(t *testing.T) {
 		if got, want := strings.Join(actions, " "), "operator.disable operator.password operator.sign_in operator.add"; got != want {
 			t.Errorf("the trail is %q, want %q", got, want)
 		}
+		today := model.DayOf(w.Now())
+		boss.Does("GET", fmt.Sprintf("/audit?from=%s&to=%s", today, today), nil, http.StatusOK).Into(w, &trail)
+		if len(trail.Items) == 0 {
+			t.Error("nothing was done today")
+		}
+		boss.Does("GET", "/audit?from="+(today+1).String(), nil, http.StatusOK).Into(w, &trail)
+		if len(trail.Items) != 0 {
+			t.Errorf("tomorrow %v was done", trail.Items)
+		}
+		boss.Does("GET", "/audit?from=2026-02-30", nil, http.StatusBadRequest)
 
 		w.Passes(31 * time.Minute)
 		boss.Does("GET", "/me", nil, http.StatusUnauthorized)

@@ -205,16 +205,24 @@ func (q *Queries) AuditAfter(ctx context.Context, arg AuditAfterParams) ([]Opera
 
 const auditBefore = `-- name: AuditBefore :many
 SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
-WHERE seq < ? ORDER BY seq DESC LIMIT ?
+WHERE seq < ? AND happened_at >= ? AND happened_at < ?
+ORDER BY seq DESC LIMIT ?
 `
 
 type AuditBeforeParams struct {
 	Before int64
+	Since  int64
+	Ends   int64
 	Limit  int32
 }
 
 func (q *Queries) AuditBefore(ctx context.Context, arg AuditBeforeParams) ([]OperatorAudit, error) {
-	rows, err := q.db.QueryContext(ctx, auditBefore, arg.Before, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, auditBefore,
+		arg.Before,
+		arg.Since,
+		arg.Ends,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -246,17 +254,26 @@ func (q *Queries) AuditBefore(ctx context.Context, arg AuditBeforeParams) ([]Ope
 
 const auditOfOperator = `-- name: AuditOfOperator :many
 SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
-WHERE operator_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?
+WHERE operator_id = ? AND seq < ? AND happened_at >= ? AND happened_at < ?
+ORDER BY seq DESC LIMIT ?
 `
 
 type AuditOfOperatorParams struct {
 	OperatorID int64
 	Before     int64
+	Since      int64
+	Ends       int64
 	Limit      int32
 }
 
 func (q *Queries) AuditOfOperator(ctx context.Context, arg AuditOfOperatorParams) ([]OperatorAudit, error) {
-	rows, err := q.db.QueryContext(ctx, auditOfOperator, arg.OperatorID, arg.Before, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, auditOfOperator,
+		arg.OperatorID,
+		arg.Before,
+		arg.Since,
+		arg.Ends,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -288,17 +305,26 @@ func (q *Queries) AuditOfOperator(ctx context.Context, arg AuditOfOperatorParams
 
 const auditOfTarget = `-- name: AuditOfTarget :many
 SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
-WHERE target = ? AND seq < ? ORDER BY seq DESC LIMIT ?
+WHERE target = ? AND seq < ? AND happened_at >= ? AND happened_at < ?
+ORDER BY seq DESC LIMIT ?
 `
 
 type AuditOfTargetParams struct {
 	Target string
 	Before int64
+	Since  int64
+	Ends   int64
 	Limit  int32
 }
 
 func (q *Queries) AuditOfTarget(ctx context.Context, arg AuditOfTargetParams) ([]OperatorAudit, error) {
-	rows, err := q.db.QueryContext(ctx, auditOfTarget, arg.Target, arg.Before, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, auditOfTarget,
+		arg.Target,
+		arg.Before,
+		arg.Since,
+		arg.Ends,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}
