@@ -107,7 +107,7 @@ type Options struct {
 	ImportRows  int           // lines of a file at most; default 1,000,000
 	FreezeRange int           // rows looked at in one transaction of Freeze; default 10,000
 	SampleRows  int           // rows that an estimate looks at; default 10,000
-	CountRange  int           // people that one statement of Count looks at, about; default 125,000
+	CountRange  int           // people that one statement of Count looks at, about; default 50,000
 }
 
 // Audience is the one owner of the tables above. It is safe for concurrent use.
@@ -129,7 +129,7 @@ func New(deps Deps, opts Options) (*Audience, error) {
 	opts.ImportRows = cmp.Or(opts.ImportRows, 1_000_000)
 	opts.FreezeRange = cmp.Or(opts.FreezeRange, 10_000)
 	opts.SampleRows = cmp.Or(opts.SampleRows, 10_000)
-	opts.CountRange = cmp.Or(opts.CountRange, 125_000)
+	opts.CountRange = cmp.Or(opts.CountRange, 50_000)
 	counter := func(name, help, label string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
 	}
