@@ -147,9 +147,10 @@ SELECT tapped_at FROM push_tap WHERE tapped_at < ? ORDER BY tapped_at LIMIT ?;
 DELETE FROM push_tap WHERE tapped_at <= ?;
 
 -- The rights of many members. Their order is made by who asks: here it would cost as
--- much as finding them.
+-- much as finding them. Left alone, MariaDB reads the whole table for 500 members when
+-- it has some ten thousand rows.
 -- name: RightsOf :many
-SELECT id, member_id, channel, template, source, granted_at, remaining FROM push_entitlement
+SELECT id, member_id, channel, template, source, granted_at, remaining FROM push_entitlement /*! FORCE INDEX (push_entitlement_source) */
 WHERE member_id IN (sqlc.slice(members)) AND (expires_at = 0 OR expires_at > sqlc.arg(now)) AND (remaining > 0 OR channel = 'mass');
 
 -- name: TakeRights :execrows

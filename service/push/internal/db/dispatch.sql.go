@@ -1493,7 +1493,7 @@ func (q *Queries) RetryRows(ctx context.Context, arg RetryRowsParams) (int64, er
 }
 
 const rightsOf = `-- name: RightsOf :many
-SELECT id, member_id, channel, template, source, granted_at, remaining FROM push_entitlement
+SELECT id, member_id, channel, template, source, granted_at, remaining FROM push_entitlement /*! FORCE INDEX (push_entitlement_source) */
 WHERE member_id IN (/*SLICE:members*/?) AND (expires_at = 0 OR expires_at > ?) AND (remaining > 0 OR channel = 'mass')
 `
 
@@ -1513,7 +1513,8 @@ type RightsOfRow struct {
 }
 
 // The rights of many members. Their order is made by who asks: here it would cost as
-// much as finding them.
+// much as finding them. Left alone, MariaDB reads the whole table for 500 members when
+// it has some ten thousand rows.
 func (q *Queries) RightsOf(ctx context.Context, arg RightsOfParams) ([]RightsOfRow, error) {
 	query := rightsOf
 	var queryParams []interface{}
