@@ -12,7 +12,8 @@ import (
 
 // What a member did reaches the audience after the fact, so it may come when he is no
 // more: he became another, or closed his account. A row in audience_gone is written in
-// the transaction that makes him so, and leads to whom he is now, in one step.
+// the transaction that makes him so, and leads to whom he is now, in one step. So does
+// one of a customer whose number a member has bound.
 
 // goneTx notes that a member is another from now on, or nobody (into 0).
 func (a *Audience) goneTx(ctx context.Context, tx *sql.Tx, member, into int64) error {
@@ -52,6 +53,30 @@ func (a *Audience) presentTx(ctx context.Context, tx *sql.Tx, acts []Act) ([]Act
 		present = append(present, act)
 	}
 	return present, nil
+}
+
+// Became tells who those of at most a thousand ids are now who became another: members
+// who turned out to be one with another, customers whose number a member has bound. Who
+// closed his account is not among them.
+func (a *Audience) Became(ctx context.Context, ids []model.MemberID) (map[model.MemberID]model.MemberID, error) {
+	raw := map[int64]bool{}
+	for _, id := range ids {
+		raw[int64(id)] = true
+	}
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	rows, err := a.q.Gone(ctx, sorted(raw))
+	if err != nil {
+		return nil, fmt.Errorf("ask who became another: %w", err)
+	}
+	now := make(map[model.MemberID]model.MemberID, len(rows))
+	for _, r := range rows {
+		if r.IntoID != 0 {
+			now[model.MemberID(r.MemberID)] = model.MemberID(r.IntoID)
+		}
+	}
+	return now, nil
 }
 
 // CloseTx is Forget within the transaction that closes the account.

@@ -3,10 +3,13 @@ package audience_test
 import (
 	"database/sql"
 	"errors"
+	"maps"
+	"strings"
 	"testing"
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/audience"
 )
 
@@ -68,5 +71,41 @@ func TestWhatComesLateOfAMemberIsHisSuccessorsOrNobodys(t *testing.T) {
 				t.Errorf("Portrait of %d, who is no more, = %v, want ErrUnknown", id, err)
 			}
 		}
+	})
+}
+
+func TestWhoBecameAnotherLeadsToWhoHeIs(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		a := open(t, db, audience.Options{})
+		ctx := t.Context()
+		if _, err := a.Import(ctx, audience.Upload{Name: "a.csv", File: strings.NewReader("手机号,城市\n13800138000,深圳\n")}); err != nil {
+			t.Fatal(err)
+		}
+		var customer model.MemberID
+		if err := db.QueryRowContext(ctx, "SELECT member_id FROM audience_customer").Scan(&customer); err != nil {
+			t.Fatal(err)
+		}
+		became := func(want map[model.MemberID]model.MemberID) {
+			t.Helper()
+			got, err := a.Became(ctx, []model.MemberID{1, 2, customer})
+			if err != nil || !maps.Equal(got, want) {
+				t.Errorf("Became = %v, %v, want %v", got, err, want)
+			}
+		}
+		became(nil)
+		if err := a.Observe(ctx, model.Member{ID: 2, JoinedAt: daysAgo(9), Phone: phone(t, "13800138000"), BoundAt: daysAgo(1)}); err != nil {
+			t.Fatal(err)
+		}
+		became(map[model.MemberID]model.MemberID{customer: 2})
+		err := errors.Join(a.Observe(ctx, model.Member{ID: 1, JoinedAt: daysAgo(9)}),
+			sqldb.InTx(ctx, db, func(tx *sql.Tx) error { return a.JoinTx(ctx, tx, 2, 1) }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		became(map[model.MemberID]model.MemberID{customer: 1, 2: 1})
+		if err := a.Forget(ctx, 1); err != nil {
+			t.Fatal(err)
+		}
+		became(nil)
 	})
 }

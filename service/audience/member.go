@@ -125,6 +125,9 @@ func (a *Audience) takeCustomerTx(ctx context.Context, tx *sql.Tx, r row, phone 
 			return r, err
 		}
 		if other.JoinedAt == 0 {
+			if err := a.goneTx(ctx, tx, c.MemberID, r.MemberID); err != nil {
+				return r, err
+			}
 			err = a.moveTx(ctx, tx, c.MemberID, r.MemberID)
 		} else {
 			// The number was another member's, who has lost it.

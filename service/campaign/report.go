@@ -39,7 +39,8 @@ type Conduct struct {
 
 // What the reports need from others.
 type (
-	// sendings are the recipients of a campaign, page by page in the order of their ids.
+	// sendings are the recipients of a campaign, page by page in the order of the
+	// deliveries' ids. Two ids of one person are the one that he has now.
 	sendings interface {
 		Deliveries(ctx context.Context, campaign, after model.ID, limit int) ([]model.Delivery, error)
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -16,13 +17,40 @@ import (
 // reports builds what campaigns earned.
 func (d *domains) reports(g ground) (err error) {
 	d.report, err = campaign.NewReports(campaign.ReportDeps{
-		DB: g.stores.db, IDs: g.ids, Now: g.now, Metrics: g.reg, Kits: shelf{d.material, d.mall}, Sendings: d.planner,
+		DB: g.stores.db, IDs: g.ids, Now: g.now, Metrics: g.reg, Kits: shelf{d.material, d.mall}, Sendings: sendings{d.planner, d.audience},
 		Conduct: conduct{d.audience, d.redpacket, d.members, d.mall}, Spending: prizes{d.redpacket},
 	}, campaign.ReportOptions{Reason: push.Reason})
 	if err != nil {
 		return fmt.Errorf("reports: %w", err)
 	}
 	return nil
+}
+
+// sendings are the recipients of campaigns as who they are now: what they did since is
+// known of that one, and who was two and is one is one.
+type sendings struct {
+	planner  *push.Planner
+	audience *audience.Audience
+}
+
+// Deliveries is a page of what became of recipients.
+func (s sendings) Deliveries(ctx context.Context, campaignID, after model.ID, limit int) ([]model.Delivery, error) {
+	page, err := s.planner.Deliveries(ctx, campaignID, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]model.MemberID, len(page))
+	for i, d := range page {
+		ids[i] = d.Member
+	}
+	now, err := s.audience.Became(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range page {
+		page[i].Member = cmp.Or(now[d.Member], d.Member)
+	}
+	return page, nil
 }
 
 // prizes are what a game has cost.

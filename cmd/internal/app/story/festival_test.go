@@ -64,6 +64,7 @@ type festival struct {
 	lost      int                // deliveries of which nobody knows, when the replica was killed
 	tapped    map[[2]string]bool // messages, by page and openid
 	took      string             // the kit's offer, by openid
+	came      string             // as a member, who was a customer; the row with the former id
 }
 
 // notice is the sandbox's subscribe notice 活动开始提醒.
@@ -345,6 +346,7 @@ func TestAFestivalReachesEverybodyOnceWhateverBreaks(t *testing.T) {
 	f.resumes()
 	f.runsOut(morning)
 	f.taps()
+	f.comes()
 	f.ends()
 	f.compares()
 }
