@@ -66,7 +66,8 @@ func RedisCluster(t testing.TB) redisdb.Options {
 func clusterNode(t testing.TB, ports [2]string) *redis.Client {
 	t.Helper()
 	server := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", ports[0], "--cluster-port", ports[1],
-		"--cluster-enabled", "yes", "--save", "", "--dir", t.TempDir())
+		"--cluster-enabled", "yes", "--cluster-node-timeout", "60000", // a busy machine is no dead node
+		"--save", "", "--dir", t.TempDir())
 	if err := server.Start(); err != nil {
 		t.Fatalf("start a node of a Redis Cluster: %v", err)
 	}
