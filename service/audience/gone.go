@@ -35,18 +35,14 @@ func (a *Audience) presentTx(ctx context.Context, tx *sql.Tx, acts []Act) ([]Act
 	for _, act := range acts {
 		ids[int64(act.Member)] = true
 	}
-	rows, err := a.q.WithTx(tx).Gone(ctx, sorted(ids))
-	if err != nil || len(rows) == 0 {
+	into, err := gone(ctx, a.q.WithTx(tx), ids)
+	if err != nil || len(into) == 0 {
 		return acts, err
-	}
-	into := map[int64]int64{}
-	for _, r := range rows {
-		into[r.MemberID] = r.IntoID
 	}
 	var present []Act
 	for _, act := range acts {
-		now, gone := into[int64(act.Member)]
-		if gone && now == 0 {
+		now, is := into[int64(act.Member)]
+		if is && now == 0 {
 			continue
 		}
 		act.Member = model.MemberID(cmp.Or(now, int64(act.Member)))
@@ -59,24 +55,37 @@ func (a *Audience) presentTx(ctx context.Context, tx *sql.Tx, acts []Act) ([]Act
 // who turned out to be one with another, customers whose number a member has bound. Who
 // closed his account is not among them.
 func (a *Audience) Became(ctx context.Context, ids []model.MemberID) (map[model.MemberID]model.MemberID, error) {
-	raw := map[int64]bool{}
+	asked := map[int64]bool{}
 	for _, id := range ids {
-		raw[int64(id)] = true
+		asked[int64(id)] = true
 	}
-	if len(raw) == 0 {
-		return nil, nil
-	}
-	rows, err := a.q.Gone(ctx, sorted(raw))
+	into, err := gone(ctx, a.q, asked)
 	if err != nil {
 		return nil, fmt.Errorf("ask who became another: %w", err)
 	}
-	now := make(map[model.MemberID]model.MemberID, len(rows))
-	for _, r := range rows {
-		if r.IntoID != 0 {
-			now[model.MemberID(r.MemberID)] = model.MemberID(r.IntoID)
+	now := make(map[model.MemberID]model.MemberID, len(into))
+	for id, who := range into {
+		if who != 0 {
+			now[model.MemberID(id)] = model.MemberID(who)
 		}
 	}
 	return now, nil
+}
+
+// gone leads those of the ids who are no more to whom they are now, or to nobody (0).
+func gone(ctx context.Context, q *db.Queries, ids map[int64]bool) (map[int64]int64, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, err := q.Gone(ctx, sorted(ids))
+	if err != nil {
+		return nil, err
+	}
+	into := make(map[int64]int64, len(rows))
+	for _, r := range rows {
+		into[r.MemberID] = r.IntoID
+	}
+	return into, nil
 }
 
 // CloseTx is Forget within the transaction that closes the account.
