@@ -138,15 +138,20 @@ func (e *Engine) sweepOne(ctx context.Context, pot *facts, game *Game, h hold) (
 	if !pot.has(h.k) || h.day < opened-1 || h.day > ends+1 {
 		return nil, e.unissue(ctx, pot.id, h.helper, h.k) // nobody decided this
 	}
-	a := &attempt{pot: pot, game: game}
+	a := &attempt{pot: pot, game: game, day: h.day, ids: game.joins.all(h.helper), perDay: game.Rules.HelpsPerDay}
 	a.Who.Member.ID = h.helper
+	if own, err := e.joined(ctx, a); err != nil {
+		return nil, err
+	} else if own != nil { // he stands here as who he was before
+		return nil, e.unissue(ctx, pot.id, h.helper, h.k)
+	}
 	nth, err := e.takeNumber(ctx, a, h.day)
 	if err != nil {
 		return nil, err
 	}
 	if nth == 0 {
 		held, err := e.loadDay(ctx, h.helper, pot.game, h.day)
-		if err == nil && held >= game.Rules.HelpsPerDay {
+		if err == nil && held >= a.perDay {
 			err = e.unissue(ctx, pot.id, h.helper, h.k)
 		}
 		return nil, err
