@@ -182,3 +182,8 @@ func sound(t testing.TB, e *Engine) {
 		t.Errorf("pots whose prize is not their payout = %d, %v, want 0", wrong, err)
 	}
 }
+
+// noRedis never answers.
+type noRedis struct{}
+
+func (noRedis) run(context.Context, *script, string, ...any) (any, error) { return nil, errAway }

@@ -80,6 +80,40 @@ func TestTwoMembersWhoAreOneHaveTheLimitsOfOne(t *testing.T) {
 	})
 }
 
+func TestTheDayOfOneWhoWasTwoIsCountedWhateverItsNumbers(t *testing.T) {
+	houses(t, func(t *testing.T, h *house) {
+		e := h.engine(t, Options{})
+		game := h.game(t, e, nil) // three helps a day
+		var pots [4]Opened
+		for i := range pots {
+			pots[i] = open(t, e, game, 50+i)
+		}
+		for _, help := range []struct{ pot, helper int }{{0, 7}, {0, 2}, {1, 2}} {
+			if _, err := helpAs(t, e, pots[help.pot].Pot, help.helper, "before"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The second number of his day went to a pot that was full and came back.
+		if _, err := h.db.ExecContext(t.Context(), "UPDATE pot_help SET nth = 3 WHERE helper_id = 2 AND nth = 2"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.loadDay(t.Context(), 2, game.ID, model.DayOf(h.clock.now())); err != nil {
+			t.Fatal(err)
+		}
+		join(t, e, 7, 2)
+		away := h.engine(t, Options{})
+		away.redis = noRedis{}
+		for name, version := range map[string]interface {
+			Help(ctx context.Context, in HelpRequest) (Help, error)
+		}{"engine": e, "without Redis": away, "row lock": NewRowLock(e)} {
+			if _, err := version.Help(t.Context(), HelpRequest{Pot: pots[2].Pot, Who: visitor(2), Request: "fourth"}); !errors.Is(err, ErrDayLimit) {
+				t.Errorf("%s: the fourth help of the day = %v, want %v", name, err, ErrDayLimit)
+			}
+		}
+		sound(t, e)
+	})
+}
+
 func TestAJoinedMemberSeesWhatHeDidAsTheOther(t *testing.T) {
 	houses(t, func(t *testing.T, h *house) {
 		e := h.engine(t, Options{})

@@ -224,7 +224,12 @@ func (e *Engine) freeSlots(ctx context.Context, pot *facts) ([]int, error) {
 	return free, nil
 }
 
+// freeNumber is the lowest free number of a day, 0 when the day holds as many helps as
+// the limit allows. Those of a member who was two may lie above his limit.
 func freeNumber(day []db.DayOfHelperRow, limit int) int {
+	if len(day) >= limit {
+		return 0
+	}
 	taken := make(map[int32]bool, len(day))
 	for _, row := range day {
 		taken[row.Nth.Int32] = true

@@ -10,6 +10,7 @@ for i = 1, #held, 2 do
   if held[i] == ARGV[1] then return tonumber(held[i + 1]) end
   taken[held[i + 1]] = true
 end
+if #held / 2 >= tonumber(ARGV[2]) then return 0 end -- numbers may lie above the limit of who was two
 for nth = 1, tonumber(ARGV[2]) do
   if not taken[tostring(nth)] then
     redis.call('HSET', KEYS[1], ARGV[1], nth)
