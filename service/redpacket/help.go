@@ -150,12 +150,15 @@ func (e *Engine) mayHelp(ctx context.Context, a *attempt) error {
 }
 
 // paced asks the speed limits. They guard the machines, not the rules, so their own
-// failure lets everybody pass.
+// failure lets everybody pass, and their silence takes no more of the time that an
+// action has than Redis may.
 func (e *Engine) paced(ctx context.Context, action string, who Visitor) error {
 	if e.opts.Pace == nil {
 		return nil
 	}
-	ok, err := e.opts.Pace.Allow(ctx, action, who)
+	asking, cancel := context.WithTimeout(ctx, e.opts.RedisTimeout)
+	defer cancel()
+	ok, err := e.opts.Pace.Allow(asking, action, who)
 	if err != nil {
 		e.log.WarnContext(ctx, "redpacket speed limits do not answer", "err", err)
 		return nil
