@@ -1,8 +1,10 @@
 package member
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"kaimenhong/model"
 	"kaimenhong/service/member/internal/db"
@@ -22,7 +24,7 @@ const (
 
 // Followed tells which of at most 2,000 members began to follow from the one instant to
 // before the other, not following before; for each the first time. Whoever did not is
-// missing.
+// missing. What happened to somebody before he became one of them happened to that one.
 func (m *Members) Followed(ctx context.Context, members []model.MemberID, from, to model.Millis) (map[model.MemberID]Followed, error) {
 	if len(members) == 0 {
 		return nil, nil
@@ -30,11 +32,7 @@ func (m *Members) Followed(ctx context.Context, members []model.MemberID, from, 
 	if len(members) > maxFollowed {
 		return nil, fmt.Errorf("followed: %d members, %d are allowed", len(members), maxFollowed)
 	}
-	ids := make([]int64, len(members))
-	for i, id := range members {
-		ids[i] = int64(id)
-	}
-	rows, err := db.New(m.DB).FollowsOf(ctx, db.FollowsOfParams{Members: ids, Before: int64(model.At(m.Now())) + 1, Limit: maxFollowRows})
+	rows, err := m.follows(ctx, members)
 	if err != nil {
 		return nil, fmt.Errorf("read who followed: %w", err)
 	}
@@ -53,4 +51,31 @@ func (m *Members) Followed(ctx context.Context, members []model.MemberID, from, 
 		following[r.MemberID] = began
 	}
 	return found, nil
+}
+
+// follows reads the history of members until now, also of who became one of them, as
+// theirs: each one's in the order of time.
+func (m *Members) follows(ctx context.Context, members []model.MemberID) ([]db.FollowsOfRow, error) {
+	ids, whose := make([]int64, len(members)), make(map[int64]int64, len(members))
+	for i, id := range members {
+		ids[i], whose[int64(id)] = int64(id), int64(id)
+	}
+	q := db.New(m.DB)
+	formers, err := q.FormersOf(ctx, db.FormersOfParams{Members: ids, Limit: maxFollowRows})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range formers {
+		if whose[f.ID] == 0 {
+			ids, whose[f.ID] = append(ids, f.ID), f.MergedInto
+		}
+	}
+	rows, err := q.FollowsOf(ctx, db.FollowsOfParams{Members: ids, Before: int64(model.At(m.Now())) + 1, Limit: maxFollowRows})
+	for i := range rows {
+		rows[i].MemberID = whose[rows[i].MemberID]
+	}
+	slices.SortStableFunc(rows, func(a, b db.FollowsOfRow) int {
+		return cmp.Or(cmp.Compare(a.MemberID, b.MemberID), cmp.Compare(a.HappenedAt, b.HappenedAt))
+	})
+	return rows, err
 }

@@ -2,6 +2,7 @@ package member
 
 import (
 	"testing"
+	"time"
 
 	"kaimenhong/model"
 )
@@ -16,9 +17,14 @@ func TestWhoBeganToFollowAndWhenHeLeft(t *testing.T) {
 			at      model.Millis
 			follows bool
 		}{
-			{"old", from - 5*day, true}, {"old", from + day, false}, {"old", from + 2*day, true}, // came back: new again
+			{"old", from - 5*day, true},
+			{"old", from + day, false},
+			{"old", from + 2*day, true}, // came back: new again
 			{"stays", from - day, true},
-			{"new", from + day, true}, {"new", from + 4*day, false}, {"new", from + 5*day, true}, {"new", from + 6*day, false},
+			{"new", from + day, true},
+			{"new", from + 4*day, false},
+			{"new", from + 5*day, true},
+			{"new", from + 6*day, false},
 			{"late", now, true},
 		} {
 			var err error
@@ -49,6 +55,35 @@ func TestWhoBeganToFollowAndWhenHeLeft(t *testing.T) {
 		}
 		if _, err := w.Followed(t.Context(), make([]model.MemberID, maxFollowed+1), from, now); err == nil {
 			t.Error("too many members are answered")
+		}
+	})
+}
+
+func TestWhoFollowedBeforeHeBecameAMemberFollowedAsThatOne(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		// He came by the mini-program, followed as a stranger, and WeChat says that both
+		// are one.
+		here, err := w.Touch(t.Context(), model.MiniProgram, "oMini")
+		want(t, "Touch", err, nil)
+		at := w.nowMillis()
+		_, err = w.Follow(t.Context(), "oChat", "", at)
+		want(t, "Follow", err, nil)
+		_, err = w.Join(t.Context(), model.MiniProgram, "oMini", "uOne")
+		want(t, "Join", err, nil)
+		one, err := w.Join(t.Context(), model.OfficialAccount, "oChat", "uOne")
+		want(t, "Join", err, nil)
+		if one.ID != here.ID {
+			t.Fatalf("the one is %s, want the older %s", one.ID, here.ID)
+		}
+		got, err := w.Followed(t.Context(), []model.MemberID{here.ID}, at-1000, at+1000)
+		if err != nil || got[here.ID] != (Followed{At: at}) {
+			t.Errorf("Followed = %+v, %v, want him at %d", got, err, at)
+		}
+		want(t, "Unfollow", w.Unfollow(t.Context(), "oChat", at+2000), nil)
+		w.clock.forward(3 * time.Second)
+		got, err = w.Followed(t.Context(), []model.MemberID{here.ID}, at-1000, at+1000)
+		if err != nil || got[here.ID] != (Followed{At: at, Left: at + 2000}) {
+			t.Errorf("Followed = %+v, %v, want that he left", got, err)
 		}
 	})
 }

@@ -261,3 +261,7 @@ SELECT f.member_id, f.action, f.happened_at FROM member_follow f
 WHERE f.member_id IN (sqlc.slice('members')) AND f.happened_at < sqlc.arg(before)
 ORDER BY f.member_id, f.happened_at, f.id
 LIMIT ?;
+
+-- Who became one of some members; merges are shortened, so that one step is all.
+-- name: FormersOf :many
+SELECT id, merged_into FROM member WHERE merged_into IN (sqlc.slice('members')) ORDER BY id LIMIT ?;

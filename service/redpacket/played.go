@@ -2,6 +2,7 @@ package redpacket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -27,22 +28,26 @@ const (
 )
 
 // Played tells what the pots of each of at most 1,000 members came to; who opened none
-// is missing.
-func (e *Engine) Played(ctx context.Context, game GameID, owners []model.MemberID) (map[model.MemberID]Played, error) {
+// is missing. What somebody did before he became one of them is that member's.
+func (e *Engine) Played(ctx context.Context, id GameID, owners []model.MemberID) (map[model.MemberID]Played, error) {
 	if len(owners) == 0 || len(owners) > maxPlayers {
 		return nil, nil
 	}
-	ids := make([]int64, len(owners))
-	for i, o := range owners {
-		ids[i] = int64(o)
+	game, err := e.Game(ctx, id)
+	if errors.Is(err, ErrUnknownGame) {
+		return nil, nil
 	}
-	pots, err := e.q.PotsOpened(ctx, db.PotsOpenedParams{Owners: ids, GameID: int64(game), Limit: maxPots})
 	if err != nil {
-		return nil, fmt.Errorf("read the pots of game %s: %w", model.ID(game), err)
+		return nil, err
+	}
+	was, ids := everyID(game.joins, owners)
+	pots, err := e.q.PotsOpened(ctx, db.PotsOpenedParams{Owners: ids, GameID: int64(id), Limit: maxPots})
+	if err != nil {
+		return nil, fmt.Errorf("read the pots of game %s: %w", id, err)
 	}
 	all, owner := make(map[model.MemberID]Played, len(pots)), make(map[int64]model.MemberID, len(pots))
 	for _, p := range pots {
-		o := model.MemberID(p.OwnerID)
+		o := was[model.MemberID(p.OwnerID)]
 		owner[p.ID] = o
 		one := all[o]
 		one.Pots++
@@ -53,41 +58,72 @@ func (e *Engine) Played(ctx context.Context, game GameID, owners []model.MemberI
 		for i, p := range part {
 			in[i] = p.ID
 		}
-		if err := e.helped(ctx, game, in, owner, all); err != nil {
-			return nil, fmt.Errorf("read the helps of game %s: %w", model.ID(game), err)
+		if err := e.helped(ctx, &game, in, owner, all); err != nil {
+			return nil, fmt.Errorf("read the helps of game %s: %w", id, err)
 		}
 	}
 	return all, nil
 }
 
+// everyID lists the ids that members played under, and whose each is.
+func everyID(j joins, members []model.MemberID) (whose map[model.MemberID]model.MemberID, ids []int64) {
+	whose = make(map[model.MemberID]model.MemberID, len(members))
+	for _, m := range members {
+		whose[m] = m
+	}
+	for _, m := range members {
+		for _, id := range j.all(m) {
+			if id != m && whose[id] != 0 {
+				continue // asked for by himself
+			}
+			whose[id], ids = m, append(ids, int64(id))
+		}
+	}
+	return whose, ids
+}
+
 // helped adds the helps of some pots.
-func (e *Engine) helped(ctx context.Context, game GameID, pots []int64, owner map[int64]model.MemberID, all map[model.MemberID]Played) error {
+func (e *Engine) helped(ctx context.Context, game *Game, pots []int64, owner map[int64]model.MemberID, all map[model.MemberID]Played) error {
 	helps, err := e.q.HelpersOf(ctx, db.HelpersOfParams{Pots: pots, Limit: maxHelpers})
 	if err != nil {
 		return err
 	}
 	for part := range slices.Chunk(helps, helpPart) {
-		in := make([]int64, len(part))
+		friends := make([]model.MemberID, len(part))
 		for i, h := range part {
-			in[i] = h.HelperID
+			friends[i] = game.joins.who(model.MemberID(h.HelperID))
 		}
-		rows, err := e.q.FirstHelps(ctx, db.FirstHelpsParams{Helpers: in, GameID: int64(game)})
+		first, err := e.firstHelps(ctx, game, friends)
 		if err != nil {
 			return err
 		}
-		first := make(map[int64]int64, len(rows))
-		for _, r := range rows {
-			first[r.HelperID] = r.FirstAt
-		}
-		for _, h := range part {
+		for i, h := range part {
 			o := owner[h.PotID]
 			one := all[o]
 			one.Helps++
-			if h.CreatedAt == first[h.HelperID] {
-				one.Brought = append(one.Brought, model.MemberID(h.HelperID))
+			if h.CreatedAt == first[friends[i]] {
+				one.Brought = append(one.Brought, friends[i])
 			}
 			all[o] = one
 		}
 	}
 	return nil
+}
+
+// firstHelps tells when friends first helped in a game, as whomever.
+func (e *Engine) firstHelps(ctx context.Context, game *Game, friends []model.MemberID) (map[model.MemberID]int64, error) {
+	once := slices.Compact(slices.Sorted(slices.Values(friends)))
+	whose, ids := everyID(game.joins, once)
+	rows, err := e.q.FirstHelps(ctx, db.FirstHelpsParams{Helpers: ids, GameID: int64(game.ID)})
+	if err != nil {
+		return nil, err
+	}
+	first := make(map[model.MemberID]int64, len(rows))
+	for _, r := range rows {
+		friend := whose[model.MemberID(r.HelperID)]
+		if at, seen := first[friend]; !seen || r.FirstAt < at {
+			first[friend] = r.FirstAt
+		}
+	}
+	return first, nil
 }

@@ -918,6 +918,55 @@ func (q *Queries) FollowsOf(ctx context.Context, arg FollowsOfParams) ([]Follows
 	return items, nil
 }
 
+const formersOf = `-- name: FormersOf :many
+SELECT id, merged_into FROM member WHERE merged_into IN (/*SLICE:members*/?) ORDER BY id LIMIT ?
+`
+
+type FormersOfParams struct {
+	Members []int64
+	Limit   int32
+}
+
+type FormersOfRow struct {
+	ID         int64
+	MergedInto int64
+}
+
+// Who became one of some members; merges are shortened, so that one step is all.
+func (q *Queries) FormersOf(ctx context.Context, arg FormersOfParams) ([]FormersOfRow, error) {
+	query := formersOf
+	var queryParams []interface{}
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FormersOfRow
+	for rows.Next() {
+		var i FormersOfRow
+		if err := rows.Scan(&i.ID, &i.MergedInto); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const holderOf = `-- name: HolderOf :one
 SELECT member_id, phone_sealed, key_version, holder_id, bound_at FROM member_phone WHERE phone_index = ?
 `
