@@ -249,7 +249,8 @@ func (e *Engine) endTx(ctx context.Context, tx *sql.Tx, ends []ending) error {
 	return e.settleTx(ctx, tx, ends)
 }
 
-// setState is one guarded UPDATE for all pots that end this way.
+// setState is one guarded UPDATE for all pots that end this way. Where the clock of who
+// opened a pot was ahead of ours it took no time.
 func setState(ctx context.Context, tx *sql.Tx, ends []ending, state State, now model.Millis) error {
 	var helps, won, ids []byte
 	count := int64(0)
@@ -268,8 +269,8 @@ func setState(ctx context.Context, tx *sql.Tx, ends []ending, state State, now m
 		return nil
 	}
 	changed, err := execCount(ctx, tx, fmt.Sprintf(
-		"UPDATE pot SET state = ?, done_at = ?, took = ? - created_at, helps = CASE id%s ELSE 0 END, won = CASE id%s ELSE 0 END "+
-			"WHERE id IN (%s) AND state = 'open'", helps, won, ids), string(state), int64(now), int64(now))
+		"UPDATE pot SET state = ?, done_at = ?, took = CASE WHEN created_at < ? THEN ? - created_at ELSE 0 END, helps = CASE id%s ELSE 0 END, won = CASE id%s ELSE 0 END "+
+			"WHERE id IN (%s) AND state = 'open'", helps, won, ids), string(state), int64(now), int64(now), int64(now))
 	if err != nil {
 		return fmt.Errorf("end pots: %w", err)
 	}

@@ -189,6 +189,24 @@ func TestTheBoardsNameWhoAnOwnerIsNow(t *testing.T) {
 	})
 }
 
+func TestNoPotIsFilledBeforeItWasOpened(t *testing.T) {
+	houses(t, func(t *testing.T, h *house) {
+		ahead := h.engine(t, Options{})
+		ahead.now = func() time.Time { return h.clock.now().Add(2 * time.Minute) }
+		game := h.game(t, ahead, func(r *Rules) { r.Helps = 1 })
+		pot := open(t, ahead, game, 1)
+		e := h.engine(t, Options{})
+		if _, err := helpAs(t, e, pot.Pot, 10, "r"); err != nil {
+			t.Fatal(err)
+		}
+		settle(t, e)
+		board, err := e.Leaderboard(t.Context(), game.ID, Fastest)
+		if err != nil || len(board.Ranks) != 1 || board.Ranks[0].Took < 0 {
+			t.Errorf("Leaderboard = %+v, %v, want one pot that took no less than nothing", board.Ranks, err)
+		}
+	})
+}
+
 func TestARingOfFormerIDsIsStillARing(t *testing.T) {
 	houses(t, func(t *testing.T, h *house) {
 		e := h.engine(t, Options{})
