@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"math"
 
 	"kaimenhong/model"
@@ -141,8 +142,8 @@ func Verify(p Proof) error {
 		return ErrProofSealed
 	}
 	seed, err := hex.DecodeString(p.Seed)
-	if err != nil || len(seed) != seedSize {
-		return fmt.Errorf("%w: the seed is not 64 hexadecimal digits", ErrProofForm)
+	if err != nil || len(seed) != seedSize || hex.EncodeToString(seed) != p.Seed {
+		return fmt.Errorf("%w: the seed is not 64 hexadecimal digits in lower case", ErrProofForm)
 	}
 	if commitmentOf(p.Pot, p.Helps, p.Target, p.Split, seed) != p.Commitment {
 		return ErrProofCommitment
@@ -181,7 +182,7 @@ func ReadProof(b []byte) (Proof, error) {
 	if err := d.Decode(&p); err != nil {
 		return p, fmt.Errorf("%w: %w", ErrProofForm, err)
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return p, fmt.Errorf("%w: something stands after it", ErrProofForm)
 	}
 	return p, nil

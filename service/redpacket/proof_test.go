@@ -83,6 +83,7 @@ func TestVerifyRefusesWhatWasChanged(t *testing.T) {
 		{"another list of amounts", func(p *Proof) { p.Amounts[0]-- }, ErrProofShares},
 		{"not revealed", func(p *Proof) { p.Seed = "" }, ErrProofSealed},
 		{"a short seed", func(p *Proof) { p.Seed = "ab" }, ErrProofForm},
+		{"a seed in capitals, which the page does not read", func(p *Proof) { p.Seed = strings.ToUpper(p.Seed) }, ErrProofForm},
 		{"no hexadecimal", func(p *Proof) { p.Seed = "zz" }, ErrProofForm},
 		{"an unknown version", func(p *Proof) { p.Version = 2 }, ErrProofForm},
 		{"an unknown split", func(p *Proof) { p.Split = "fair" }, ErrProofForm},
@@ -94,6 +95,21 @@ func TestVerifyRefusesWhatWasChanged(t *testing.T) {
 		tt.change(&p)
 		if err := Verify(p); !errors.Is(err, tt.want) {
 			t.Errorf("%s: Verify = %v, want %v", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestNothingStandsAfterAProof(t *testing.T) {
+	b, err := json.Marshal(vectors(t)[0].Proof)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadProof([]byte(string(b) + " \n")); err != nil {
+		t.Errorf("ReadProof with a line's end = %v, want none", err)
+	}
+	for _, rest := range []string{"{}", "]", "}", "x", string(b)} {
+		if _, err := ReadProof([]byte(string(b) + rest)); !errors.Is(err, ErrProofForm) {
+			t.Errorf("ReadProof with %.3q after it = %v, want %v", rest, err, ErrProofForm)
 		}
 	}
 }
