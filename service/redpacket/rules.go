@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"kaimenhong/model"
@@ -108,8 +109,30 @@ var (
 	ErrRuleTitle       = fault.New(fault.Invalid, "redpacket.rule_title", "违反分享规范「诱导文案」：标题须中性，不得诱导分享")
 )
 
-// luring are words that make a title one that lures people into sharing.
-var luring = []string{"分享得", "分享领", "转发得", "转发领", "分享有礼", "转发有礼", "不转", "必须分享", "分享后", "转发后", "群发", "朋友圈"}
+// rewarding are words that promise something for sharing, wherever they stand; luring
+// are those that make a title one that lures people into it. Titles are looked at for
+// both.
+var (
+	rewarding = []string{"分享得", "分享领", "转发得", "转发领", "分享有礼", "转发有礼"}
+	luring    = []string{"不转", "必须分享", "分享后", "转发后", "群发", "朋友圈"}
+)
+
+// lures is the first of the words that a text holds, whatever stands between their
+// characters that is none; "" without one.
+func lures(text string, words ...string) string {
+	read := strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsNumber(r) {
+			return r
+		}
+		return -1
+	}, text)
+	for _, word := range words {
+		if strings.Contains(read, word) {
+			return word
+		}
+	}
+	return ""
+}
 
 // Validate refuses a game that cannot be played or that would break a sharing rule.
 // The fault's text says which and, for sharing, names the rule.
@@ -211,10 +234,11 @@ func (r Rules) checkSharing() error {
 	case r.InviteReward != 0 && strings.TrimSpace(r.InviteConfirmed) == "":
 		return ErrRuleRecruiting
 	}
-	for _, word := range luring {
-		if strings.Contains(r.Title, word) {
-			return ErrRuleTitle.Saying("违反分享规范「诱导文案」：标题不得含「%s」", word)
-		}
+	if word := lures(r.Title, slices.Concat(rewarding, luring)...); word != "" {
+		return ErrRuleTitle.Saying("违反分享规范「诱导文案」：标题不得含「%s」", word)
+	}
+	if word := lures(r.Text, rewarding...); word != "" {
+		return ErrRuleTitle.Saying("违反分享规范「诱导文案」：补充说明不得含「%s」", word)
 	}
 	return nil
 }

@@ -30,6 +30,10 @@ func TestAGameThatBreaksARuleIsRefusedWithTheRuleNamed(t *testing.T) {
 		{"a recruiting reward nobody answers for", func(r *Rules) { r.InviteReward = 100; r.InviteConfirmed = " " }, ErrRuleRecruiting, "拉新奖励"},
 		{"a recruiting reward that is confirmed", func(r *Rules) { r.InviteReward = 100; r.InviteConfirmed = "王经理" }, nil, ""},
 		{"a title that lures", func(r *Rules) { r.Title = "分享得话费" }, ErrRuleTitle, "分享得"},
+		{"a title that lures with a gap", func(r *Rules) { r.Title = "分 享·得话费" }, ErrRuleTitle, "分享得"},
+		{"a title that lures with what nobody sees", func(r *Rules) { r.Title = "朋\u200b友圈" }, ErrRuleTitle, "朋友圈"},
+		{"a text that rewards sharing", func(r *Rules) { r.Text = "每次分享，领 5 元" }, ErrRuleTitle, "补充说明不得含「分享领」"},
+		{"a text that warns", func(r *Rules) { r.Text = "请勿转发到朋友圈" }, nil, ""},
 
 		{"no name", func(r *Rules) { r.Name = " " }, ErrRules, "名称"},
 		{"a name too long", func(r *Rules) { r.Name = strings.Repeat("长", 31) }, ErrRules, "名称"},
