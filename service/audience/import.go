@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"strings"
 
@@ -77,11 +78,12 @@ type DryRun struct {
 	Added    int64       `json:"added"`
 	Changed  int64       `json:"changed"`
 	Refused  int64       `json:"refused"`
-	Errors   []LineError `json:"errors"` // the first MaxDryErrors
+	Repeated int64       `json:"repeated"` // of the changed: lines whose number an earlier line has; the last one holds
+	Errors   []LineError `json:"errors"`   // the first MaxDryErrors
 }
 
-// DryRun reads the whole file and tells what an import would do. A number that
-// occurs twice counts as added each time. Errors: as of Import.
+// DryRun reads the whole file and tells what an import would do. It remembers 8 bytes
+// of each number, 20 MB for the longest file. Errors: as of Import.
 func (a *Audience) DryRun(ctx context.Context, u Upload) (DryRun, error) {
 	f, _, err := spool(u.File)
 	if err != nil {
@@ -98,6 +100,7 @@ func (a *Audience) DryRun(ctx context.Context, u Upload) (DryRun, error) {
 		return DryRun{Headings: s.Heads, Mapping: suggest(s.Heads), Errors: []LineError{}}, err
 	}
 	out := DryRun{Headings: s.Heads, Mapping: p.mapping, Errors: []LineError{}}
+	seed, seen := maphash.MakeSeed(), map[uint64]struct{}{}
 	for last := false; !last; {
 		var b *batch
 		if b, err = p.batch(); err != nil {
@@ -112,7 +115,13 @@ func (a *Audience) DryRun(ctx context.Context, u Upload) (DryRun, error) {
 			return out, err
 		}
 		for _, l := range b.lines {
-			if _, ok := known[l.index]; ok {
+			number := maphash.String(seed, l.index)
+			_, again := seen[number]
+			seen[number] = struct{}{}
+			if again {
+				out.Repeated++
+			}
+			if _, ok := known[l.index]; ok || again {
 				out.Changed++
 			} else {
 				out.Added++

@@ -147,6 +147,23 @@ func TestADryRunSavesNothing(t *testing.T) {
 	})
 }
 
+func TestADryRunSaysWhatTheImportThenDoes(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		a := open(t, db, audience.Options{ImportBatch: 2})
+		importText(t, a, "手机号,姓名\n13800000001,甲\n")
+		// Two known lines, two of one new number in one batch, a third in a later one.
+		text := "手机号,姓名\n13800000002,乙\n13800000002,乙\n13800000001,甲\n138,丙\n13800000003,丁\n13800000002,戊\n13800000001,己\n"
+		dry, err := a.DryRun(t.Context(), audience.Upload{File: strings.NewReader(text)})
+		if err != nil || dry.Total != 7 || dry.Added != 2 || dry.Changed != 4 || dry.Refused != 1 || dry.Repeated != 3 {
+			t.Errorf("DryRun = %+v, %v, want 2 added, 4 changed of which 3 repeat a number, 1 refused", dry, err)
+		}
+		done := importText(t, a, text)
+		if done.Total != dry.Total || done.Added != dry.Added || done.Changed != dry.Changed || done.Refused != dry.Refused {
+			t.Errorf("the import = %+v, want what the dry run said, %+v", done, dry)
+		}
+	})
+}
+
 func TestAFileThatIsNoTableIsRefusedWhole(t *testing.T) {
 	a := open(t, dbtest.SQLite(t), audience.Options{ImportRows: 50})
 	for _, tt := range []struct {
