@@ -50,6 +50,15 @@ func (s *senders) FrozenMembers(_ context.Context, n model.ID, after model.Membe
 	return s.people[from:min(int(n), from+limit)], nil
 }
 
+// Persons are who they were frozen as.
+func (s *senders) Persons(_ context.Context, _ []model.ID, ids []model.MemberID) ([]model.Person, error) {
+	people := make([]model.Person, len(ids))
+	for i, id := range ids {
+		people[i].Now = id
+	}
+	return people, nil
+}
+
 func (s *senders) Render(_ context.Context, _ model.ID, members []model.MemberID) ([]model.Message, []error) {
 	out := make([]model.Message, len(members))
 	for i := range out {

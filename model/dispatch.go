@@ -29,7 +29,11 @@ type Dispatch struct {
 	Campaign ID
 	Step     ID
 	Frozen   ID // the frozen audience
-	Purpose  Purpose
+	// Drawn are the frozen audiences by which people were drawn into holdout and variants
+	// so far, the oldest first: who became another since stays what he was drawn as there.
+	// None: as Frozen names them. They matter while it is staged.
+	Drawn   []ID
+	Purpose Purpose
 	// Holdout is how many of the hundred buckets (BucketOf) get nothing, 0–15.
 	Holdout  int
 	Variants []Variant // 1–5; their shares sum to 10,000

@@ -1,9 +1,11 @@
 package audience_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,5 +109,66 @@ func TestWhoBecameAnotherLeadsToWhoHeIs(t *testing.T) {
 			t.Fatal(err)
 		}
 		became(nil)
+	})
+}
+
+func TestWhoBecameAnotherWasDrawnAsHeStandsInTheFirstAudience(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		a := open(t, db, audience.Options{})
+		ctx := t.Context()
+		freeze := func(name model.RequestID, ids ...model.MemberID) model.ID {
+			t.Helper()
+			f, err := a.Collect(ctx, 5, name, func(_ context.Context, after model.MemberID) ([]model.MemberID, model.MemberID, error) {
+				if after != 0 {
+					return nil, 0, nil
+				}
+				return ids, ids[len(ids)-1], nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return f.ID
+		}
+		for _, pair := range [][2]model.MemberID{{3, 2}, {2, 1}, {7, 6}} {
+			err := sqldb.InTx(ctx, db, func(tx *sql.Tx) error { return a.JoinTx(ctx, tx, pair[0], pair[1]) })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.Forget(ctx, 9); err != nil {
+			t.Fatal(err)
+		}
+		first, second := freeze("first", 2, 3, 4, 9), freeze("second", 1, 4, 6)
+		byBucket := []model.MemberID{2, 3}
+		if model.BucketOf(3) < model.BucketOf(2) {
+			byBucket = []model.MemberID{3, 2}
+		}
+		for _, tt := range []struct {
+			name   string
+			in     []model.ID
+			id     model.MemberID
+			now    model.MemberID
+			former []model.MemberID
+			drawn  []model.MemberID
+		}{
+			{"one of three who are one", []model.ID{first, second}, 3, 1, []model.MemberID{2, 3}, byBucket},
+			{"the one whom they became", []model.ID{first, second}, 1, 1, []model.MemberID{2, 3}, byBucket},
+			{"by the other audience", []model.ID{second, first}, 2, 1, []model.MemberID{2, 3}, []model.MemberID{1}},
+			{"in the second alone", []model.ID{first, second}, 7, 6, []model.MemberID{7}, []model.MemberID{6}},
+			{"in none", []model.ID{first}, 7, 6, []model.MemberID{7}, []model.MemberID{7}},
+			{"without audiences", nil, 3, 1, []model.MemberID{2, 3}, []model.MemberID{3}},
+			{"who was never another", []model.ID{first}, 4, 4, nil, []model.MemberID{4}},
+			{"who closed his account", []model.ID{first}, 9, 9, nil, []model.MemberID{9}},
+		} {
+			people, err := a.Persons(ctx, tt.in, []model.MemberID{5, tt.id})
+			if err != nil || len(people) != 2 || people[0].Now != 5 || people[0].Former != nil {
+				t.Fatalf("%s: Persons = %+v, %v", tt.name, people, err)
+			}
+			got := people[1]
+			slices.Sort(got.Former)
+			if got.Now != tt.now || !slices.Equal(got.Former, tt.former) || !slices.Equal(got.DrawnAs(), tt.drawn) {
+				t.Errorf("%s: he is %+v, want %d, once %v, drawn as %v", tt.name, got, tt.now, tt.former, tt.drawn)
+			}
+		}
 	})
 }

@@ -81,6 +81,9 @@ SELECT COUNT(*) FROM audience_gone WHERE member_id = sqlc.arg(member_id);
 -- name: Gone :many
 SELECT member_id, into_id FROM audience_gone WHERE member_id IN (sqlc.slice(ids));
 
+-- name: Former :many
+SELECT member_id, into_id FROM audience_gone WHERE into_id IN (sqlc.slice(ids));
+
 -- name: InsertGone :exec
 INSERT INTO audience_gone (member_id, into_id, at) VALUES (sqlc.arg(member_id), sqlc.arg(into_id), sqlc.arg(at));
 
@@ -190,6 +193,9 @@ SELECT member_id FROM audience_portrait WHERE member_id > sqlc.arg(member_id) OR
 -- name: FrozenMembers :many
 SELECT member_id FROM audience_frozen_member WHERE frozen_id = sqlc.arg(frozen_id) AND member_id > sqlc.arg(after)
 ORDER BY member_id LIMIT ?;
+
+-- name: DrawnIn :many
+SELECT frozen_id, member_id FROM audience_frozen_member WHERE frozen_id IN (sqlc.slice(audiences)) AND member_id IN (sqlc.slice(ids));
 
 -- name: ImportByID :one
 SELECT * FROM audience_import WHERE id = sqlc.arg(id);

@@ -41,8 +41,8 @@ const stagePage = 10_000
 // maxPages bounds one call of Stage.
 const maxPages = 10_000
 
-// Stage makes one row for each member of the frozen audience and returns how many
-// there are. It is idempotent by the dispatch's id: cut short, it is called again and
+// Stage makes one row for each person of the frozen audience, as who he is now, and
+// returns how many there are. It is idempotent by the dispatch's id: cut short, it is called again and
 // goes on where it stopped; called again after the end it answers the same count.
 //
 // Errors: ErrDispatch with what to do, ErrMarketingTemplate, ErrDispatchChanged.
@@ -168,11 +168,15 @@ func (p *Planner) stage(ctx context.Context, d model.Dispatch, row db.PushDispat
 		_, err := p.q.SetDispatchState(ctx, db.SetDispatchStateParams{State: open, ID: int64(d.ID), FromState: staging})
 		return err
 	}
-	sheet := p.sheet(d, members, row.Shards)
+	people, err := p.recipients(ctx, d, members)
+	if err != nil {
+		return err
+	}
+	sheet := p.sheet(d, people, row.Shards)
 	err = sqldb.InTx(ctx, p.SQL, func(tx *sql.Tx) error {
 		q := db.New(tx)
 		n, err := q.Staged(ctx, db.StagedParams{
-			StagedTo: int64(members[len(members)-1]), N: int64(len(members)), NewShards: int32(len(sheet.shards)), ID: row.ID, Was: row.StagedTo,
+			StagedTo: int64(members[len(members)-1]), N: int64(len(people)), NewShards: int32(len(sheet.shards)), ID: row.ID, Was: row.StagedTo,
 		})
 		if err != nil || n == 0 {
 			return err
@@ -185,9 +189,47 @@ func (p *Planner) stage(ctx context.Context, d model.Dispatch, row db.PushDispat
 		return insertDeliveries(ctx, tx, sheet.rows)
 	})
 	if err == nil {
-		p.counts.staged.Add(float64(len(members)))
+		p.counts.staged.Add(float64(len(people)))
 	}
 	return err
+}
+
+// recipients are the people of a page as who they are now, each once: of those who were
+// two and are one, the first has the row.
+func (p *Planner) recipients(ctx context.Context, d model.Dispatch, members []model.MemberID) ([]model.Person, error) {
+	audiences := d.Drawn
+	if len(audiences) == 0 {
+		audiences = []model.ID{d.Frozen}
+	}
+	people, err := p.Audience.Persons(ctx, audiences, members)
+	if err != nil {
+		return nil, err
+	}
+	var once []int64 // who may have a row by another id
+	for _, one := range people {
+		if one.Former != nil {
+			once = append(once, int64(one.Now))
+		}
+	}
+	taken := make(map[int64]bool, len(once))
+	slices.Sort(once)
+	for part := range slices.Chunk(slices.Compact(once), maxIn) {
+		rows, err := p.q.StagedAmong(ctx, db.StagedAmongParams{DispatchID: int64(d.ID), Members: part})
+		if err != nil {
+			return nil, fmt.Errorf("look for who has a row: %w", err)
+		}
+		for _, member := range rows {
+			taken[member] = true
+		}
+	}
+	return slices.DeleteFunc(people, func(one model.Person) bool {
+		if one.Former == nil {
+			return false
+		}
+		had := taken[int64(one.Now)]
+		taken[int64(one.Now)] = true
+		return had
+	}), nil
 }
 
 // sheet is the rows of some recipients, by shard, and those of the holdout.
@@ -197,14 +239,15 @@ type sheet struct {
 }
 
 // sheet lays recipients out: the canary's shards, the others', the holdout.
-func (p *Planner) sheet(d model.Dispatch, members []model.MemberID, shards int32) sheet {
+func (p *Planner) sheet(d model.Dispatch, people []model.Person, shards int32) sheet {
 	var waves [2][]db.PushDelivery
 	var out sheet
 	var held []db.PushDelivery
-	for _, m := range members {
+	for _, one := range people {
+		m := one.DrawnAs()[0]
 		variant := variantOf(d, m)
 		row := db.PushDelivery{
-			DispatchID: int64(d.ID), CampaignID: int64(d.Campaign), MemberID: int64(m), Variant: int32(variant),
+			DispatchID: int64(d.ID), CampaignID: int64(d.Campaign), MemberID: int64(one.Now), Variant: int32(variant),
 			Channel: string(d.Variants[variant].Ways[0].Channel), // the likely one: the row does not grow by it later
 			State:   string(model.DeliveryPending), ChangedAt: int64(p.now()),
 		}

@@ -27,6 +27,9 @@ ORDER BY d.starts_at, d.id LIMIT ?;
 UPDATE push_dispatch SET staged_to = sqlc.arg(staged_to), total = total + sqlc.arg(n), shards = shards + sqlc.arg(new_shards)
 WHERE id = sqlc.arg(id) AND staged_to = sqlc.arg(was) AND state = 'staging';
 
+-- name: StagedAmong :many
+SELECT member_id FROM push_delivery WHERE dispatch_id = sqlc.arg(dispatch_id) AND member_id IN (sqlc.slice(members));
+
 -- name: SetDispatchState :execrows
 UPDATE push_dispatch SET state = sqlc.arg(state), why = sqlc.arg(why) WHERE id = sqlc.arg(id) AND state = sqlc.arg(from_state);
 

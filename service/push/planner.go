@@ -28,8 +28,10 @@ var (
 
 // What the planner needs of other domains.
 type (
+	// freezer answers one Person for each id, in their order.
 	freezer interface {
 		FrozenMembers(ctx context.Context, frozen model.ID, after model.MemberID, limit int) ([]model.MemberID, error)
+		Persons(ctx context.Context, audiences []model.ID, ids []model.MemberID) ([]model.Person, error)
 	}
 	renderer interface {
 		Render(ctx context.Context, material model.ID, members []model.MemberID) ([]model.Message, []error)

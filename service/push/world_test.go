@@ -29,6 +29,7 @@ type crowd struct {
 	mu       sync.Mutex
 	now      time.Time
 	frozen   []model.MemberID
+	became   map[model.MemberID]model.MemberID
 	reach    map[model.MemberID]*model.Reach
 	known    map[model.MemberID]model.Member // those whom Get does not make up
 	answer   func(call) error                // what WeChat says; nil: it takes all
@@ -54,7 +55,7 @@ type call struct {
 }
 
 func newCrowd(members int) *crowd {
-	c := &crowd{now: noon, reach: map[model.MemberID]*model.Reach{}, deduped: map[string]bool{}}
+	c := &crowd{now: noon, became: map[model.MemberID]model.MemberID{}, reach: map[model.MemberID]*model.Reach{}, deduped: map[string]bool{}}
 	for i := range members {
 		m := model.MemberID(1001 + i)
 		c.frozen = append(c.frozen, m)
@@ -80,6 +81,29 @@ func (c *crowd) pass(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.now 
 func (c *crowd) FrozenMembers(_ context.Context, _ model.ID, after model.MemberID, limit int) ([]model.MemberID, error) {
 	from, _ := slices.BinarySearch(c.frozen, after+1)
 	return c.frozen[from:min(len(c.frozen), from+limit)], nil
+}
+
+// Persons knows one audience, the frozen one.
+func (c *crowd) Persons(_ context.Context, audiences []model.ID, ids []model.MemberID) ([]model.Person, error) {
+	people := make([]model.Person, len(ids))
+	for i, id := range ids {
+		p := model.Person{Now: cmp.Or(c.became[id], id)}
+		for was, now := range c.became {
+			if now == p.Now {
+				p.Former = append(p.Former, was)
+			}
+		}
+		for _, m := range append(p.Former, p.Now) {
+			if len(audiences) > 0 && p.Former != nil && slices.Contains(c.frozen, m) {
+				p.Drawn = append(p.Drawn, m)
+			}
+		}
+		slices.SortFunc(p.Drawn, func(x, y model.MemberID) int {
+			return cmp.Or(cmp.Compare(model.BucketOf(x), model.BucketOf(y)), cmp.Compare(x, y))
+		})
+		people[i] = p
+	}
+	return people, nil
 }
 
 func (c *crowd) Reach(_ context.Context, members []model.MemberID) ([]model.Reach, error) {

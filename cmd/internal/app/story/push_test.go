@@ -75,6 +75,14 @@ func (c *campaigner) FrozenMembers(_ context.Context, _ model.ID, after model.Me
 	return nil, nil
 }
 
+func (c *campaigner) Persons(_ context.Context, _ []model.ID, ids []model.MemberID) ([]model.Person, error) {
+	people := make([]model.Person, len(ids))
+	for i, id := range ids {
+		people[i].Now = id
+	}
+	return people, nil
+}
+
 func (c *campaigner) exec(text string, args ...any) {
 	c.t.Helper()
 	if _, err := c.db.ExecContext(c.t.Context(), text, args...); err != nil {

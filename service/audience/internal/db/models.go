@@ -36,6 +36,11 @@ type AudienceFrozen struct {
 	Sentence  sql.NullString
 }
 
+type AudienceFrozenMember struct {
+	FrozenID int64
+	MemberID int64
+}
+
 type AudienceImport struct {
 	ID          int64
 	FileHash    string

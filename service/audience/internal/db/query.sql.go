@@ -507,6 +507,56 @@ func (q *Queries) DeleteTags(ctx context.Context, memberID int64) error {
 	return err
 }
 
+const drawnIn = `-- name: DrawnIn :many
+SELECT frozen_id, member_id FROM audience_frozen_member WHERE frozen_id IN (/*SLICE:audiences*/?) AND member_id IN (/*SLICE:ids*/?)
+`
+
+type DrawnInParams struct {
+	Audiences []int64
+	Ids       []int64
+}
+
+func (q *Queries) DrawnIn(ctx context.Context, arg DrawnInParams) ([]AudienceFrozenMember, error) {
+	query := drawnIn
+	var queryParams []interface{}
+	if len(arg.Audiences) > 0 {
+		for _, v := range arg.Audiences {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:audiences*/?", strings.Repeat(",?", len(arg.Audiences))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:audiences*/?", "NULL", 1)
+	}
+	if len(arg.Ids) > 0 {
+		for _, v := range arg.Ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(arg.Ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AudienceFrozenMember
+	for rows.Next() {
+		var i AudienceFrozenMember
+		if err := rows.Scan(&i.FrozenID, &i.MemberID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const dropOldDeeds = `-- name: DropOldDeeds :execrows
 DELETE FROM audience_deed WHERE member_id IN (/*SLICE:ids*/?) AND day < ?
 `
@@ -552,6 +602,48 @@ func (q *Queries) DropOnce(ctx context.Context, refs []string) error {
 	}
 	_, err := q.db.ExecContext(ctx, query, queryParams...)
 	return err
+}
+
+const former = `-- name: Former :many
+SELECT member_id, into_id FROM audience_gone WHERE into_id IN (/*SLICE:ids*/?)
+`
+
+type FormerRow struct {
+	MemberID int64
+	IntoID   int64
+}
+
+func (q *Queries) Former(ctx context.Context, ids []int64) ([]FormerRow, error) {
+	query := former
+	var queryParams []interface{}
+	if len(ids) > 0 {
+		for _, v := range ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FormerRow
+	for rows.Next() {
+		var i FormerRow
+		if err := rows.Scan(&i.MemberID, &i.IntoID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const freezingNow = `-- name: FreezingNow :many

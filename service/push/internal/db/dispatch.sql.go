@@ -1872,6 +1872,49 @@ func (q *Queries) Staged(ctx context.Context, arg StagedParams) (int64, error) {
 	return result.RowsAffected()
 }
 
+const stagedAmong = `-- name: StagedAmong :many
+SELECT member_id FROM push_delivery WHERE dispatch_id = ? AND member_id IN (/*SLICE:members*/?)
+`
+
+type StagedAmongParams struct {
+	DispatchID int64
+	Members    []int64
+}
+
+func (q *Queries) StagedAmong(ctx context.Context, arg StagedAmongParams) ([]int64, error) {
+	query := stagedAmong
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.DispatchID)
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var member_id int64
+		if err := rows.Scan(&member_id); err != nil {
+			return nil, err
+		}
+		items = append(items, member_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const sweepRows = `-- name: SweepRows :execrows
 UPDATE push_delivery SET state = 'skipped', channel = CASE WHEN tried = 0 THEN '' ELSE channel END, why = ?, changed_at = ?
 WHERE dispatch_id = ? AND shard = ? AND id >= ? AND id <= ? AND state = 'pending'

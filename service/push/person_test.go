@@ -1,0 +1,104 @@
+package push_test
+
+import (
+	"database/sql"
+	"fmt"
+	"maps"
+	"testing"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/model/dbtest"
+	"kaimenhong/service/push"
+)
+
+// becomes makes one of the crowd another, who may be new.
+func (r *rig) becomes(from, into model.MemberID) {
+	r.became[from] = into
+	r.reach[from] = &model.Reach{Member: into}
+	if r.reach[into] == nil {
+		r.reach[into] = &model.Reach{Member: into, Official: openID(into), Mini: "m" + openID(into), Follows: true, Agrees: true}
+	}
+}
+
+// drawn is whether a member is held out of a dispatch, and his variant.
+func (r *rig) drawn(t *testing.T, dispatch model.ID, m model.MemberID) (as string) {
+	t.Helper()
+	all, err := r.Deliveries(t.Context(), 7, 0, 10_000)
+	must(t, err)
+	for _, one := range all {
+		if one.Dispatch == dispatch && one.Member == m {
+			as = fmt.Sprint(one.State == model.DeliveryHeldOut, one.Variant)
+		}
+	}
+	return as
+}
+
+// TestWhoBecameAnotherIsReachedOnceAsWhoHeIs stages a first push, lets some of the
+// audience become others, and stages a second one of the same step, as cron does.
+func TestWhoBecameAnotherIsReachedOnceAsWhoHeIs(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		r := newRig(t, pool, newCrowd(400), push.PlannerOptions{})
+		var held, others []model.MemberID
+		for _, m := range r.frozen {
+			if model.BucketOf(m) < 10 {
+				held = append(held, m)
+			} else {
+				others = append(others, m)
+			}
+		}
+		customer, heldCustomer := others[0], held[0]
+		r.reach[customer], r.reach[heldCustomer] = nil, nil
+		d := dispatch(1, by(model.CustomChannel))
+		d.Holdout = 10
+		d.Variants = []model.Variant{{Name: "A", Share: 5_000, Ways: d.Variants[0].Ways}, {Name: "B", Share: 5_000, Ways: d.Variants[0].Ways}}
+		r.windows(t)
+		r.stage(t, d)
+		r.send(t)
+
+		const newcomer, heldNewcomer = model.MemberID(9_001), model.MemberID(9_002)
+		for _, pair := range [][2]model.MemberID{
+			{customer, newcomer}, {heldCustomer, heldNewcomer}, // they bound their numbers
+			{others[1], others[2]}, {others[4], others[3]}, // two who are one, either way round
+			{others[5], held[1]}, {held[2], others[6]}, // of whom one was held out
+		} {
+			r.becomes(pair[0], pair[1])
+		}
+		r.pass(2 * time.Hour)
+		before := len(r.arrived())
+		d.ID = 2
+		for range 2 { // a repeat counts the same
+			if n, err := r.Stage(t.Context(), d); err != nil || n != 396 {
+				t.Fatalf("Stage = %d, %v, want 400 ids that are 396 people", n, err)
+			}
+		}
+		r.windows(t)
+		for _, m := range []model.MemberID{newcomer, heldNewcomer} {
+			must(t, r.rights.Touched(t.Context(), m, push.Messaged, model.At(r.clock())))
+		}
+		r.send(t)
+		got := map[model.MemberID]int{}
+		for _, k := range r.arrived()[before:] {
+			got[k.member]++
+		}
+		want := map[model.MemberID]int{newcomer: 1}
+		for _, m := range others {
+			want[m] = 1
+		}
+		for _, gone := range []model.MemberID{customer, others[1], others[4], others[5], others[6]} {
+			delete(want, gone)
+		}
+		if !maps.Equal(got, want) {
+			for m := range r.reach {
+				if got[m] != want[m] {
+					t.Errorf("member %d of bucket %d got %d messages, want %d", m, model.BucketOf(m), got[m], want[m])
+				}
+			}
+		}
+		for now, was := range map[model.MemberID]model.MemberID{newcomer: customer, heldNewcomer: heldCustomer, held[1]: held[1], others[6]: held[2]} {
+			if got, want := r.drawn(t, 2, now), r.drawn(t, 1, was); got != want || got == "" {
+				t.Errorf("member %d, once %d, is drawn as %q, want %q as before", now, was, got, want)
+			}
+		}
+	})
+}
