@@ -31,6 +31,9 @@ const (
 	allShares   = 10_000
 )
 
+// fewest is how many a canary has at least: a mass message goes to no single person.
+const fewest = minMass
+
 // heldOut is the variant of those who get nothing.
 const heldOut = -1
 
@@ -260,6 +263,10 @@ func (p *Planner) sheet(d model.Dispatch, people []model.Person, shards int32) s
 		default:
 			waves[1] = append(waves[1], row)
 		}
+	}
+	if d.Canary > 0 && shards == 0 && len(waves[0]) == 0 { // of a small audience chance may choose nobody
+		first := waves[1][:min(fewest, len(waves[1]))]
+		waves[0], waves[1] = first, waves[1][len(first):]
 	}
 	for wave, rows := range waves {
 		for shard := range slices.Chunk(rows, p.shardSize(d)) {

@@ -135,6 +135,29 @@ func TestWhatAPersonSaysOfACampaignIsObeyed(t *testing.T) {
 	})
 }
 
+func TestACanaryHasSomebodyHoweverFewThereAre(t *testing.T) {
+	pool := dbtest.SQLite(t)
+	for i, tt := range []struct {
+		people int
+		want   int64
+	}{{1, 1}, {2, 2}, {5, 2}, {60, 2}} {
+		r := newRig(t, pool, newCrowd(tt.people), push.PlannerOptions{Shard: 50})
+		r.windows(t)
+		d := dispatch(model.ID(i+1), by(model.CustomChannel))
+		d.Campaign, d.Canary = model.ID(100+i), 1 // nobody is drawn
+		r.stage(t, d)
+		r.send(t)
+		if n := r.states(t, d.Campaign)["sent custom"]; n != tt.want {
+			t.Errorf("the canary of %d has %d, want %d", tt.people, n, tt.want)
+		}
+		must(t, r.Release(t.Context(), d.Campaign))
+		r.send(t)
+		if n := r.states(t, d.Campaign)["sent custom"]; n != int64(tt.people) {
+			t.Errorf("%d of %d were sent in the end", n, tt.people)
+		}
+	}
+}
+
 func TestTheFirstWayThatIsAllowedIsTaken(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
 		r := newRig(t, pool, newCrowd(8), push.PlannerOptions{})
