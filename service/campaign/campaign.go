@@ -69,6 +69,7 @@ type Deps struct {
 
 	Segments segments // who is in a segment
 	Frozen   freezer  // audiences that do not change any more
+	People   persons  // who somebody of them is now
 	Library  library  // kits and materials
 	Kits     kitUse
 	Games    games

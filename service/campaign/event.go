@@ -1,10 +1,13 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"kaimenhong/model"
@@ -158,45 +161,83 @@ func (c *Campaigns) beginWatch(ctx context.Context, v *Version, s Step, round mo
 }
 
 // look asks about one page of members; through 0 tells that there is nobody behind.
-func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignWatch) (found []Happening, through model.MemberID, err error) {
-	after := model.MemberID(w.AfterID)
-	if s.When.Event != JoinedSegment {
-		members, err := c.Frozen.Members(ctx, v.Frozen, after, c.opts.Page)
-		if err != nil || len(members) == 0 {
-			return nil, 0, err
-		}
-		found, err = c.Happened.Look(ctx, s.When, members, model.Millis(w.RoundAt))
-		return found, members[len(members)-1], err
+func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignWatch) (found []happening, through model.MemberID, err error) {
+	after, joins := model.MemberID(w.AfterID), s.When.Event == JoinedSegment
+	var members []model.MemberID
+	if joins {
+		members, err = c.Happened.Joined(ctx, cmp.Or(s.When.Segment, v.Plan.Segment), after, c.opts.Page)
+	} else {
+		members, err = c.Frozen.Members(ctx, v.Frozen, after, c.opts.Page)
 	}
-	segment := s.When.Segment
-	if segment == 0 {
-		segment = v.Plan.Segment
-	}
-	members, err := c.Happened.Joined(ctx, segment, after, c.opts.Page)
 	if err != nil || len(members) == 0 {
 		return nil, 0, err
 	}
 	through = members[len(members)-1]
-	before, err := c.Happened.Among(ctx, model.ID(w.BaselineID), members)
+	people, err := c.People.Persons(ctx, nil, members)
 	if err != nil {
 		return nil, 0, err
 	}
-	known := make(map[model.MemberID]bool, len(before))
-	for _, m := range before {
-		known[m] = true
+	all := map[model.MemberID]model.Person{}
+	for _, p := range people {
+		all[p.Now] = p
 	}
-	for _, m := range members {
-		if !known[m] {
-			found = append(found, Happening{Member: m, At: model.At(c.Now()), Ref: "joined"})
-		}
+	var happened []Happening
+	if joins {
+		happened, err = c.joined(ctx, model.ID(w.BaselineID), all)
+	} else {
+		happened, err = c.Happened.Look(ctx, s.When, slices.Sorted(maps.Keys(all)), model.Millis(w.RoundAt))
 	}
-	return found, through, nil
+	for _, h := range happened {
+		found = append(found, happening{h, all[h.Member].Former})
+	}
+	return found, through, err
 }
 
-// signal keeps that it happened, once.
-func (c *Campaigns) signal(ctx context.Context, v *Version, s Step, h Happening) error {
+// happening is what happened to somebody who may have been another.
+type happening struct {
+	Happening
+	former []model.MemberID
+}
+
+// joined are those of the people of whom the audience of before knows none of their ids.
+func (c *Campaigns) joined(ctx context.Context, before model.ID, people map[model.MemberID]model.Person) (found []Happening, err error) {
+	known := map[model.MemberID]bool{}
+	var ids []model.MemberID
+	for now, p := range people {
+		ids = append(append(ids, now), p.Former...)
+	}
+	slices.Sort(ids)
+	for part := range slices.Chunk(ids, MaxMatching) {
+		in, err := c.Happened.Among(ctx, before, part)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range in {
+			known[m] = true
+		}
+	}
+	for _, now := range slices.Sorted(maps.Keys(people)) {
+		if !known[now] && !slices.ContainsFunc(people[now].Former, func(m model.MemberID) bool { return known[m] }) {
+			found = append(found, Happening{Member: now, At: model.At(c.Now()), Ref: "joined"})
+		}
+	}
+	return found, nil
+}
+
+// signal keeps that it happened, once; also when it had before he was who he is now.
+func (c *Campaigns) signal(ctx context.Context, v *Version, s Step, h happening) error {
 	if h.Ref == "" || len(h.Ref) > maxRef {
 		return fmt.Errorf("a happening is named by 1 to %d bytes", maxRef)
+	}
+	if len(h.former) > 0 {
+		former := make([]int64, len(h.former))
+		for i, m := range h.former {
+			former[i] = int64(m)
+		}
+		n, err := c.q.Signalled(ctx, db.SignalledParams{StepID: int64(s.ID), Ref: h.Ref, Members: former})
+		if err != nil || n > 0 {
+			return err
+		}
 	}
 	err := c.q.InsertSignal(ctx, db.InsertSignalParams{
 		StepID: int64(s.ID), MemberID: int64(h.Member), Ref: h.Ref, CampaignID: int64(v.Campaign), HappenedAt: int64(h.At),

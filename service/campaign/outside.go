@@ -40,6 +40,13 @@ type freezer interface {
 // tells that there is nobody behind.
 type Source = func(ctx context.Context, after model.MemberID) (members []model.MemberID, through model.MemberID, err error)
 
+// persons know who somebody is now.
+type persons interface {
+	// Persons answers one Person for each id, in their order, drawn as he stands in the
+	// first of the frozen audiences that knows him by any id.
+	Persons(ctx context.Context, audiences []model.ID, ids []model.MemberID) ([]model.Person, error)
+}
+
 // Kit is a combination of articles, a game and an offer.
 type Kit struct {
 	Name      string

@@ -65,6 +65,14 @@ SELECT * FROM campaign_version WHERE campaign_id = ? ORDER BY version DESC LIMIT
 UPDATE campaign_version SET plan = sqlc.arg(plan), author_id = sqlc.arg(author_id), edited_at = sqlc.arg(now), edits = edits + 1, why = ''
 WHERE campaign_id = sqlc.arg(campaign_id) AND version = sqlc.arg(version) AND state = 'draft' AND edits = sqlc.arg(edits);
 
+-- The audiences by which people were drawn so far, the oldest first.
+-- name: DrawnAudiences :many
+SELECT frozen_id FROM campaign_version WHERE campaign_id = ? AND state IN ('live', 'old') AND frozen_id > 0 ORDER BY version LIMIT ?;
+
+-- What happened to a person by any of his ids counts once.
+-- name: Signalled :one
+SELECT COUNT(*) FROM campaign_signal WHERE step_id = sqlc.arg(step_id) AND ref = sqlc.arg(ref) AND member_id IN (sqlc.slice(members));
+
 -- The plan that was frozen for is the one that is submitted.
 -- name: SubmitVersion :execrows
 UPDATE campaign_version SET state = 'review', submitted_by = sqlc.arg(submitted_by), submitted_at = sqlc.arg(now), frozen_id = sqlc.arg(frozen_id), frozen_size = sqlc.arg(frozen_size), why = ''

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -78,18 +79,22 @@ func (c *Campaigns) stage(ctx context.Context, o db.CampaignOccurrence) error {
 	case late > c.opts.Late && s.Late == LateSkip && o.Part == 0:
 		return c.settle(ctx, o, skipped, 0, 0, fmt.Sprintf("晚了%d分钟，按方案跳过", int(late.Minutes())))
 	}
-	frozen, size, err := c.audienceOf(ctx, &v, s, o)
+	drawn, err := c.drawn(ctx, v.Campaign)
+	if err != nil {
+		return err
+	}
+	frozen, size, err := c.audienceOf(ctx, &v, s, o, drawn)
 	if err != nil {
 		return fmt.Errorf("collect the audience: %w", err)
 	}
 	if size == 0 {
 		return c.settle(ctx, o, empty, frozen, 0, "没有符合条件的人")
 	}
-	return c.push(ctx, &v, s, o, frozen)
+	return c.push(ctx, &v, s, o, frozen, drawn)
 }
 
 // push hands the dispatch over.
-func (c *Campaigns) push(ctx context.Context, v *Version, s Step, o db.CampaignOccurrence, frozen model.ID) error {
+func (c *Campaigns) push(ctx context.Context, v *Version, s Step, o db.CampaignOccurrence, frozen model.ID, drawn []model.ID) error {
 	r, err := c.q.Campaign(ctx, o.CampaignID)
 	if err != nil {
 		return fmt.Errorf("read a campaign: %w", err)
@@ -104,7 +109,7 @@ func (c *Campaigns) push(ctx context.Context, v *Version, s Step, o db.CampaignO
 		}
 	}
 	d := v.Plan.dispatch(s, variants(s, o))
-	d.ID, d.Campaign, d.Frozen = model.ID(o.DispatchID), v.Campaign, frozen
+	d.ID, d.Campaign, d.Frozen, d.Drawn = model.ID(o.DispatchID), v.Campaign, frozen, drawn
 	d.StartsAt, d.EndsAt = model.Millis(o.DueAt), model.Millis(o.EndsAt)
 	if r.ReleasedAt == 0 {
 		d.Canary = canaryShare
@@ -153,9 +158,23 @@ func variants(s Step, o db.CampaignOccurrence) []Variant {
 	return s.Variants
 }
 
+// drawn are the audiences by which people were drawn so far, the oldest first: in a later
+// version's, whoever became another has his new id alone.
+func (c *Campaigns) drawn(ctx context.Context, campaign model.ID) ([]model.ID, error) {
+	rows, err := c.q.DrawnAudiences(ctx, db.DrawnAudiencesParams{CampaignID: int64(campaign), Limit: maxVersions})
+	if err != nil {
+		return nil, fmt.Errorf("list the audiences of a campaign: %w", err)
+	}
+	audiences := make([]model.ID, len(rows))
+	for i, id := range rows {
+		audiences[i] = model.ID(id)
+	}
+	return audiences, nil
+}
+
 // audienceOf is the frozen audience of one occurrence: the campaign's own, or a part
 // of it.
-func (c *Campaigns) audienceOf(ctx context.Context, v *Version, s Step, o db.CampaignOccurrence) (model.ID, int64, error) {
+func (c *Campaigns) audienceOf(ctx context.Context, v *Version, s Step, o db.CampaignOccurrence, drawn []model.ID) (model.ID, int64, error) {
 	event := s.When.Kind == OnEvent
 	if !event && s.Condition == 0 && s.Winner == nil {
 		return v.Frozen, v.FrozenSize, nil
@@ -167,16 +186,35 @@ func (c *Campaigns) audienceOf(ctx context.Context, v *Version, s Step, o db.Cam
 			return nil, 0, err
 		}
 		through := members[len(members)-1]
-		if s.Winner != nil {
-			members = slices.DeleteFunc(members, func(m model.MemberID) bool { return inTest(s, m) != (o.Part == 0) })
-		}
-		if s.Condition != 0 && len(members) > 0 {
-			if members, err = c.Segments.Matching(ctx, s.Condition, members); err != nil {
-				return nil, 0, fmt.Errorf("ask for the condition: %w", err)
-			}
-		}
-		return members, through, nil
+		members, err = c.chosen(ctx, s, o, drawn, members)
+		return members, through, err
 	})
+}
+
+// chosen are those of the candidates to whom the occurrence goes, by the ids that they
+// came by. Who meets the condition is asked of who they are now.
+func (c *Campaigns) chosen(ctx context.Context, s Step, o db.CampaignOccurrence, drawn []model.ID, members []model.MemberID) ([]model.MemberID, error) {
+	people, err := c.People.Persons(ctx, drawn, members)
+	if err != nil {
+		return nil, err
+	}
+	tries := map[model.MemberID]bool{} // by who they are now: the variants of a test
+	for _, p := range people {
+		tries[p.Now] = tries[p.Now] || s.Winner != nil && slices.ContainsFunc(p.DrawnAs(), func(m model.MemberID) bool { return inTest(s, m) })
+	}
+	now := slices.DeleteFunc(slices.Sorted(maps.Keys(tries)), func(m model.MemberID) bool { return s.Winner != nil && tries[m] != (o.Part == 0) })
+	if s.Condition != 0 && len(now) > 0 {
+		if now, err = c.Segments.Matching(ctx, s.Condition, now); err != nil {
+			return nil, fmt.Errorf("ask for the condition: %w", err)
+		}
+	}
+	var in []model.MemberID
+	for i, p := range people {
+		if _, chosen := slices.BinarySearch(now, p.Now); chosen {
+			in = append(in, members[i])
+		}
+	}
+	return in, nil
 }
 
 // candidates is a page of those among whom an occurrence chooses.
@@ -195,8 +233,9 @@ func (c *Campaigns) candidates(ctx context.Context, v *Version, event bool, o db
 	return members, nil
 }
 
-// inTest tells whether a member is in the part of the audience that tries the
-// variants of a step: drawn anew for each step.
+// inTest tells whether an id is in the part of the audience that tries the variants of a
+// step: drawn anew for each step. A person tries them when one of his ids does, also one
+// that was another person's when they were tried: he got one then.
 func inTest(s Step, m model.MemberID) bool {
 	return int(model.Mix64(uint64(m)^model.Mix64(uint64(s.ID)))%100) < s.Winner.TestPercent
 }

@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -34,6 +35,7 @@ type world struct {
 	told      []string
 	tally     []Tally
 	happens   map[model.MemberID]string
+	became    map[model.MemberID]model.MemberID
 	audit     []string
 	trouble   []string // of every material
 	game      Game
@@ -66,7 +68,7 @@ func newWorld(t testing.TB, db *sql.DB) *world {
 	t.Helper()
 	w := &world{
 		t: t, db: db, now: begin, people: map[model.ID][]model.MemberID{nobody: {}}, frozen: map[model.ID][]model.MemberID{},
-		requests: map[model.RequestID]model.ID{}, happens: map[model.MemberID]string{},
+		requests: map[model.RequestID]model.ID{}, happens: map[model.MemberID]string{}, became: map[model.MemberID]model.MemberID{},
 		game: Game{Name: "春节众筹红包", StartsAt: model.At(begin), EndsAt: model.At(begin.AddDate(0, 1, 0)), Budget: 100_000, Prize: 2000},
 	}
 	for m := range model.MemberID(5000) {
@@ -99,7 +101,7 @@ func (w *world) replica() *Campaigns {
 	w.t.Helper()
 	c, err := New(Deps{
 		DB: w.db, IDs: w.ids, Now: w.clock, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Audit: w,
-		Segments: w, Frozen: w, Library: w, Kits: w, Games: w, Pushes: w, Brakes: w, Happened: w, Cron: fewFields,
+		Segments: w, Frozen: w, People: w, Library: w, Kits: w, Games: w, Pushes: w, Brakes: w, Happened: w, Cron: fewFields,
 	}, Options{})
 	if err != nil {
 		w.t.Fatal(err)
@@ -205,6 +207,25 @@ func (w *world) Collect(ctx context.Context, _ model.ID, request model.RequestID
 
 func (w *world) Members(_ context.Context, frozen model.ID, after model.MemberID, limit int) ([]model.MemberID, error) {
 	return upTo(w.frozen[frozen], after, limit), nil
+}
+
+func (w *world) Persons(_ context.Context, audiences []model.ID, ids []model.MemberID) ([]model.Person, error) {
+	people := make([]model.Person, len(ids))
+	for i, id := range ids {
+		p := &people[i]
+		p.Now = cmp.Or(w.became[id], id)
+		for was, now := range w.became {
+			if now == p.Now {
+				p.Former = append(p.Former, was)
+			}
+		}
+		for _, frozen := range audiences {
+			if p.Former != nil && p.Drawn == nil {
+				p.Drawn, _ = w.Among(context.Background(), frozen, append(slices.Clone(p.Former), p.Now))
+			}
+		}
+	}
+	return people, nil
 }
 
 func upTo(all []model.MemberID, after model.MemberID, limit int) []model.MemberID {

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"strings"
 )
 
 const addVersion = `-- name: AddVersion :execrows
@@ -176,6 +177,39 @@ func (q *Queries) CampaignsBefore(ctx context.Context, arg CampaignsBeforeParams
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const drawnAudiences = `-- name: DrawnAudiences :many
+SELECT frozen_id FROM campaign_version WHERE campaign_id = ? AND state IN ('live', 'old') AND frozen_id > 0 ORDER BY version LIMIT ?
+`
+
+type DrawnAudiencesParams struct {
+	CampaignID int64
+	Limit      int32
+}
+
+// The audiences by which people were drawn so far, the oldest first.
+func (q *Queries) DrawnAudiences(ctx context.Context, arg DrawnAudiencesParams) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, drawnAudiences, arg.CampaignID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var frozen_id int64
+		if err := rows.Scan(&frozen_id); err != nil {
+			return nil, err
+		}
+		items = append(items, frozen_id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -956,6 +990,36 @@ func (q *Queries) SignalMembers(ctx context.Context, arg SignalMembersParams) ([
 		return nil, err
 	}
 	return items, nil
+}
+
+const signalled = `-- name: Signalled :one
+SELECT COUNT(*) FROM campaign_signal WHERE step_id = ? AND ref = ? AND member_id IN (/*SLICE:members*/?)
+`
+
+type SignalledParams struct {
+	StepID  int64
+	Ref     string
+	Members []int64
+}
+
+// What happened to a person by any of his ids counts once.
+func (q *Queries) Signalled(ctx context.Context, arg SignalledParams) (int64, error) {
+	query := signalled
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.StepID)
+	queryParams = append(queryParams, arg.Ref)
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	row := q.db.QueryRowContext(ctx, query, queryParams...)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const signalsDue = `-- name: SignalsDue :one
