@@ -29,7 +29,7 @@ func (d *domains) campaigns(g ground) (err error) {
 	people := crowd{d.audience}
 	d.campaign, err = campaign.New(campaign.Deps{
 		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Audit: d.operators,
-		Segments: people, Frozen: people, Library: shelf{d.material, d.mall}, Kits: d.material, Games: pots{d.redpacket},
+		Segments: people, Frozen: people, People: d.audience, Library: shelf{d.material, d.mall}, Kits: d.material, Games: pots{d.redpacket},
 		Pushes: pushes{d.planner}, Brakes: d.planner, Happened: happenings{d.audience, d.members, d.account}, Cron: job.Times,
 	}, campaign.Options{})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 
 	"kaimenhong/handler"
 	"kaimenhong/model"
@@ -49,16 +50,22 @@ func (d *domains) pushes(h *handler.Handlers) {
 	h.Tap = handler.Tap{Taps: tapped{d}}
 }
 
-// whys tell of pushes to a member by all the ids that he ever had.
+// whys tell of pushes to somebody by all the ids that he ever had.
 type whys struct{ d *domains }
 
-// AllIDs are those that the member ever had; of a customer who is no member, his alone.
+// AllIDs are those that a person ever had, as a member and as a customer before.
 func (w whys) AllIDs(ctx context.Context, id model.MemberID) ([]model.MemberID, error) {
-	ids, err := w.d.members.AllIDs(ctx, id)
-	if errors.Is(err, member.ErrUnknown) {
-		return []model.MemberID{id}, nil
+	people, err := w.d.audience.Persons(ctx, nil, []model.MemberID{id})
+	if err != nil {
+		return nil, err
 	}
-	return ids, err
+	ids, err := w.d.members.AllIDs(ctx, people[0].Now)
+	if errors.Is(err, member.ErrUnknown) {
+		ids, err = []model.MemberID{people[0].Now}, nil
+	}
+	ids = append(append(ids, id), people[0].Former...)
+	slices.Sort(ids)
+	return slices.Compact(ids), err
 }
 
 // WhyNot tells of the pushes of one campaign.

@@ -22,7 +22,7 @@ var wholeTables = []string{
 	"material_kit", "material_kit_version", "push_quota", "redpacket_game", "redpacket_slice", "mall_gift",
 }
 
-// tablesOfMembers are copied for the frozen audience alone, by the column that holds
+// tablesOfMembers are copied for the frozen audience, and whom they became, alone, by the column that holds
 // the member.
 var tablesOfMembers = []struct{ table, column string }{
 	{"audience_portrait", "member_id"},
@@ -55,6 +55,7 @@ func (c copier) campaign(ctx context.Context, id model.ID, version int, frozen m
 		{"campaign_version", "campaign_id = ? AND version = ?", []any{int64(id), version}},
 		{"audience_frozen", "id = ?", []any{int64(frozen)}},
 		{"audience_frozen_member", "frozen_id = ?", []any{int64(frozen)}},
+		{"audience_gone", "member_id IN (SELECT member_id FROM audience_frozen_member WHERE frozen_id = ?)", []any{int64(frozen)}},
 	} {
 		if err := c.rows(ctx, one.table, one.where, one.args...); err != nil {
 			return err
@@ -75,8 +76,9 @@ func (c copier) campaign(ctx context.Context, id model.ID, version int, frozen m
 	return nil
 }
 
+// members are those of the frozen audience, and who they are now.
 func (c copier) members(ctx context.Context, frozen model.ID) ([]any, error) {
-	rows, err := c.into.QueryContext(ctx, "SELECT member_id FROM audience_frozen_member WHERE frozen_id = ? ORDER BY member_id", int64(frozen))
+	rows, err := c.into.QueryContext(ctx, "SELECT member_id FROM audience_frozen_member WHERE frozen_id = ? UNION SELECT into_id FROM audience_gone WHERE into_id > 0 ORDER BY 1", int64(frozen))
 	if err != nil {
 		return nil, fmt.Errorf("read the frozen audience: %w", err)
 	}
