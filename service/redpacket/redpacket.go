@@ -61,6 +61,7 @@ var (
 	ErrNotBound      = fault.New(fault.Forbidden, "redpacket.not_bound", "请先绑定手机号再参与")
 	ErrNotFollower   = fault.New(fault.Forbidden, "redpacket.not_follower", "请先关注公众号再参与")
 	ErrNotOnPlan     = fault.New(fault.Forbidden, "redpacket.not_on_plan", "你当前的套餐不在本活动范围内")
+	ErrPlanUnknown   = fault.New(fault.Unavailable, "redpacket.plan_unknown", "暂时查不到你的套餐，请稍后再试")
 	ErrNotNew        = fault.New(fault.Forbidden, "redpacket.not_new", "本活动仅限活动开始后新加入的用户参与")
 	ErrTooFast       = fault.New(fault.Limited, "redpacket.too_fast", "操作太频繁，请稍后再试")
 	ErrRequest       = fault.New(fault.Invalid, "redpacket.request", "请求编号不正确")
@@ -93,10 +94,11 @@ func (id PotID) String() string { return model.ID(id).String() }
 // Visitor is who wants something of the game. Plan is needed only where a game
 // asks for one (Audience.Plans); Address and Device are what the speed limits count.
 type Visitor struct {
-	Member  model.Member
-	Plan    string // the id of the main product
-	Address string
-	Device  string
+	Member      model.Member
+	Plan        string // the id of the main product
+	PlanUnknown bool   // the carrier does not say, or was not asked
+	Address     string
+	Device      string
 }
 
 // sealer encrypts seeds at rest; context binds a ciphertext to its pot.

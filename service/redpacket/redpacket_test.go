@@ -136,6 +136,7 @@ func TestEveryRefusalHasItsOwnCode(t *testing.T) {
 			{"not bound", choosy.Pot, who(func(v *Visitor) { v.Member.Phone = model.Phone{} }), ErrNotBound},
 			{"no follower", choosy.Pot, who(func(v *Visitor) { v.Member.Follows = false }), ErrNotFollower},
 			{"another plan", choosy.Pot, who(func(v *Visitor) { v.Plan = "4g" }), ErrNotOnPlan},
+			{"a plan that nobody knows", choosy.Pot, who(func(v *Visitor) { v.Plan, v.PlanUnknown = "", true }), ErrPlanUnknown},
 			{"not new", choosy.Pot, who(func(v *Visitor) { v.Member.JoinedAt = 1 }), ErrNotNew},
 			{"admitted", choosy.Pot, who(func(*Visitor) {}), nil},
 			{"no member", choosy.Pot, Visitor{}, ErrRequest},

@@ -261,13 +261,15 @@ func (r Rules) smallest() model.Fen {
 	return low
 }
 
-// admits tells why somebody may not take part, or nil.
+// admits tells why somebody may not take part, or nil. A plan is a number's.
 func (a Audience) admits(who Visitor, game *Game) error {
 	switch {
-	case a.Bound && !who.Member.Bound():
+	case (a.Bound || len(a.Plans) > 0) && !who.Member.Bound():
 		return ErrNotBound
 	case a.Follower && !who.Member.Follows:
 		return ErrNotFollower
+	case len(a.Plans) > 0 && who.PlanUnknown:
+		return ErrPlanUnknown
 	case len(a.Plans) > 0 && !slices.Contains(a.Plans, who.Plan):
 		return ErrNotOnPlan
 	case a.New && who.Member.JoinedAt < game.Rules.StartsAt:

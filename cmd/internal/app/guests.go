@@ -48,14 +48,15 @@ func (g *guests) plansMatter(ctx context.Context) (bool, error) {
 	return g.matter, nil
 }
 
-// Visitor is the member as the game looks at him. When the carrier does not say on
-// which plan he is, he is on none.
+// Visitor is the member as the game looks at him. His plan is unknown when the carrier
+// does not say it, or when no game that was known to run asked for plans: he is then
+// told to come again, never that his plan is not among those.
 func (g *guests) Visitor(ctx context.Context, id model.MemberID, address, device string) (redpacket.Visitor, error) {
 	m, err := g.members.Get(ctx, id, model.MiniProgram)
 	if err != nil {
 		return redpacket.Visitor{}, err
 	}
-	who := redpacket.Visitor{Member: m, Address: address, Device: device}
+	who := redpacket.Visitor{Member: m, PlanUnknown: true, Address: address, Device: device}
 	if !m.Bound() {
 		return who, nil
 	}
@@ -66,8 +67,9 @@ func (g *guests) Visitor(ctx context.Context, id model.MemberID, address, device
 	plan, err := g.account.Plan(ctx, m.Phone)
 	if err != nil {
 		g.log.WarnContext(ctx, "plan of a visitor not known", "member", id, "error", err)
+		return who, nil
 	}
-	who.Plan = plan.Main.ID
+	who.Plan, who.PlanUnknown = plan.Main.ID, false
 	return who, nil
 }
 
