@@ -20,8 +20,9 @@ const (
 	Pay Verdict = "pay"
 	// GiveUp ends a held or failed payout; the budget has it back.
 	GiveUp Verdict = "give_up"
-	// WasPaid and WasNot settle a frozen payout, or one that has been unknown for
-	// long, by what the carrier's people said. WasNot makes it a failed one.
+	// WasPaid and WasNot settle a frozen payout, or one that has been unknown or in the
+	// carrier's hands for long, by what the carrier's people said. WasNot makes it a
+	// failed one.
 	WasPaid Verdict = "was_paid"
 	WasNot  Verdict = "was_not"
 )

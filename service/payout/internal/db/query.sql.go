@@ -163,7 +163,7 @@ func (q *Queries) CountStates(ctx context.Context, overdueBefore int64) ([]Count
 const decideAttempt = `-- name: DecideAttempt :execrows
 UPDATE payout_attempt
 SET state = ?, active = ?, next_at = ?, why = ?, updated_at = ?
-WHERE pot_id = ? AND active = 1 AND state IN ('unknown', 'frozen', 'ready')
+WHERE pot_id = ? AND active = 1 AND state IN ('processing', 'unknown', 'frozen', 'ready')
 `
 
 type DecideAttemptParams struct {
@@ -175,7 +175,7 @@ type DecideAttemptParams struct {
 	PotID  int64
 }
 
-// A person says what became of an attempt that stands still.
+// A person says what became of an attempt that nobody is at right now.
 func (q *Queries) DecideAttempt(ctx context.Context, arg DecideAttemptParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, decideAttempt,
 		arg.State,
