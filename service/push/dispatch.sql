@@ -177,6 +177,29 @@ UPDATE push_load SET n = n + 1 WHERE day = sqlc.arg(day) AND n = sqlc.arg(was) A
 -- name: TakeLoads :exec
 UPDATE push_load SET n = n - 1 WHERE day = sqlc.arg(day) AND n > 0 AND member_id IN (sqlc.slice(members));
 
+-- When two members become one.
+-- name: LoadsBefore :many
+SELECT day, n FROM push_load WHERE member_id = ? ORDER BY day LIMIT ?;
+
+-- name: MoreLoad :execrows
+UPDATE push_load SET n = n + sqlc.arg(n) WHERE member_id = sqlc.arg(member_id) AND day = sqlc.arg(day);
+
+-- name: AddLoad :exec
+INSERT INTO push_load (member_id, day, n) VALUES (?, ?, ?);
+
+-- name: DropLoads :exec
+DELETE FROM push_load WHERE member_id = sqlc.arg(member_id);
+
+-- What waits for the one and was sent to, or kept from, the other.
+-- name: PendingTwice :many
+SELECT i.id FROM push_delivery i JOIN push_delivery f ON f.dispatch_id = i.dispatch_id AND f.member_id = sqlc.arg(from_id)
+WHERE i.member_id = sqlc.arg(into_id) AND i.state = 'pending' AND f.state IN ('sending', 'sent', 'unknown', 'held_out')
+ORDER BY i.id LIMIT ?;
+
+-- Nothing was sent of it. A second row of one dispatch meets the unique key.
+-- name: MoveRow :execrows
+UPDATE push_delivery SET member_id = sqlc.arg(into_id) WHERE id = sqlc.arg(id) AND member_id = sqlc.arg(from_id) AND state = 'pending';
+
 -- How many of a campaign's messages members got or may get.
 -- name: CampaignLoads :many
 SELECT member_id, COUNT(*) AS n FROM push_delivery

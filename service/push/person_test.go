@@ -4,11 +4,13 @@ import (
 	"database/sql"
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/push"
 )
 
@@ -99,6 +101,90 @@ func TestWhoBecameAnotherIsReachedOnceAsWhoHeIs(t *testing.T) {
 			if got, want := r.drawn(t, 2, now), r.drawn(t, 1, was); got != want || got == "" {
 				t.Errorf("member %d, once %d, is drawn as %q, want %q as before", now, was, got, want)
 			}
+		}
+	})
+}
+
+// joins makes one member another in the book too.
+func (r *rig) joins(t *testing.T, from, into model.MemberID) {
+	t.Helper()
+	r.becomes(from, into)
+	must(t, sqldb.InTx(t.Context(), r.sql, func(tx *sql.Tx) error { return r.rights.JoinTx(t.Context(), tx, from, into) }))
+}
+
+func TestWhoBecomesAnotherBeforeHisMessageGoesGetsItOnce(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		r := newRig(t, pool, newCrowd(100), push.PlannerOptions{})
+		r.windows(t)
+		d := dispatch(1, by(model.CustomChannel))
+		d.Canary = 2_000
+		r.stage(t, d)
+		r.send(t)
+		var sent, waits []model.MemberID
+		for _, m := range r.frozen {
+			if slices.ContainsFunc(r.arrived(), func(k call) bool { return k.member == m }) {
+				sent = append(sent, m)
+			} else {
+				waits = append(waits, m)
+			}
+		}
+		const newcomer = model.MemberID(9_001)
+		customer := waits[0]
+		r.reach[customer] = nil
+		r.becomes(customer, newcomer)
+		must(t, r.rights.Touched(t.Context(), newcomer, push.Messaged, model.At(noon)))
+		r.joins(t, waits[1], waits[2]) // both wait
+		r.joins(t, sent[0], waits[3])  // he got it by the other id
+		r.joins(t, waits[4], sent[1])
+		must(t, r.Release(t.Context(), 7))
+		r.send(t)
+		r.wants(t, map[string]int64{"sent custom": 97, "skipped push.merged": 3})
+		got := map[model.MemberID]int{}
+		for _, k := range r.arrived() {
+			got[k.member]++
+		}
+		for m, want := range map[model.MemberID]int{newcomer: 1, waits[2]: 1, waits[3]: 0, sent[0]: 1, sent[1]: 1, waits[5]: 1} {
+			if got[m] != want {
+				t.Errorf("member %d got %d messages, want %d", m, got[m], want)
+			}
+		}
+	})
+}
+
+func TestCapsCountWhatSomebodyGotAsAnother(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		for _, tt := range []struct {
+			name string
+			caps model.Caps
+			why  string
+		}{
+			{"of a day", model.Caps{Day: 2}, "skipped push.cap_day"},
+			{"of a week", model.Caps{Week: 2}, "skipped push.cap_week"},
+			{"of a campaign", model.Caps{Campaign: 2}, "skipped push.cap_campaign"},
+			{"that leave one more", model.Caps{Day: 3, Week: 3, Campaign: 3}, "sent custom"},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				r := newRig(t, pool, newCrowd(2), push.PlannerOptions{})
+				for _, table := range []string{"push_dispatch", "push_shard", "push_delivery", "push_load", "push_entitlement"} {
+					if _, err := pool.ExecContext(t.Context(), "DELETE FROM "+table); err != nil {
+						t.Fatal(err)
+					}
+				}
+				r.windows(t)
+				first := dispatch(1, by(model.CustomChannel))
+				r.stage(t, first) // one each
+				r.send(t)
+				r.joins(t, r.frozen[0], r.frozen[1])
+				second := dispatch(2, by(model.CustomChannel))
+				second.Caps = tt.caps
+				if n, err := r.Stage(t.Context(), second); n != 1 || err != nil {
+					t.Fatalf("Stage = %d, %v, want one person", n, err)
+				}
+				r.send(t)
+				want := map[string]int64{"sent custom": 2}
+				want[tt.why]++
+				r.wants(t, want)
+			})
 		}
 	})
 }

@@ -74,6 +74,12 @@ func (p *Planner) plan(ctx context.Context, d model.Dispatch, rows []db.PendingR
 	if err != nil {
 		return nil, fmt.Errorf("read how members are reached: %w", err)
 	}
+	if err := p.follow(ctx, rows, reach); err != nil {
+		return nil, err
+	}
+	for i, r := range rows {
+		members[i] = model.MemberID(r.MemberID)
+	}
 	f, err := p.facts(ctx, d, members)
 	if err != nil {
 		return nil, err
@@ -136,12 +142,8 @@ func (p *Planner) facts(ctx context.Context, d model.Dispatch, members []model.M
 		if d.Caps.Campaign == 0 {
 			continue
 		}
-		got, err := p.q.CampaignLoads(ctx, db.CampaignLoadsParams{Members: ids, CampaignID: int64(d.Campaign)})
-		if err != nil {
-			return nil, fmt.Errorf("read loads: %w", err)
-		}
-		for _, l := range got {
-			f.campaign[l.MemberID] = int(l.N)
+		if err := p.campaignLoads(ctx, d.Campaign, part, f.campaign); err != nil {
+			return nil, err
 		}
 	}
 	for _, rights := range f.rights { // in the order in which they are used up
@@ -229,10 +231,10 @@ const (
 func (f *facts) bars(r *recipient) string {
 	m, caps := r.row.MemberID, f.d.Caps
 	switch {
+	case r.reach.Member != 0 && int64(r.reach.Member) != m:
+		return whyMerged // he has another row, as who he is now
 	case r.reach.Member == 0 || r.reach.Official == "" && r.reach.Mini == "":
 		return noMember
-	case int64(r.reach.Member) != m:
-		return whyMerged // he is reached as who he is now
 	case f.d.Purpose != Marketing:
 		return ""
 	case !r.reach.Agrees:

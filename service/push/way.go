@@ -194,20 +194,3 @@ func (p *Pusher) CloseTx(ctx context.Context, tx *sql.Tx, member model.MemberID)
 	}
 	return nil
 }
-
-// JoinTx gives a member's consents to the one that he became, within the
-// transaction that makes them one. Windows open anew by the next action.
-func (p *Pusher) JoinTx(ctx context.Context, tx *sql.Tx, from, into model.MemberID) error {
-	q := db.New(tx)
-	ids, err := q.ConsentsOf(ctx, db.ConsentsOfParams{MemberID: int64(from), Limit: maxMoved})
-	if err != nil {
-		return fmt.Errorf("read consents: %w", err)
-	}
-	for _, id := range ids {
-		err := q.MoveConsent(ctx, db.MoveConsentParams{IntoID: int64(into), ID: id})
-		if err != nil && !sqldb.Duplicate(err) { // the same request of both is one consent
-			return fmt.Errorf("move a consent: %w", err)
-		}
-	}
-	return nil
-}

@@ -87,7 +87,7 @@ var channels = map[model.Channel]string{
 // reasons say why nothing came.
 var reasons = map[string]string{
 	noMember:                "还没有关注公众号，也没有用过小程序，没有可以送达的渠道",
-	whyMerged:               "账号已与另一个账号合并，按合并后的账号推送",
+	whyMerged:               "他的两个账号已合并为一个，同一条消息只发一次",
 	noConsent:               "没有同意接收营销消息",
 	whyCapDay:               "今天收到的营销消息已达上限",
 	whyCapWeek:              "最近七天收到的营销消息已达上限",

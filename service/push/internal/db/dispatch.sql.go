@@ -79,6 +79,21 @@ func (q *Queries) AddDispatch(ctx context.Context, arg AddDispatchParams) error 
 	return err
 }
 
+const addLoad = `-- name: AddLoad :exec
+INSERT INTO push_load (member_id, day, n) VALUES (?, ?, ?)
+`
+
+type AddLoadParams struct {
+	MemberID int64
+	Day      int32
+	N        int32
+}
+
+func (q *Queries) AddLoad(ctx context.Context, arg AddLoadParams) error {
+	_, err := q.db.ExecContext(ctx, addLoad, arg.MemberID, arg.Day, arg.N)
+	return err
+}
+
 const addLoads = `-- name: AddLoads :execrows
 UPDATE push_load SET n = n + 1 WHERE day = ? AND n = ? AND member_id IN (/*SLICE:members*/?)
 `
@@ -619,6 +634,15 @@ func (q *Queries) DispatchesOf(ctx context.Context, arg DispatchesOfParams) ([]P
 	return items, nil
 }
 
+const dropLoads = `-- name: DropLoads :exec
+DELETE FROM push_load WHERE member_id = ?
+`
+
+func (q *Queries) DropLoads(ctx context.Context, memberID int64) error {
+	_, err := q.db.ExecContext(ctx, dropLoads, memberID)
+	return err
+}
+
 const dropRights = `-- name: DropRights :exec
 UPDATE push_entitlement SET remaining = 0 WHERE id IN (/*SLICE:ids*/?) AND granted_at <= ?
 `
@@ -917,6 +941,44 @@ func (q *Queries) LeaveShard(ctx context.Context, arg LeaveShardParams) (int64, 
 	return result.RowsAffected()
 }
 
+const loadsBefore = `-- name: LoadsBefore :many
+SELECT day, n FROM push_load WHERE member_id = ? ORDER BY day LIMIT ?
+`
+
+type LoadsBeforeParams struct {
+	MemberID int64
+	Limit    int32
+}
+
+type LoadsBeforeRow struct {
+	Day int32
+	N   int32
+}
+
+// When two members become one.
+func (q *Queries) LoadsBefore(ctx context.Context, arg LoadsBeforeParams) ([]LoadsBeforeRow, error) {
+	rows, err := q.db.QueryContext(ctx, loadsBefore, arg.MemberID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LoadsBeforeRow
+	for rows.Next() {
+		var i LoadsBeforeRow
+		if err := rows.Scan(&i.Day, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const loadsOf = `-- name: LoadsOf :many
 SELECT member_id, day, n FROM push_load WHERE member_id IN (/*SLICE:members*/?) AND day >= ?
 `
@@ -958,6 +1020,43 @@ func (q *Queries) LoadsOf(ctx context.Context, arg LoadsOfParams) ([]PushLoad, e
 		return nil, err
 	}
 	return items, nil
+}
+
+const moreLoad = `-- name: MoreLoad :execrows
+UPDATE push_load SET n = n + ? WHERE member_id = ? AND day = ?
+`
+
+type MoreLoadParams struct {
+	N        int32
+	MemberID int64
+	Day      int32
+}
+
+func (q *Queries) MoreLoad(ctx context.Context, arg MoreLoadParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, moreLoad, arg.N, arg.MemberID, arg.Day)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const moveRow = `-- name: MoveRow :execrows
+UPDATE push_delivery SET member_id = ? WHERE id = ? AND member_id = ? AND state = 'pending'
+`
+
+type MoveRowParams struct {
+	IntoID int64
+	ID     int64
+	FromID int64
+}
+
+// Nothing was sent of it. A second row of one dispatch meets the unique key.
+func (q *Queries) MoveRow(ctx context.Context, arg MoveRowParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, moveRow, arg.IntoID, arg.ID, arg.FromID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const nextQuotaDay = `-- name: NextQuotaDay :exec
@@ -1257,6 +1356,42 @@ func (q *Queries) PendingRows(ctx context.Context, arg PendingRowsParams) ([]Pen
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const pendingTwice = `-- name: PendingTwice :many
+SELECT i.id FROM push_delivery i JOIN push_delivery f ON f.dispatch_id = i.dispatch_id AND f.member_id = ?
+WHERE i.member_id = ? AND i.state = 'pending' AND f.state IN ('sending', 'sent', 'unknown', 'held_out')
+ORDER BY i.id LIMIT ?
+`
+
+type PendingTwiceParams struct {
+	FromID int64
+	IntoID int64
+	Limit  int32
+}
+
+// What waits for the one and was sent to, or kept from, the other.
+func (q *Queries) PendingTwice(ctx context.Context, arg PendingTwiceParams) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, pendingTwice, arg.FromID, arg.IntoID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
