@@ -3,6 +3,7 @@ package campaign
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,6 +124,15 @@ func sayNight(s Step, next []model.Millis) string {
 	return ""
 }
 
+// sayAsleep says that those who wait for a step wait for the morning.
+func sayAsleep(s Step, counts []Tally, now model.Millis) string {
+	morning, waits := s.night(now)
+	if !waits || !slices.ContainsFunc(counts, func(t Tally) bool { return t.Step == s.ID && t.State == model.DeliveryPending && t.N > 0 }) {
+		return ""
+	}
+	return fmt.Sprintf("现在是夜间，等待中的从%s起发送。", shortTime(morning))
+}
+
 func (c *Campaigns) sayStep(ctx context.Context, p *Plan, i int) (string, error) {
 	s := p.Steps[i]
 	words := s.title(i) + "：" + sayWhen(s.When)
@@ -143,7 +153,11 @@ func (c *Campaigns) sayStep(ctx context.Context, p *Plan, i int) (string, error)
 		if len(s.Variants) > 1 {
 			share = fmt.Sprintf("版本%s（%d%%）", v.Name, v.Share/100)
 		}
-		wordings = append(wordings, share+"依次尝试"+strings.Join(ways, "、"))
+		by := "通过"
+		if len(ways) > 1 {
+			by = "依次尝试"
+		}
+		wordings = append(wordings, share+by+strings.Join(ways, "、"))
 	}
 	words += fmt.Sprintf("，发送%s消息，%s；%d小时内未送达的不再发送", purposeNames[s.Purpose], strings.Join(wordings, "，"), s.Hours)
 	if w := s.Winner; w != nil {

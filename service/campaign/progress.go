@@ -53,12 +53,15 @@ func (c *Campaigns) Progress(ctx context.Context, id model.ID) (Progress, error)
 	if p.Tally, err = c.Pushes.Tally(ctx, id); err != nil {
 		return p, fmt.Errorf("count deliveries: %w", err)
 	}
+	now := model.At(c.Now())
 	for i, s := range p.Version.Plan.Steps {
 		words, err := c.sayStep(ctx, &p.Version.Plan, i)
 		if err != nil {
 			return p, err
 		}
-		p.Next = append(p.Next, StepWords{Step: s.ID, Name: s.Name, Words: words, Next: c.nextOf(&p.Version.Plan, s)})
+		next := c.nextOf(&p.Version.Plan, s)
+		words += sayNight(s, next) + sayAsleep(s, p.Tally, now)
+		p.Next = append(p.Next, StepWords{Step: s.ID, Name: s.Name, Words: words, Next: next})
 	}
 	return p, nil
 }

@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"database/sql"
 	"errors"
 	"math"
@@ -23,7 +24,7 @@ func (w *world) becomes(rows ...Tally) {
 	d := w.staged[len(w.staged)-1]
 	w.tally = slices.DeleteFunc(w.tally, func(t Tally) bool { return t.Dispatch == d.ID })
 	for _, r := range rows {
-		r.Dispatch, r.Step = d.ID, d.Step
+		r.Dispatch, r.Step = d.ID, cmp.Or(r.Step, d.Step)
 		w.tally = append(w.tally, r)
 	}
 }
@@ -331,6 +332,10 @@ func TestAPlanIsSaidInOneReading(t *testing.T) {
 	if want := "第1步“除夕图文”：2月10日 10:00，发送营销消息，依次尝试客服消息、小程序订阅消息；48小时内未送达的不再发送；错过时间则补发一次。"; e.Steps[0].Words != want {
 		t.Errorf("step %q, want %q", e.Steps[0].Words, want)
 	}
+	one := must[Explanation](t)(c.Explain(t.Context(), plan(func(p *Plan) { p.Steps[0].Variants[0].Ways = p.Steps[0].Variants[0].Ways[:1] })))
+	if got := one.Steps[0].Words; !strings.Contains(got, "，通过客服消息；") {
+		t.Errorf("a step with one channel is said as %q", got)
+	}
 	for _, tt := range []struct {
 		purpose model.Purpose
 		when    When
@@ -344,6 +349,33 @@ func TestAPlanIsSaidInOneReading(t *testing.T) {
 		e := must[Explanation](t)(c.Explain(t.Context(), plan(func(p *Plan) { p.Steps[0].Purpose, p.Steps[0].When = tt.purpose, tt.when })))
 		if got := e.Steps[0].Words; strings.Contains(got, "夜间") != (tt.want != "") || !strings.HasSuffix(got, tt.want) {
 			t.Errorf("%s at %+v is said as %q, want it to end with %q", tt.purpose, tt.when, got, tt.want)
+		}
+	}
+}
+
+func TestProgressSaysThatTheNightIsWaitedFor(t *testing.T) {
+	w := newWorld(t, dbtest.SQLite(t))
+	c := w.replica()
+	id := w.launch(c, plan())
+	w.passes(25*time.Hour + time.Minute) // the step's time, 10:01
+	w.round(c)
+	step := must[Progress](t)(c.Progress(t.Context(), id)).Next[0].Step
+	const asleep = "现在是夜间，等待中的从2月11日 08:00起发送。"
+	for _, tt := range []struct {
+		name  string
+		after time.Duration
+		count Tally
+		want  bool
+	}{
+		{"somebody waits by day", 0, Tally{Step: step, State: model.DeliveryPending, N: 3}, false},
+		{"somebody waits at night", 12 * time.Hour, Tally{Step: step, State: model.DeliveryPending, N: 3}, true},
+		{"of another step", 0, Tally{Step: step + 1, State: model.DeliveryPending, N: 3}, false},
+		{"all were reached", 0, Tally{Step: step, State: model.DeliverySent, N: 3}, false},
+	} {
+		w.passes(tt.after)
+		w.becomes(tt.count)
+		if words := must[Progress](t)(c.Progress(t.Context(), id)).Next[0].Words; strings.Contains(words, asleep) != tt.want {
+			t.Errorf("%s: the step is said as %q", tt.name, words)
 		}
 	}
 }

@@ -54,7 +54,7 @@ func (a *App) Festival(ctx context.Context, writer, checker, game model.ID, t Su
 	if err != nil {
 		return f, fmt.Errorf("register the template: %w", err)
 	}
-	if f.Words, err = a.publish(ctx, writer, checker, material.Text, "回家·短信", material.Body{
+	if f.Words, err = a.publish(ctx, writer, checker, material.Text, "回家·客服消息", material.Body{
 		Text: "{{称呼|您}}好，春节回家路上，流量我们包了。回复“兑换”领取春节流量包，邀请家人一起拆红包。",
 	}); err != nil {
 		return f, err

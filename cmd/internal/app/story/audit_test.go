@@ -183,7 +183,7 @@ func (o office) materials() {
 	o.one(o.wang, "DELETE", "/material-versions/"+named(next, "id"), nil)
 	var material struct{ Revision int }
 	o.wang.Does("GET", "/materials/"+named(made, "id"), nil, http.StatusOK).Into(o.w, &material)
-	o.one(o.wang, "PUT", "/materials/"+named(made, "id"), map[string]any{"name": "回家·短信", "revision": material.Revision})
+	o.one(o.wang, "PUT", "/materials/"+named(made, "id"), map[string]any{"name": "回家·客服消息", "revision": material.Revision})
 	o.one(o.wang, "POST", "/templates", map[string]any{"channel": "official", "templateId": "tpl", "title": "提醒", "content": "活动:{{thing1.DATA}}"})
 }
 
