@@ -22,6 +22,14 @@ export function newKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, '0')).join('')
 }
 
+const LATER = [408, 425, 429] // these answers are not kept
+
+/** The key of the next tap: the same while nobody knows what became of the write, a new one after a refusal, for that was the answer to the old one. */
+export function keyAfter(key, { status = 0, code = '' }) {
+  const refused = status >= 400 && status < 500 && !LATER.includes(status) && code !== 'request.running'
+  return refused ? newKey() : key
+}
+
 async function ask(url, { method = 'GET', body, headers = {} } = {}) {
   let answer
   try {
