@@ -108,6 +108,10 @@ test('an envelope', { skip: skip || false }, async (t) => {
     const steps = await mini().getByRole('list', { name: '验算结果' }).getByRole('listitem').evaluateAll((all) => all.map((s) => s.dataset.ok))
     assert.deepEqual(steps, ['true', 'true', 'true'])
     await shot('envelope-proof')
+    await mini().getByText('这台手机在红包进行时的记录').waitFor()
+    await page.evaluate(() => localStorage.setItem('kaimenhong.pots', localStorage.getItem('kaimenhong.pots').replaceAll(/"commitment":"./g, '"commitment":"-')))
+    await button('再算一遍').click()
+    await mini().getByText('验证不通过').waitFor() // the server's word of now is not what was seen
     await button('返回上一页').click()
   })
 

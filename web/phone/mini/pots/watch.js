@@ -3,6 +3,7 @@
 
 import { onBeforeUnmount, reactive } from 'vue'
 import { settled } from './pots.js'
+import { remember } from './seen.js'
 
 const OFTEN = 2_000 // ms between two looks
 const SELDOM = 10_000
@@ -20,6 +21,7 @@ export function usePot(api, id) {
     try {
       const pot = await api.get(`/pots/${id}`)
       if (gone) return
+      remember(pot)
       Object.assign(it, { pot, left: pot.secondsLeft, problem: '' })
       it.campaign ??= await api.get(`/campaigns/${pot.campaignId}`)
     } catch (problem) {
