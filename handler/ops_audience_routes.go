@@ -21,7 +21,7 @@ func (h Handlers) crowd(api huma.API) {
 	registerOps(api, opsOperation{method: "POST", path: "/audience/imports/{id}/cancel", id: "cancelImport", summary: "取消导入：已生效的行不撤回", right: operator.ImportPeople, status: http.StatusOK, errors: []int{404}}, a.CancelImport)
 	registerOps(api, opsOperation{method: "GET", path: "/audience/imports/{id}/errors", id: "listImportErrors", summary: "未导入的行", right: operator.ImportPeople, errors: []int{404}}, a.ImportErrors)
 	registerOps(api, opsOperation{method: "GET", path: "/audience/imports/{id}/errors.csv", id: "getImportErrorsFile", summary: "未导入的行（CSV）", right: operator.ImportPeople, errors: []int{404}}, a.ImportErrorsFile)
-	registerOps(api, opsOperation{method: "POST", path: "/audience/purchases", id: "importPurchases", summary: "导入购买记录（每笔只计一次）", right: operator.ImportPeople, upload: true, status: http.StatusOK}, a.Purchases)
+	registerOps(api, opsOperation{method: "POST", path: "/audience/purchases", id: "importPurchases", summary: "导入购买记录（列：手机号、类型、金额、时间、流水号，可加产品编码；每个流水号只计一次）", right: operator.ImportPeople, upload: true, status: http.StatusOK}, a.Purchases)
 	registerOps(api, opsOperation{method: "POST", path: "/audience/lists", id: "uploadList", summary: "上传名单", right: operator.ImportPeople, upload: true, status: http.StatusCreated}, a.UploadList)
 	registerOps(api, opsOperation{method: "GET", path: "/audience/lists", id: "listLists", summary: "名单", right: operator.ReadAudience}, a.Lists)
 	registerOps(api, opsOperation{method: "DELETE", path: "/audience/lists/{id}", id: "deleteList", summary: "删除名单；被人群使用时拒绝", right: operator.ImportPeople, errors: []int{404}}, a.DeleteList)

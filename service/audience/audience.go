@@ -18,9 +18,9 @@
 //   - a frozen audience never changes once it is done.
 //
 // Tables: audience_portrait, audience_customer, audience_origin, audience_deed, audience_once,
-// audience_gone, audience_tag, audience_member_tag, audience_list, audience_list_member,
-// audience_segment, audience_frozen, audience_frozen_member, audience_import,
-// audience_import_error. Redis keys: none.
+// audience_bought, audience_gone, audience_tag, audience_member_tag, audience_list,
+// audience_list_member, audience_segment, audience_frozen, audience_frozen_member,
+// audience_import, audience_import_error. Redis keys: none.
 package audience
 
 import (

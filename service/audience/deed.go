@@ -76,6 +76,9 @@ type Act struct {
 	N      int64 // how often; 0 stands for 1
 	// Fen is what it cost, all N together; 0 for what costs nothing.
 	Fen model.Fen
+	// Product is the code of what was bought in the carrier's catalogue; empty: none, or
+	// nobody said.
+	Product string
 	// Ref names the act, so that it counts once for as long as acts are kept: the
 	// carrier's id of a purchase, the request of a promise. Empty: the caller hands it
 	// in once.
@@ -120,7 +123,7 @@ func (a *Audience) did(ctx context.Context, acts []Act) (int, error) {
 		return 0, ErrTooMany
 	}
 	for _, act := range acts {
-		if act.Kind.code() == 0 || act.Member <= 0 || act.At <= 0 || act.N < 0 || act.N > maxTimes || act.Fen < 0 || act.Fen > maxSpent || len(act.Ref) > maxRef {
+		if act.Kind.code() == 0 || act.Member <= 0 || act.At <= 0 || act.N < 0 || act.N > maxTimes || act.Fen < 0 || act.Fen > maxSpent || len(act.Ref) > maxRef || !product(act.Product) {
 			return 0, ErrAct
 		}
 	}
@@ -140,7 +143,10 @@ func (a *Audience) did(ctx context.Context, acts []Act) (int, error) {
 		if err := a.ensureTx(ctx, tx, fresh); err != nil {
 			return err
 		}
-		return a.addDeedsTx(ctx, tx, sums)
+		if err := a.addDeedsTx(ctx, tx, sums); err != nil {
+			return err
+		}
+		return a.boughtTx(ctx, tx, fresh)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("record what members did: %w", err)
@@ -309,6 +315,9 @@ func (a *Audience) Prune(ctx context.Context) (int64, error) {
 		}
 	}
 	if err := a.pruneOnce(ctx, before); err != nil {
+		return gone, err
+	}
+	if err := a.pruneBought(ctx, before); err != nil {
 		return gone, err
 	}
 	return gone, a.pruneLeft(ctx)

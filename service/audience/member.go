@@ -162,6 +162,9 @@ func (a *Audience) moveTx(ctx context.Context, tx *sql.Tx, from, into int64) err
 			return err
 		}
 	}
+	if err := q.CopyBought(ctx, db.CopyBoughtParams{FromID: from, IntoID: into}); err != nil {
+		return err
+	}
 	if err := q.CopyTags(ctx, db.CopyTagsParams{FromID: from, IntoID: into}); err != nil {
 		return err
 	}
@@ -174,7 +177,7 @@ func (a *Audience) moveTx(ctx context.Context, tx *sql.Tx, from, into int64) err
 func (a *Audience) dropTx(ctx context.Context, tx *sql.Tx, id int64) error {
 	q := a.q.WithTx(tx)
 	for _, drop := range []func(context.Context, int64) error{
-		q.DeleteDeeds, q.DeleteTags, q.DeleteFromLists, q.DeleteCustomer, q.DeletePortrait,
+		q.DeleteDeeds, q.DeleteBought, q.DeleteTags, q.DeleteFromLists, q.DeleteCustomer, q.DeletePortrait,
 	} {
 		if err := drop(ctx, id); err != nil {
 			return err

@@ -25,16 +25,18 @@ type Purchases struct {
 	Errors  []LineError `json:"errors"`  // the first MaxDryErrors
 }
 
-// purchaseColumns are the headings that are understood, and needed.
+// purchaseColumns are the headings that are understood, and those that may be missing.
 var purchaseColumns = [...]struct {
-	key    string
-	titles []string
+	key      string
+	titles   []string
+	optional bool
 }{
-	{"phone", []string{"手机号", "手机号码", "号码", "phone"}},
-	{"kind", []string{"类型", "业务类型", "kind"}},
-	{"yuan", []string{"金额", "金额（元）", "yuan"}},
-	{"at", []string{"时间", "办理时间", "at"}},
-	{"id", []string{"流水号", "订单号", "id"}},
+	{"phone", []string{"手机号", "手机号码", "号码", "phone"}, false},
+	{"kind", []string{"类型", "业务类型", "kind"}, false},
+	{"yuan", []string{"金额", "金额（元）", "yuan"}, false},
+	{"at", []string{"时间", "办理时间", "at"}, false},
+	{"id", []string{"流水号", "订单号", "id"}, false},
+	{"product", []string{"产品编码", "产品编号", "商品编码", "商品编号", "product"}, true},
 }
 
 // purchaseKinds are what the file may say was bought.
@@ -91,13 +93,13 @@ func (a *Audience) ImportPurchases(ctx context.Context, by model.ID, r io.Reader
 // maxHash is how much of a file's hash names it in the audit.
 const maxHash = 32
 
-// purchaseHeads finds the columns, each needed once.
+// purchaseHeads finds the columns, -1 for one that may be missing and is.
 func purchaseHeads(heads []string) ([len(purchaseColumns)]int, error) {
 	var at [len(purchaseColumns)]int
 	var missing []string
 	for i, c := range purchaseColumns {
 		at[i] = slices.IndexFunc(heads, func(h string) bool { return slices.Contains(c.titles, strings.TrimSpace(h)) })
-		if at[i] < 0 {
+		if at[i] < 0 && !c.optional {
 			missing = append(missing, c.titles[0])
 		}
 	}
@@ -146,7 +148,7 @@ var errPurchase = fault.New(fault.Invalid, "audience.purchase", "该行内容不
 func (a *Audience) purchase(cells []string, columns [len(purchaseColumns)]int) (purchase, error) {
 	var v [len(columns)]string
 	for i, at := range columns {
-		if at < len(cells) {
+		if at >= 0 && at < len(cells) {
 			v[i] = strings.TrimSpace(cells[at])
 		}
 	}
@@ -169,7 +171,12 @@ func (a *Audience) purchase(cells []string, columns [len(purchaseColumns)]int) (
 	if !model.RequestID(v[4]).Valid() {
 		return purchase{}, errPurchase.Saying("流水号不正确，应为1到64个字母、数字或符号")
 	}
-	return purchase{a.phoneIndex(phone), Act{Kind: kind, At: model.At(at), Fen: model.Fen(fen), Ref: "purchase:" + strings.Clone(v[4])}}, nil
+	if !product(v[5]) {
+		return purchase{}, errPurchase.Saying("产品编码不正确，应为运营商产品目录里的编码，最多%d个字母、数字或符号，没有就留空", maxProduct)
+	}
+	return purchase{a.phoneIndex(phone), Act{
+		Kind: kind, At: model.At(at), Fen: model.Fen(fen), Product: strings.Clone(v[5]), Ref: "purchase:" + strings.Clone(v[4]),
+	}}, nil
 }
 
 func purchasedAt(s string) (time.Time, error) {

@@ -3,11 +3,14 @@ package audience_test
 import (
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/audience"
 )
 
@@ -59,6 +62,90 @@ func TestPurchasesCountOnceHoweverOftenTheirFileComes(t *testing.T) {
 		n, err := a.Prune(t.Context())
 		if err != nil || n != 0 {
 			t.Errorf("Prune = %d, %v", n, err)
+		}
+	})
+}
+
+func TestAPurchaseNamesItsProduct(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		a := open(t, db, audience.Options{})
+		ctx := t.Context()
+		importText(t, a, "手机号,城市\n13800138000,深圳\n13800138001,广州\n13800138002,珠海\n")
+		customer := func(number string) model.MemberID {
+			id, err := a.FindPhone(ctx, phone(t, number))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return id
+		}
+		first, second, third := customer("13800138000"), customer("13800138001"), customer("13800138002")
+		file := "手机号,类型,金额,时间,流水号,产品编码\n" +
+			"13800138000,流量包,9.90,2026-02-16 20:00:00,A1,PACK-1\n" +
+			"13800138000,流量包,9.90,2026-02-16 21:00:00,A2,PACK-1\n" + // twice a day is that day
+			"13800138001,流量包,9.90,2026-02-15 21:00:00,A3,PACK-1\n" +
+			"13800138001,流量包,19.90,2026-02-16 21:00:00,A4, PACK-2 \n" +
+			"13800138002,充值,50,2026-02-16 21:00:00,A5,\n" +
+			"13800138002,流量包,50,2026-02-16 21:00:00,A6\n" +
+			"13800138002,流量包,50,2026-02-16 21:00:00,A7,春节包\n" +
+			"13800138002,流量包,50,2026-02-16 21:00:00,A8," + strings.Repeat("p", 65) + "\n"
+		for range 2 {
+			got, err := a.ImportPurchases(ctx, 1, strings.NewReader(file))
+			if err != nil || got.Added+got.Known != 6 || got.Refused != 2 || len(got.Errors) != 2 || !strings.Contains(got.Errors[0].Text, "产品编码不正确") {
+				t.Fatalf("ImportPurchases = %+v, %v, want six purchases and two refused", got, err)
+			}
+		}
+		day := func(d int) model.Day {
+			return model.DayOf(time.Date(2026, 2, d, 12, 0, 0, 0, model.Shanghai))
+		}
+		bought := func(product string, from, to int, want ...model.MemberID) {
+			t.Helper()
+			slices.Sort(want)
+			got, err := a.Bought(ctx, product, []model.MemberID{1, first, second, third}, day(from), day(to))
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s from %d to %d was bought by %v, %v, want %v", product, from, to, got, err, want)
+			}
+		}
+		bought("PACK-1", 15, 16, first, second)
+		bought("PACK-1", 16, 17, first)
+		bought("PACK-2", 16, 16, second)
+		bought("pack-1", 15, 16)
+		// The numbers become one member's: what was bought is his.
+		if err := a.Observe(ctx, model.Member{ID: 1, JoinedAt: daysAgo(9), Phone: phone(t, "13800138001"), BoundAt: daysAgo(1)}); err != nil {
+			t.Fatal(err)
+		}
+		bought("PACK-1", 15, 16, first, 1)
+		if err := sqldb.InTx(ctx, db, func(tx *sql.Tx) error { return a.JoinTx(ctx, tx, first, 1) }); err != nil {
+			t.Fatal(err)
+		}
+		bought("PACK-1", 15, 16, 1)
+		if err := a.Forget(ctx, 1); err != nil {
+			t.Fatal(err)
+		}
+		bought("PACK-1", 15, 16)
+	})
+}
+
+func TestProductsAreForgottenWithTheirPurchases(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		a := open(t, db, audience.Options{})
+		var acts []audience.Act
+		for _, days := range []int{1, 200, 399, 400, 900} {
+			acts = append(acts, audience.Act{Member: 7, Kind: audience.Pack, At: daysAgo(days), Product: "PACK-1"})
+		}
+		if err := a.Did(t.Context(), acts); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Prune(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var left int
+		if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM audience_bought").Scan(&left); err != nil || left != 3 {
+			t.Errorf("%d days with purchases are left, %v, want the 3 within the retention", left, err)
+		}
+		for _, bad := range []string{"a b", "产品", strings.Repeat("p", 65)} {
+			if err := a.Did(t.Context(), []audience.Act{{Member: 7, Kind: audience.Pack, At: daysAgo(1), Product: bad}}); !errors.Is(err, audience.ErrAct) {
+				t.Errorf("Did with product %q = %v, want ErrAct", bad, err)
+			}
 		}
 	})
 }

@@ -90,6 +90,24 @@ INSERT INTO audience_gone (member_id, into_id, at) VALUES (sqlc.arg(member_id), 
 -- name: LeadGone :exec
 UPDATE audience_gone SET into_id = sqlc.arg(into_id) WHERE into_id = sqlc.arg(from_id);
 
+-- name: BoughtBy :many
+SELECT * FROM audience_bought WHERE member_id IN (sqlc.slice(ids)) AND day >= sqlc.arg(day);
+
+-- name: CopyBought :exec
+INSERT INTO audience_bought (member_id, product, day)
+SELECT sqlc.arg(into_id), f.product, f.day
+FROM audience_bought f LEFT JOIN audience_bought i ON i.member_id = sqlc.arg(into_id) AND i.product = f.product AND i.day = f.day
+WHERE f.member_id = sqlc.arg(from_id) AND i.day IS NULL;
+
+-- name: DeleteBought :exec
+DELETE FROM audience_bought WHERE member_id = sqlc.arg(member_id);
+
+-- name: OldBought :many
+SELECT member_id FROM audience_bought WHERE day < sqlc.arg(day) LIMIT ?;
+
+-- name: DropOldBought :exec
+DELETE FROM audience_bought WHERE member_id IN (sqlc.slice(ids)) AND day < sqlc.arg(day);
+
 -- name: OldDeeds :many
 SELECT DISTINCT member_id FROM audience_deed WHERE kind = sqlc.arg(kind) AND day < sqlc.arg(day) ORDER BY member_id LIMIT ?;
 

@@ -60,6 +60,7 @@ type Kit struct {
 type Offer struct {
 	Name     string     // empty: the kit has none
 	Gifts    []model.ID // of the mall, by which it is taken
+	Product  string     // of the carrier's catalogue: who bought it has taken the offer; empty: none
 	StartsAt model.Millis
 	EndsAt   model.Millis // 0: nobody says
 	SoldOut  bool

@@ -26,7 +26,7 @@ type Conduct struct {
 	Segment string // the stage of his life as a customer, in Chinese
 	Played  int64  // pots that he opened
 	Opened  int64  // friends who opened his cards and helped
-	Took    int64  // times that he took the kit's offer in the mall and kept it
+	Took    int64  // times that he took the kit's offer in the mall and kept it, or 1 when he only bought it
 	Bought  int64  // top-ups, packs and anything else
 	Spent   model.Fen
 	// FollowedAt is when he began to follow the official account within the days, not

@@ -118,7 +118,7 @@ func (s shelf) Kit(ctx context.Context, id model.ID) (campaign.Kit, error) {
 		out.Offer, err = s.offer(ctx, k.Offer)
 	}
 	var failed error
-	if out.Offer.Gifts, failed = s.taken(ctx, k.Offer); failed != nil {
+	if out.Offer.Gifts, out.Offer.Product, failed = s.taken(ctx, k.Offer); failed != nil {
 		return out, failed
 	}
 	if err == nil || k.ID == 0 {
@@ -132,17 +132,25 @@ func (s shelf) Kit(ctx context.Context, id model.ID) (campaign.Kit, error) {
 	return out, err
 }
 
-// taken are the gifts by which an offer is taken.
-func (s shelf) taken(ctx context.Context, o material.Offer) ([]model.ID, error) {
+// taken are the gifts by which an offer is taken, and the carrier's product that they hand
+// over.
+func (s shelf) taken(ctx context.Context, o material.Offer) (gifts []model.ID, product string, err error) {
 	switch o.Kind {
 	case material.GiftOffer:
-		if id, err := model.ParseID(o.ID); err == nil {
-			return []model.ID{id}, nil
+		id, err := model.ParseID(o.ID)
+		if err != nil {
+			return nil, "", nil //nolint:nilerr // no gift has such an id
 		}
+		g, err := s.gifts.Gift(ctx, id)
+		if err != nil && fault.KindOf(err) != fault.NotFound {
+			return nil, "", err
+		}
+		return []model.ID{id}, g.Spec.Offering, nil
 	case material.PackOffer:
-		return s.gifts.HandOver(ctx, o.ID)
+		gifts, err = s.gifts.HandOver(ctx, o.ID)
+		return gifts, o.ID, err
 	}
-	return nil, nil
+	return nil, "", nil
 }
 
 // offer is when a gift can be had.

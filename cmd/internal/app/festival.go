@@ -130,6 +130,11 @@ func (a *App) Import(ctx context.Context, by model.ID, name string, file io.Read
 	return a.domains.audience.Import(ctx, audience.Upload{Name: name, Operator: by, File: file})
 }
 
+// Customer is by which id the audience knows a number.
+func (a *App) Customer(ctx context.Context, number model.Phone) (model.MemberID, error) {
+	return a.domains.audience.FindPhone(ctx, number)
+}
+
 // Reports are what campaigns earned, for stories that do not wait for the hour.
 func (a *App) Reports() *campaign.Reports { return a.domains.report }
 

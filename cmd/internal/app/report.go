@@ -95,12 +95,8 @@ func (c conduct) Conduct(ctx context.Context, kit campaign.Kit, people []model.M
 	}); err != nil {
 		return nil, err
 	}
-	took, err := c.mall.Took(ctx, kit.Offer.Gifts, people, model.At(from.Start()), model.At((to + 1).Start()))
-	if err != nil {
+	if err := c.took(ctx, kit.Offer, people, from, to, func(id model.MemberID, n int64) { out[at[id]].Took = max(out[at[id]].Took, n) }); err != nil {
 		return nil, err
-	}
-	for id, n := range took {
-		out[at[id]].Took = n
 	}
 	brought := map[model.MemberID]int{}
 	if kit.Game != 0 {
@@ -116,6 +112,26 @@ func (c conduct) Conduct(ctx context.Context, kit campaign.Kit, people []model.M
 		}
 	}
 	return out, c.followed(ctx, people, brought, from, to, out)
+}
+
+// took tells who took the offer: in the mall, or of the carrier as its files of purchases
+// say. The carrier's may name what the mall handed over too.
+func (c conduct) took(ctx context.Context, offer campaign.Offer, people []model.MemberID, from, to model.Day, tell func(model.MemberID, int64)) error {
+	inMall, err := c.mall.Took(ctx, offer.Gifts, people, model.At(from.Start()), model.At((to + 1).Start()))
+	if err != nil {
+		return err
+	}
+	for id, n := range inMall {
+		tell(id, n)
+	}
+	if offer.Product == "" {
+		return nil
+	}
+	bought, err := c.audience.Bought(ctx, offer.Product, people, from, to)
+	for _, id := range bought {
+		tell(id, 1)
+	}
+	return err
 }
 
 // bought tells each of what was bought by people whose ids lie among those given.

@@ -1,7 +1,6 @@
 package story_test
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -85,7 +84,9 @@ func (f *festival) taps() {
 		}
 		hands, tokens = append(hands, f.w.Person(s.Persona).Opens().SignsIn().BindsPhone()), append(tokens, token)
 		f.tapped[[2]string{page, s.OpenID}] = true
-		f.took = cmp.Or(f.took, s.OpenID)
+		if f.took == "" {
+			f.took, f.paid = s.OpenID, f.w.Person(s.Persona).Phone
+		}
 	}
 	for _, hand := range hands {
 		for try := range 2 {
@@ -116,6 +117,33 @@ func (f *festival) comes() {
 		return
 	}
 	f.t.Fatal("everybody is a member")
+}
+
+// buys lets customers buy at the carrier: the offer's pack, which one of them had from the
+// mall too, another product and one that nobody names.
+func (f *festival) buys() {
+	f.t.Helper()
+	phones := f.w.Sandbox.Carrier.Phones()
+	offers := phones[selected-1]
+	var file strings.Builder
+	file.WriteString("手机号,类型,金额,时间,流水号,产品编码\n")
+	for i, line := range [][2]string{{offers, theOffer}, {offers, theOffer}, {f.paid, theOffer}, {phones[selected-2], "OF-OTHER"}, {phones[selected-3], ""}, {phones[selected-4], "春节包"}} {
+		fmt.Fprintf(&file, "%s,流量包,5,%s,P-%d,%s\n", line[0], f.w.Now().In(model.Shanghai).Format(time.DateTime), i, line[1])
+	}
+	var done struct{ Added, Refused int }
+	f.planner.Does("POST", "/audience/purchases", upload(f.t, "purchases.csv", []byte(file.String())), http.StatusOK).Into(f.w, &done)
+	if done.Added != 5 || done.Refused != 1 {
+		f.t.Errorf("the purchases are counted as %+v, want 5 and one refused", done)
+	}
+	number, err := model.ParsePhone(offers)
+	if err == nil {
+		var who model.MemberID
+		who, err = f.r.App().Customer(context.Background(), number)
+		f.bought = fmt.Sprintf("[%d]", who)
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 // didTap counts by a segment.
@@ -180,7 +208,7 @@ func (f *festival) compares() {
 		if came[m] {
 			side.Tapped++
 		}
-		if f.people[m] == f.took || fmt.Sprintf("[%d]", m) == f.came {
+		if f.people[m] == f.took || slices.Contains([]string{f.came, f.bought}, fmt.Sprintf("[%d]", m)) {
 			side.Took++
 		}
 	}

@@ -38,6 +38,9 @@ const (
 	broken   = 8 // answers of the second replica that get lost
 )
 
+// theOffer is the carrier's product that the kit's offer hands over.
+const theOffer = "OF-DATA-1G-1D"
+
 // gameBudget is the budget of the kit's game.
 const gameBudget = 90_000
 
@@ -64,7 +67,9 @@ type festival struct {
 	lost      int                // deliveries of which nobody knows, when the replica was killed
 	tapped    map[[2]string]bool // messages, by page and openid
 	took      string             // the kit's offer, by openid
+	paid      string             // the number of that one
 	came      string             // as a member, who was a customer; the row with the former id
+	bought    string             // the offer's product at the carrier; the row of a customer
 }
 
 // notice is the sandbox's subscribe notice 活动开始提醒.
@@ -347,6 +352,7 @@ func TestAFestivalReachesEverybodyOnceWhateverBreaks(t *testing.T) {
 	f.runsOut(morning)
 	f.taps()
 	f.comes()
+	f.buys()
 	f.ends()
 	f.compares()
 }

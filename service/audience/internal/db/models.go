@@ -8,6 +8,12 @@ import (
 	"database/sql"
 )
 
+type AudienceBought struct {
+	MemberID int64
+	Product  string
+	Day      int32
+}
+
 type AudienceCustomer struct {
 	MemberID    int64
 	PhoneIndex  string

@@ -150,6 +150,49 @@ func (q *Queries) AdvanceImport(ctx context.Context, arg AdvanceImportParams) (i
 	return result.RowsAffected()
 }
 
+const boughtBy = `-- name: BoughtBy :many
+SELECT member_id, product, day FROM audience_bought WHERE member_id IN (/*SLICE:ids*/?) AND day >= ?
+`
+
+type BoughtByParams struct {
+	Ids []int64
+	Day int32
+}
+
+func (q *Queries) BoughtBy(ctx context.Context, arg BoughtByParams) ([]AudienceBought, error) {
+	query := boughtBy
+	var queryParams []interface{}
+	if len(arg.Ids) > 0 {
+		for _, v := range arg.Ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(arg.Ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Day)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AudienceBought
+	for rows.Next() {
+		var i AudienceBought
+		if err := rows.Scan(&i.MemberID, &i.Product, &i.Day); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const cancelImport = `-- name: CancelImport :execrows
 UPDATE audience_import SET halt = 'cancelled', file_hash = ?, leased_until = 0, lease_token = ''
 WHERE id = ? AND done_at = 0 AND (halt IS NULL OR halt = 'paused')
@@ -167,6 +210,23 @@ func (q *Queries) CancelImport(ctx context.Context, arg CancelImportParams) (int
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const copyBought = `-- name: CopyBought :exec
+INSERT INTO audience_bought (member_id, product, day)
+SELECT ?, f.product, f.day
+FROM audience_bought f LEFT JOIN audience_bought i ON i.member_id = ? AND i.product = f.product AND i.day = f.day
+WHERE f.member_id = ? AND i.day IS NULL
+`
+
+type CopyBoughtParams struct {
+	IntoID int64
+	FromID int64
+}
+
+func (q *Queries) CopyBought(ctx context.Context, arg CopyBoughtParams) error {
+	_, err := q.db.ExecContext(ctx, copyBought, arg.IntoID, arg.IntoID, arg.FromID)
+	return err
 }
 
 const copyLists = `-- name: CopyLists :exec
@@ -407,6 +467,15 @@ func (q *Queries) DeedsOf(ctx context.Context, arg DeedsOfParams) ([]AudienceDee
 	return items, nil
 }
 
+const deleteBought = `-- name: DeleteBought :exec
+DELETE FROM audience_bought WHERE member_id = ?
+`
+
+func (q *Queries) DeleteBought(ctx context.Context, memberID int64) error {
+	_, err := q.db.ExecContext(ctx, deleteBought, memberID)
+	return err
+}
+
 const deleteCustomer = `-- name: DeleteCustomer :exec
 DELETE FROM audience_customer WHERE member_id = ?
 `
@@ -555,6 +624,31 @@ func (q *Queries) DrawnIn(ctx context.Context, arg DrawnInParams) ([]AudienceFro
 		return nil, err
 	}
 	return items, nil
+}
+
+const dropOldBought = `-- name: DropOldBought :exec
+DELETE FROM audience_bought WHERE member_id IN (/*SLICE:ids*/?) AND day < ?
+`
+
+type DropOldBoughtParams struct {
+	Ids []int64
+	Day int32
+}
+
+func (q *Queries) DropOldBought(ctx context.Context, arg DropOldBoughtParams) error {
+	query := dropOldBought
+	var queryParams []interface{}
+	if len(arg.Ids) > 0 {
+		for _, v := range arg.Ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(arg.Ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Day)
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
 }
 
 const dropOldDeeds = `-- name: DropOldDeeds :execrows
@@ -1422,6 +1516,38 @@ func (q *Queries) LockPortraits(ctx context.Context, ids []int64) error {
 	}
 	_, err := q.db.ExecContext(ctx, query, queryParams...)
 	return err
+}
+
+const oldBought = `-- name: OldBought :many
+SELECT member_id FROM audience_bought WHERE day < ? LIMIT ?
+`
+
+type OldBoughtParams struct {
+	Day   int32
+	Limit int32
+}
+
+func (q *Queries) OldBought(ctx context.Context, arg OldBoughtParams) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, oldBought, arg.Day, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var member_id int64
+		if err := rows.Scan(&member_id); err != nil {
+			return nil, err
+		}
+		items = append(items, member_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const oldDeeds = `-- name: OldDeeds :many
