@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -168,7 +169,19 @@ func (o *Outbox) run(ctx context.Context, row db.HeldRow) error {
 	// The attempt ends before its lease does, so that no two run at once.
 	ctx, cancel := context.WithTimeout(ctx, o.opts.Lease*9/10)
 	defer cancel()
-	return handle(ctx, model.RequestID(row.RequestID), []byte(row.Payload))
+	err := model.Guarded(func() error { return handle(ctx, model.RequestID(row.RequestID), []byte(row.Payload)) })
+	var panicked *model.Panic
+	if errors.As(err, &panicked) {
+		o.log.ErrorContext(ctx, "panic", "topic", row.Topic, "stack", string(panicked.Stack))
+	}
+	return err
+}
+
+// errorText is as much of an error as the table holds, in characters that every engine
+// takes: it may quote whatever came from outside.
+func errorText(cause error) string {
+	text := cause.Error()
+	return strings.ToValidUTF8(text[:min(len(text), maxError)], "")
 }
 
 // record writes what became of an attempt. A lost lease changes nothing: whoever
@@ -177,12 +190,9 @@ func (o *Outbox) record(ctx context.Context, id int64, token string, row db.Held
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	now, text := o.now(), ""
-	if cause != nil {
-		text = cause.Error()
-		text = text[:min(len(text), maxError)]
-	}
 	outcome, final := "kept", true
 	if cause != nil {
+		text = errorText(cause)
 		outcome, final = "given_up", !again(cause) || int(row.Attempts) >= o.opts.Attempts
 		level := slog.LevelError
 		if !final {

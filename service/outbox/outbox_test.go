@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -126,16 +128,13 @@ func TestADelivererThatDiesLeavesThePromiseToTheNext(t *testing.T) {
 		o.Handle("greet", func(context.Context, model.RequestID, []byte) error {
 			if dying {
 				die()
-				panic("killed")
+				runtime.Goexit()
 			}
 			kept++
 			return nil
 		})
 		promise(t, db, o, "a", 1)
-		func() {
-			defer func() { _ = recover() }()
-			_, _ = o.Deliver(ctx)
-		}()
+		_, _ = o.Deliver(ctx)
 		dying = false
 		if deliver(t, o); kept != 0 {
 			t.Fatal("the lease of the dead one was ignored")
@@ -241,4 +240,30 @@ func TestASlowPromiseHoldsUpFew(t *testing.T) {
 			t.Errorf("%d promises were kept, want all three", kept)
 		}
 	})
+}
+
+func TestAPromiseThatAlwaysFailsIsGivenUpWhateverItsError(t *testing.T) {
+	for name, fail := range map[string]func() error{
+		"an error that is cut within a character": func() error { return errors.New(strings.Repeat("错", 100)) },
+		"an error that is no text":                func() error { return errors.New("answered \xff\xfe") },
+		"a panic":                                 func() error { panic("nobody thought of that") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+				o, c := newOutbox(t, db)
+				tries := 0
+				o.Handle("greet", func(context.Context, model.RequestID, []byte) error { tries++; return fail() })
+				promise(t, db, o, "a", 1)
+				for range 6 {
+					if kept, err := o.Deliver(t.Context()); kept != 0 || err != nil {
+						t.Errorf("Deliver = %d, %v, want the failure with its promise", kept, err)
+					}
+					c.advance(time.Hour)
+				}
+				if waiting, err := o.Waiting(t.Context()); tries != 3 || waiting != 0 || err != nil {
+					t.Errorf("%d tries and %d promises wait, %v, want it given up after 3", tries, waiting, err)
+				}
+			})
+		})
+	}
 }
