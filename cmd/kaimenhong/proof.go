@@ -13,7 +13,7 @@ import (
 const maxProofFile = 1 << 20
 
 // verifyProof checks one proof, offline; docs/proof.md says how to do it without this
-// program. It prints one line when the proof holds and fails when it does not.
+// program. It prints what holds, with the commitment, and fails when it does not.
 func verifyProof(_ context.Context, args []string) error {
 	in, err := os.Stdin, error(nil)
 	if args[0] != "-" {
@@ -33,6 +33,7 @@ func verifyProof(_ context.Context, args []string) error {
 	if err := redpacket.Verify(read); err != nil {
 		return err
 	}
-	_, err = fmt.Printf("红包 %s 验证通过：%d 份金额由承诺的种子得出，合计 %s\n", read.Pot, read.Helps, read.Target)
+	// Only who saw the commitment while the pot was open can tell that it is the same.
+	_, err = fmt.Printf("红包 %s 验证通过：%d 份金额由承诺的种子得出，合计 %s\n请与开启时看到的指纹比对：%s\n", read.Pot, read.Helps, read.Target, read.Commitment)
 	return err
 }

@@ -160,8 +160,9 @@ func TestAProofIsVerifiedByTheProgramOffline(t *testing.T) {
 		out, err := exec.CommandContext(t.Context(), binary, "proof", "verify", file).CombinedOutput()
 		return string(out), err
 	}
-	if out, err := verify(string(proof)); err != nil || !strings.Contains(out, "验证通过") {
-		t.Errorf("the true proof: %s, %v, want it verified", out, err)
+	shown := people[0].Sees(pot).Text("commitment")
+	if out, err := verify(string(proof)); err != nil || !strings.Contains(out, "验证通过") || !strings.Contains(out, shown) {
+		t.Errorf("the true proof: %s, %v, want it verified, and what it was compared with", out, err)
 	}
 	if out, err := verify(strings.Replace(string(proof), `"target":900`, `"target":901`, 1)); err == nil {
 		t.Errorf("a changed proof: %s, want it refused", out)
