@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -131,7 +132,7 @@ func (r *Runner) Once(ctx context.Context, j Job, at time.Time) error {
 	text := ""
 	if runErr != nil {
 		text = runErr.Error()
-		text = text[:min(len(text), 200)]
+		text = strings.ToValidUTF8(text[:min(len(text), 200)], "") // not every engine takes half a character
 	}
 	done, cancelDone := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancelDone()

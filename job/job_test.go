@@ -66,11 +66,12 @@ func TestWhatAJobSaysOfItsFailure(t *testing.T) {
 			want string
 		}{
 			{"an error", func(context.Context) error { return boom }, "boom"},
+			{"one that is cut within a character", func(context.Context) error { return errors.New("boom" + strings.Repeat("错", 99)) }, "boom错"},
 			{"a panic does not end the process", func(context.Context) error { panic("ouch") }, "panic: ouch"},
 			{"the limit ends a run", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, "deadline exceeded"},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
-				j := job.Job{Name: "fail", Spec: "@daily", Limit: 20 * time.Millisecond, Run: tt.run}
+				j := job.Job{Name: "fail", Spec: "@daily", Limit: time.Second, Run: tt.run}
 				err := r.Once(t.Context(), j, time.Unix(int64(i), 0))
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Fatalf("Once = %v, want %q", err, tt.want)
