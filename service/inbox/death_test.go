@@ -189,6 +189,40 @@ func TestWhatBecomesOfASend(t *testing.T) {
 	}
 }
 
+func TestAProcessThatEndsFinishesWhatItSendsAndLeavesTheRest(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		ends  func(w *world, end func())
+		state string // when the process has ended
+		runs  int64  // in all, until it was sent
+	}{
+		{"in the middle of the call", func(w *world, end func()) { w.phone.fail = func(int) error { end(); return nil } }, "sent", 1},
+		{"in the middle of the logic", func(w *world, end func()) { w.while = end }, "pending", 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			stores(t, func(t *testing.T, w *world) {
+				w.abandon("owed", "CXYE")
+				w.clock.advance(time.Hour)
+				ctx, end := context.WithCancel(t.Context())
+				tt.ends(w, end)
+				if err := w.replica(inbox.Options{}).DeliverDue(ctx); !errors.Is(err, context.Canceled) {
+					t.Errorf("DeliverDue = %v, want that its process ended", err)
+				}
+				if rows := w.states(); rows["owed"] != tt.state {
+					t.Errorf("rows = %v, want %s", rows, tt.state)
+				}
+				w.clock.advance(time.Hour)
+				if err := w.replica(inbox.Options{}).DeliverDue(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if rows, got := w.states(), w.phone.messages(); rows["owed"] != "sent" || len(got) != 1 || got[0].Text != "again: CXYE" || w.runs.Load() != tt.runs {
+					t.Errorf("rows = %v, messages %+v after %d runs, want the answer once after %d", rows, got, w.runs.Load(), tt.runs)
+				}
+			})
+		})
+	}
+}
+
 func TestARowLeftSendingIsUnknownAndNeverSentAgain(t *testing.T) {
 	stores(t, func(t *testing.T, w *world) {
 		w.abandon("half", "CXYE")

@@ -40,7 +40,8 @@ const (
 	forgetAfter = 7 * 24 * time.Hour
 )
 
-// deliver sends an owed answer, once. The row must be pending under the token.
+// deliver sends an owed answer, once. The row must be pending under the token. What is
+// begun is seen to its end: ctx has no end of its own, each step has.
 func (b *Inbox) deliver(ctx context.Context, key model.RequestID, to model.OpenID, token string, attempts int, content model.Content) {
 	state, err := b.tryDeliver(ctx, key, to, token, attempts, content)
 	if err != nil {
@@ -177,7 +178,10 @@ func (b *Inbox) takeUp(ctx context.Context, key model.RequestID) error {
 		_, err := b.giveUp(ctx, key, token, stateRefused, "inbox.unreadable")
 		return err
 	}
-	b.deliver(ctx, key, model.OpenID(row.Openid), token, int(row.Attempts), content)
+	if err := ctx.Err(); err != nil { // what the logic came to may be the end of this process; another takes it up
+		return err
+	}
+	b.deliver(context.WithoutCancel(ctx), key, model.OpenID(row.Openid), token, int(row.Attempts), content)
 	return nil
 }
 

@@ -74,6 +74,7 @@ type world struct {
 	clock *clock
 	seal  *seal.Sealer
 	runs  atomic.Int64 // of the logic that DeliverDue runs
+	while func()       // that runs, if any
 }
 
 func newWorld(t *testing.T, db *sql.DB, client redis.UniversalClient) *world {
@@ -90,6 +91,9 @@ func (w *world) replica(opts inbox.Options) *inbox.Inbox {
 	w.t.Helper()
 	logic := func(_ context.Context, in model.Inbound) (model.Content, error) {
 		w.runs.Add(1)
+		if w.while != nil {
+			w.while()
+		}
 		return model.Text("again: " + in.Text), nil
 	}
 	opts.Settle = cmp.Or(opts.Settle, time.Nanosecond)
