@@ -11,27 +11,36 @@ import (
 	"kaimenhong/service/operator"
 )
 
-type rehearsals interface {
-	StartRehearsal(ctx context.Context, by, id model.ID, version int, b campaigns.Behaviour) (campaigns.Rehearsal, error)
-	Rehearsal(ctx context.Context, id model.ID) (campaigns.Rehearsal, error)
-	Rehearsals(ctx context.Context, id model.ID, cursor string, limit int) ([]campaigns.Rehearsal, string, error)
-}
+type (
+	rehearsals interface {
+		StartRehearsal(ctx context.Context, by, id model.ID, version int, b campaigns.Behaviour) (campaigns.Rehearsal, error)
+		Rehearsal(ctx context.Context, id model.ID) (campaigns.Rehearsal, error)
+		Rehearsals(ctx context.Context, id model.ID, cursor string, limit int) ([]campaigns.Rehearsal, string, error)
+	}
+	rehearsalStop interface {
+		CancelRehearsal(ctx context.Context, by, id model.ID) (campaigns.Rehearsal, error)
+	}
+)
 
 // OpsRehearsal runs plans in a scratch copy and tells what would happen.
-type OpsRehearsal struct{ Stage rehearsals }
+type OpsRehearsal struct {
+	Stage rehearsals
+	Stop  rehearsalStop
+}
 
 func (h OpsRehearsal) operations(api huma.API) {
 	missing := []int{http.StatusNotFound}
 	registerOps(api, opsOperation{method: "POST", path: "/campaigns/{id}/versions/{version}/rehearsals", id: "startRehearsal", summary: "开始预演：在副本中以虚拟时钟运行，不发送、不改动", right: operator.EditCampaigns, status: http.StatusAccepted, errors: missing}, h.Start)
 	registerOps(api, opsOperation{method: "GET", path: "/campaigns/{id}/rehearsals", id: "listRehearsals", summary: "活动的预演，新的在前", right: operator.ReadCampaigns, errors: missing}, h.List)
 	registerOps(api, opsOperation{method: "GET", path: "/rehearsals/{id}", id: "getRehearsal", summary: "预演的进度和结果", right: operator.ReadCampaigns, errors: missing}, h.Get)
+	registerOps(api, opsOperation{method: "POST", path: "/rehearsals/{id}/cancel", id: "cancelRehearsal", summary: "取消等待中或进行中的预演，几秒内停止", right: operator.EditCampaigns, errors: missing}, h.Cancel)
 }
 
 type opsRehearsal struct {
 	ID         model.ID                 `json:"id"`
 	CampaignID model.ID                 `json:"campaignId"`
 	Version    int                      `json:"version"`
-	State      campaigns.RehearsalState `json:"state" enum:"waiting,running,done,failed,cut" doc:"waiting 等待，running 进行中，done 完成，failed 方案无法这样运行，cut 被中断"`
+	State      campaigns.RehearsalState `json:"state" enum:"waiting,running,done,failed,cut,cancelled" doc:"waiting 等待，running 进行中，done 完成，failed 方案无法这样运行，cut 被中断，cancelled 被取消"`
 	Why        string                   `json:"why,omitempty" doc:"失败或中断的原因"`
 	Behaviour  opsBehaviour             `json:"behaviour"`
 	StartedBy  model.ID                 `json:"startedBy"`
@@ -82,5 +91,11 @@ func (h OpsRehearsal) List(ctx context.Context, in *pageByID) (*listAnswer[opsRe
 // Get is one rehearsal with its result.
 func (h OpsRehearsal) Get(ctx context.Context, in *ByID) (*oneAnswer[opsRehearsal], error) {
 	r, err := h.Stage.Rehearsal(ctx, in.id())
+	return worded(r, err, newOpsRehearsal)
+}
+
+// Cancel ends one that waits or runs.
+func (h OpsRehearsal) Cancel(ctx context.Context, in *CampaignWrite) (*oneAnswer[opsRehearsal], error) {
+	r, err := h.Stop.CancelRehearsal(ctx, operatorOf(ctx).ID, in.id())
 	return worded(r, err, newOpsRehearsal)
 }

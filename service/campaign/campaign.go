@@ -89,6 +89,7 @@ type Options struct {
 	Late   time.Duration // until then an occurrence is on time; default 10 min
 	Canary time.Duration // how long a canary is watched at least; default 10 min
 	Page   int           // members of one step of a watch; default 2,000
+	Beat   time.Duration // how often a running rehearsal says how far it is; default 5 s
 }
 
 // Campaigns is the one owner of the tables above. It is safe for concurrent use.
@@ -110,6 +111,7 @@ func New(deps Deps, opts Options) (*Campaigns, error) {
 	opts.Late = cmp.Or(opts.Late, 10*time.Minute)
 	opts.Canary = cmp.Or(opts.Canary, 10*time.Minute)
 	opts.Page = cmp.Or(opts.Page, 2000)
+	opts.Beat = cmp.Or(opts.Beat, 5*time.Second)
 	c := &Campaigns{
 		Deps: deps, opts: opts, q: db.New(deps.DB), looked: map[int64]time.Time{},
 		occurrences: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -20,6 +20,7 @@ var (
 	ErrNotFrozen    = fault.New(fault.Conflict, "campaign.not_frozen", "方案还没有提交审批，人群尚未冻结，不能预演")
 	ErrRehearsing   = fault.New(fault.Conflict, "campaign.rehearsing", "这个活动正在预演，请等它结束")
 	ErrNoRehearsal  = fault.New(fault.NotFound, "campaign.no_rehearsal", "没有这次预演")
+	ErrRehearsed    = fault.New(fault.Conflict, "campaign.rehearsed", "这次预演已经结束，不用取消")
 	ErrBehaviour    = fault.New(fault.Invalid, "campaign.behaviour", "行为假设应为0到100的百分数")
 	ErrRehearseSize = fault.New(fault.Invalid, "campaign.rehearse_size", "人群太大，不能在服务进程里预演")
 )
@@ -63,11 +64,12 @@ type RehearsalState string
 
 // The states of a rehearsal.
 const (
-	RehearsalWaiting RehearsalState = "waiting"
-	RehearsalRunning RehearsalState = "running"
-	RehearsalDone    RehearsalState = "done"
-	RehearsalFailed  RehearsalState = "failed" // the plan cannot run so
-	RehearsalCut     RehearsalState = "cut"    // its replica ended first
+	RehearsalWaiting   RehearsalState = "waiting"
+	RehearsalRunning   RehearsalState = "running"
+	RehearsalDone      RehearsalState = "done"
+	RehearsalFailed    RehearsalState = "failed"    // the plan cannot run so
+	RehearsalCut       RehearsalState = "cut"       // its replica ended first
+	RehearsalCancelled RehearsalState = "cancelled" // by a person
 )
 
 // Rehearsed is what would happen. Lists are bounded so that it fits its row.

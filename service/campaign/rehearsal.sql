@@ -31,6 +31,11 @@ WHERE id = sqlc.arg(id) AND state = 'running' AND lease_token = sqlc.arg(token);
 UPDATE campaign_rehearsal SET state = sqlc.arg(state), why = sqlc.arg(why), slot = id, ended_at = sqlc.arg(now), result = sqlc.arg(result)
 WHERE id = sqlc.arg(id) AND state = 'running' AND lease_token = sqlc.arg(token);
 
+-- Whoever runs it sees that it is no longer his. No row when it is over.
+-- name: CancelRehearsal :execrows
+UPDATE campaign_rehearsal SET state = 'cancelled', slot = id, ended_at = sqlc.arg(now), lease_token = '', leased_until = 0
+WHERE id = sqlc.arg(id) AND state IN ('waiting', 'running');
+
 -- Whoever ran it died.
 -- name: CutRehearsals :execrows
 UPDATE campaign_rehearsal SET state = 'cut', why = sqlc.arg(why), slot = id, ended_at = sqlc.arg(now)

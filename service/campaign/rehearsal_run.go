@@ -3,6 +3,7 @@ package campaign
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -10,13 +11,13 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/campaign/internal/db"
 )
 
 // The bounds of running rehearsals.
 const (
 	rehearsalLook  = time.Second
-	rehearsalBeat  = 5 * time.Second
 	rehearsalLease = time.Minute
 	rehearsalLimit = 30 * time.Minute
 )
@@ -79,6 +80,7 @@ func (c *Campaigns) rehearse(ctx context.Context, r Rehearsal, token string, pla
 	running, cancel := context.WithTimeoutCause(ctx, rehearsalLimit, errRehearsalSlow)
 	defer cancel()
 	var at, messages atomic.Int64
+	var taken atomic.Bool
 	beaten := make(chan struct{})
 	beating, quiet := context.WithCancel(running)
 	go func() {
@@ -88,7 +90,8 @@ func (c *Campaigns) rehearse(ctx context.Context, r Rehearsal, token string, pla
 				ID: int64(r.ID), Token: token, ReachedAt: at.Load(), Messages: messages.Load(), LeasedUntil: c.lease(),
 			})
 			if err == nil && n == 0 {
-				cancel() // given up by others
+				taken.Store(true) // given up by others, or cancelled
+				cancel()
 			}
 			return err
 		})
@@ -103,6 +106,9 @@ func (c *Campaigns) rehearse(ctx context.Context, r Rehearsal, token string, pla
 	})
 	quiet()
 	<-beaten
+	if taken.Load() {
+		return nil
+	}
 	end := db.EndRehearsalParams{ID: int64(r.ID), Token: token, Now: c.millis(), State: string(RehearsalDone)}
 	switch {
 	case err == nil:
@@ -125,9 +131,32 @@ func (c *Campaigns) rehearse(ctx context.Context, r Rehearsal, token string, pla
 	return nil
 }
 
+// CancelRehearsal ends one that waits or runs; whoever runs it stops within five seconds.
+// Errors: ErrNoRehearsal, ErrRehearsed.
+func (c *Campaigns) CancelRehearsal(ctx context.Context, by, id model.ID) (Rehearsal, error) {
+	r, err := c.Rehearsal(ctx, id)
+	if err != nil {
+		return r, err
+	}
+	err = sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) error {
+		n, err := c.q.WithTx(tx).CancelRehearsal(ctx, db.CancelRehearsalParams{ID: int64(id), Now: c.millis()})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrRehearsed
+		}
+		return c.record(ctx, tx, by, "cancel_rehearsal", r.Campaign, inVersion{Version: r.Version})
+	})
+	if err != nil {
+		return r, fmt.Errorf("cancel a rehearsal: %w", err)
+	}
+	return c.Rehearsal(ctx, id)
+}
+
 // beat keeps a lease until ctx ends; one beat that fails is made up for by the next.
 func (c *Campaigns) beat(ctx context.Context, keep func() error) {
-	tick := time.NewTicker(rehearsalBeat)
+	tick := time.NewTicker(c.opts.Beat)
 	defer tick.Stop()
 	for {
 		select {

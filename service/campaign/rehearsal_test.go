@@ -164,6 +164,51 @@ func TestARehearsalThatEndsBadlySaysWhy(t *testing.T) {
 	})
 }
 
+func TestARehearsalThatIsCancelledStops(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, ctx := w.replica(), t.Context()
+		c.opts.Beat = time.Millisecond
+		v := w.submitted(c)
+		start := func() model.ID {
+			return must[Rehearsal](t)(c.StartRehearsal(ctx, planner, v.Campaign, 1, DefaultBehaviour)).ID
+		}
+		ended := func(id model.ID) {
+			t.Helper()
+			got := must[Rehearsal](t)(c.Rehearsal(ctx, id))
+			if got.State != RehearsalCancelled || got.EndedAt == 0 || got.Result != nil {
+				t.Errorf("it is %+v, want it cancelled", got)
+			}
+			if _, err := c.CancelRehearsal(ctx, planner, id); !errors.Is(err, ErrRehearsed) {
+				t.Errorf("cancelling it again = %v, want %v", err, ErrRehearsed)
+			}
+		}
+		waits := start()
+		must[Rehearsal](t)(w.replica().CancelRehearsal(ctx, planner, waits))
+		ended(waits)
+		for name, after := range map[string]func(context.Context) (Rehearsed, error){
+			"stops":    func(running context.Context) (Rehearsed, error) { <-running.Done(); return Rehearsed{}, running.Err() },
+			"too late": func(context.Context) (Rehearsed, error) { return Rehearsed{Tapped: 1}, nil },
+		} {
+			id := start()
+			err := c.RehearseDue(ctx, plays(func(running context.Context, _ func(model.Millis, int)) (Rehearsed, error) {
+				must[Rehearsal](t)(w.replica().CancelRehearsal(ctx, planner, id))
+				return after(running)
+			}))
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			ended(id)
+		}
+		if got := w.audit[len(w.audit)-1]; got != "901 campaign.cancel_rehearsal" {
+			t.Errorf("the audit ends with %s", got)
+		}
+		if _, err := c.CancelRehearsal(ctx, planner, 1); !errors.Is(err, ErrNoRehearsal) {
+			t.Errorf("cancelling none = %v, want %v", err, ErrNoRehearsal)
+		}
+	})
+}
+
 func TestTheOldestRehearsalsAreDropped(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		w := newWorld(t, db)

@@ -10,7 +10,7 @@ func (d *domains) ops(g ground, h *handler.Handlers) {
 	h.OpsAudience = handler.OpsAudience{Crowd: d.audience, Desk: d.operators}
 	h.Material = handler.Material{Library: d.material}
 	h.OpsCampaign = d.opsCampaign()
-	h.OpsRehearsal = handler.OpsRehearsal{Stage: d.campaign}
+	h.OpsRehearsal = handler.OpsRehearsal{Stage: d.campaign, Stop: d.campaign}
 	h.OpsChat = handler.OpsChat{Rules: d.rules, Writer: d.rules, Notes: d.notes}
 	h.OpsMall = handler.OpsMall{
 		Desk: d.mall, Shelf: d.mall, Gifts: d.mall, Pool: d.mall, Parcels: d.mall, One: d.mall, Reveals: d.operators, Places: d.audience,

@@ -35,6 +35,25 @@ func (q *Queries) BeginRehearsal(ctx context.Context, arg BeginRehearsalParams) 
 	return result.RowsAffected()
 }
 
+const cancelRehearsal = `-- name: CancelRehearsal :execrows
+UPDATE campaign_rehearsal SET state = 'cancelled', slot = id, ended_at = ?, lease_token = '', leased_until = 0
+WHERE id = ? AND state IN ('waiting', 'running')
+`
+
+type CancelRehearsalParams struct {
+	Now int64
+	ID  int64
+}
+
+// Whoever runs it sees that it is no longer his. No row when it is over.
+func (q *Queries) CancelRehearsal(ctx context.Context, arg CancelRehearsalParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, cancelRehearsal, arg.Now, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const cutRehearsals = `-- name: CutRehearsals :execrows
 UPDATE campaign_rehearsal SET state = 'cut', why = ?, slot = id, ended_at = ?
 WHERE state = 'running' AND leased_until < ?
