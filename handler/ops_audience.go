@@ -168,6 +168,15 @@ func (h OpsAudience) Purchases(ctx context.Context, _ *bareWrite) (*oneAnswer[cr
 	return answered(h.Crowd.ImportPurchases(ctx, operatorOf(ctx).ID, f.file))
 }
 
+// CheckPurchases reads one and saves nothing.
+func (h OpsAudience) CheckPurchases(ctx context.Context, _ *none) (*oneAnswer[crowd.Purchases], error) {
+	f, err := formOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return answered(h.Crowd.CheckPurchases(ctx, f.file))
+}
+
 // UploadList takes a list of numbers.
 func (h OpsAudience) UploadList(ctx context.Context, _ *bareWrite) (*oneAnswer[crowd.ListUpload], error) {
 	f, err := formOf(ctx)

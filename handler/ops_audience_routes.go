@@ -22,6 +22,7 @@ func (h Handlers) crowd(api huma.API) {
 	registerOps(api, opsOperation{method: "GET", path: "/audience/imports/{id}/errors", id: "listImportErrors", summary: "未导入的行", right: operator.ImportPeople, errors: []int{404}}, a.ImportErrors)
 	registerOps(api, opsOperation{method: "GET", path: "/audience/imports/{id}/errors.csv", id: "getImportErrorsFile", summary: "未导入的行（CSV）", right: operator.ImportPeople, errors: []int{404}}, a.ImportErrorsFile)
 	registerOps(api, opsOperation{method: "POST", path: "/audience/purchases", id: "importPurchases", summary: "导入购买记录（列：手机号、类型、金额、时间、流水号，可加产品编码；每个流水号只计一次）", right: operator.ImportPeople, upload: true, status: http.StatusOK}, a.Purchases)
+	registerOps(api, opsOperation{method: "POST", path: "/audience/purchases/check", id: "checkPurchases", summary: "检查要导入的购买记录，不保存", right: operator.ImportPeople, asks: true, upload: true, status: http.StatusOK}, a.CheckPurchases)
 	registerOps(api, opsOperation{method: "POST", path: "/audience/lists", id: "uploadList", summary: "上传名单", right: operator.ImportPeople, upload: true, status: http.StatusCreated}, a.UploadList)
 	registerOps(api, opsOperation{method: "GET", path: "/audience/lists", id: "listLists", summary: "名单", right: operator.ReadAudience}, a.Lists)
 	registerOps(api, opsOperation{method: "DELETE", path: "/audience/lists/{id}", id: "deleteList", summary: "删除名单；被人群使用时拒绝", right: operator.ImportPeople, errors: []int{404}}, a.DeleteList)

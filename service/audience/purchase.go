@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"slices"
 	"strings"
@@ -58,6 +59,61 @@ type purchase struct {
 // handed in: one that broke off is handed in again.
 // Errors: ErrFileSize, ErrFileFormat, ErrFileBomb, ErrMapping; the store's.
 func (a *Audience) ImportPurchases(ctx context.Context, by model.ID, r io.Reader) (Purchases, error) {
+	return a.eachPurchase(r, func(hash string) error {
+		return a.record(ctx, model.AuditEntry{
+			Operator: by, Action: "audience.import_purchases", Target: model.Ref{Type: "audience_file", ID: hash[:maxHash]},
+		})
+	}, func(batch []purchase, out *Purchases) error {
+		acts, err := a.countable(ctx, batch, out)
+		if err != nil {
+			return err
+		}
+		added, err := a.did(ctx, acts)
+		if err != nil {
+			return err
+		}
+		out.Added += int64(added)
+		out.Known += int64(len(acts) - added)
+		return nil
+	})
+}
+
+// CheckPurchases answers what ImportPurchases would do now, and saves nothing.
+// Errors: as there.
+func (a *Audience) CheckPurchases(ctx context.Context, r io.Reader) (Purchases, error) {
+	seed, seen := maphash.MakeSeed(), map[uint64]struct{}{}
+	return a.eachPurchase(r, func(string) error { return nil }, func(batch []purchase, out *Purchases) error {
+		acts, err := a.countable(ctx, batch, out)
+		if err != nil || len(acts) == 0 {
+			return err
+		}
+		refs := make([]string, len(acts))
+		for i, act := range acts {
+			refs[i] = act.Ref
+		}
+		counted, err := a.q.Counted(ctx, refs)
+		if err != nil {
+			return fmt.Errorf("look for purchases that were counted: %w", err)
+		}
+		for _, ref := range counted {
+			seen[maphash.String(seed, ref)] = struct{}{}
+		}
+		for _, ref := range refs {
+			key := maphash.String(seed, ref)
+			if _, known := seen[key]; known {
+				out.Known++
+				continue
+			}
+			seen[key] = struct{}{}
+			out.Added++
+		}
+		return nil
+	})
+}
+
+// eachPurchase reads a file: begin is called when its columns are understood, each with
+// the lines that are, MaxActs at most.
+func (a *Audience) eachPurchase(r io.Reader, begin func(hash string) error, each func([]purchase, *Purchases) error) (Purchases, error) {
 	out := Purchases{Errors: []LineError{}}
 	f, hash, err := spool(r)
 	if err != nil {
@@ -73,9 +129,7 @@ func (a *Audience) ImportPurchases(ctx context.Context, by model.ID, r io.Reader
 	if err != nil {
 		return out, err
 	}
-	if err := a.record(ctx, model.AuditEntry{
-		Operator: by, Action: "audience.import_purchases", Target: model.Ref{Type: "audience_file", ID: hash[:maxHash]},
-	}); err != nil {
+	if err := begin(hash); err != nil {
 		return out, err
 	}
 	for last := false; !last; {
@@ -83,7 +137,7 @@ func (a *Audience) ImportPurchases(ctx context.Context, by model.ID, r io.Reader
 		if batch, last, err = a.purchases(s, columns, &out); err != nil {
 			return out, err
 		}
-		if err := a.savePurchases(ctx, batch, &out); err != nil {
+		if err := each(batch, &out); err != nil {
 			return out, err
 		}
 	}
@@ -192,8 +246,9 @@ func purchasedAt(s string) (time.Time, error) {
 	return day.Start(), nil
 }
 
-// savePurchases counts a batch. Those that are older than acts are kept are known.
-func (a *Audience) savePurchases(ctx context.Context, batch []purchase, out *Purchases) error {
+// countable are the acts of a batch by people whom we know. Those that are older than
+// acts are kept are known.
+func (a *Audience) countable(ctx context.Context, batch []purchase, out *Purchases) ([]Act, error) {
 	indexes := map[string]bool{}
 	for _, p := range batch {
 		indexes[p.index] = true
@@ -202,31 +257,25 @@ func (a *Audience) savePurchases(ctx context.Context, batch []purchase, out *Pur
 	for part := range slices.Chunk(sorted(indexes), insertBatch) {
 		rows, err := a.q.CustomersByPhone(ctx, part)
 		if err != nil {
-			return fmt.Errorf("find customers: %w", err)
+			return nil, fmt.Errorf("find customers: %w", err)
 		}
 		for _, r := range rows {
 			whose[r.PhoneIndex] = r.MemberID
 		}
 	}
 	oldest := (model.DayOf(a.Now()) - Retention + 1).Start()
-	acts, known := make([]Act, 0, len(batch)), int64(0)
+	acts := make([]Act, 0, len(batch))
 	for _, p := range batch {
 		id, ok := whose[p.index]
 		switch {
 		case !ok:
 			out.Unknown++
 		case p.act.At.Time().Before(oldest):
-			known++
+			out.Known++
 		default:
 			p.act.Member = model.MemberID(id)
 			acts = append(acts, p.act)
 		}
 	}
-	added, err := a.did(ctx, acts)
-	if err != nil {
-		return err
-	}
-	out.Added += int64(added)
-	out.Known += known + int64(len(acts)-added)
-	return nil
+	return acts, nil
 }

@@ -3,6 +3,7 @@ package audience_test
 import (
 	"database/sql"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,20 @@ import (
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/audience"
 )
+
+// imports counts a file, of which the check before has said the same and saved nothing.
+func imports(t *testing.T, a *audience.Audience, file string) (audience.Purchases, error) {
+	t.Helper()
+	said, err := a.CheckPurchases(t.Context(), strings.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := a.ImportPurchases(t.Context(), 1, strings.NewReader(file))
+	if !reflect.DeepEqual(said, got) {
+		t.Errorf("the check says %+v, the import did %+v", said, got)
+	}
+	return got, err
+}
 
 func TestPurchasesCountOnceHoweverOftenTheirFileComes(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
@@ -29,12 +44,12 @@ func TestPurchasesCountOnceHoweverOftenTheirFileComes(t *testing.T) {
 			"13800138001,充值,=1+1,2026-02-17,A6\n" +
 			"13800138001,充值,1,2099-01-01,A7\n" +
 			"13800138001,充值,1,2026-02-17,\n"
-		got, err := a.ImportPurchases(t.Context(), 1, strings.NewReader(file))
+		got, err := imports(t, a, file)
 		if err != nil || got.Total != 8 || got.Added != 3 || got.Unknown != 1 || got.Refused != 4 || len(got.Errors) != 4 || got.Errors[0].Line != 6 {
 			t.Fatalf("ImportPurchases = %+v, %v", got, err)
 		}
 		again := file + "13800138001,购买,30,2026-02-17 08:00:00,A8\n13800138001,购买,30,2026-02-17 08:00:00,A8\n"
-		got, err = a.ImportPurchases(t.Context(), 1, strings.NewReader(again))
+		got, err = imports(t, a, again)
 		if err != nil || got.Added != 1 || got.Known != 4 {
 			t.Fatalf("a longer file = %+v, %v, want 1 added and 4 known", got, err)
 		}
@@ -55,6 +70,9 @@ func TestPurchasesCountOnceHoweverOftenTheirFileComes(t *testing.T) {
 		}
 		if _, err := a.Acts(t.Context(), 0, 1, []audience.Kind{"fly"}, 0, 1, 1); !errors.Is(err, audience.ErrAct) {
 			t.Errorf("Acts of no kind = %v, want ErrAct", err)
+		}
+		if _, err := a.CheckPurchases(t.Context(), strings.NewReader("手机号,金额\n1,2\n")); !errors.Is(err, audience.ErrMapping) {
+			t.Errorf("the check of a file without columns = %v", err)
 		}
 		if _, err := a.ImportPurchases(t.Context(), 1, strings.NewReader("手机号,金额\n1,2\n")); !errors.Is(err, audience.ErrMapping) || !strings.Contains(text(err), "类型、时间、流水号") {
 			t.Errorf("a file without columns = %v", err)
@@ -89,7 +107,7 @@ func TestAPurchaseNamesItsProduct(t *testing.T) {
 			"13800138002,流量包,50,2026-02-16 21:00:00,A7,春节包\n" +
 			"13800138002,流量包,50,2026-02-16 21:00:00,A8," + strings.Repeat("p", 65) + "\n"
 		for range 2 {
-			got, err := a.ImportPurchases(ctx, 1, strings.NewReader(file))
+			got, err := imports(t, a, file)
 			if err != nil || got.Added+got.Known != 6 || got.Refused != 2 || len(got.Errors) != 2 || !strings.Contains(got.Errors[0].Text, "产品编码不正确") {
 				t.Fatalf("ImportPurchases = %+v, %v, want six purchases and two refused", got, err)
 			}

@@ -58,7 +58,7 @@ func writesOf(t *testing.T) map[string]*regexp.Regexp {
 			all[method+" "+path] = regexp.MustCompile("^" + method + " " + regexp.MustCompile(`\{\w+\}`).ReplaceAllString(path, "[0-9]+") + "$")
 		}
 	}
-	for _, asked := range []string{"check", "count", "estimate", "sample", "why", "imports/check"} {
+	for _, asked := range []string{"check", "count", "estimate", "sample", "why", "imports/check", "purchases/check"} {
 		if all["POST /audience/"+asked] == nil {
 			t.Errorf("there is no question %s any more", asked)
 		}

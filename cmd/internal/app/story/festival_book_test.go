@@ -130,10 +130,12 @@ func (f *festival) buys() {
 	for i, line := range [][2]string{{offers, theOffer}, {offers, theOffer}, {f.paid, theOffer}, {phones[selected-2], "OF-OTHER"}, {phones[selected-3], ""}, {phones[selected-4], "春节包"}} {
 		fmt.Fprintf(&file, "%s,流量包,5,%s,P-%d,%s\n", line[0], f.w.Now().In(model.Shanghai).Format(time.DateTime), i, line[1])
 	}
-	var done struct{ Added, Refused int }
-	f.planner.Does("POST", "/audience/purchases", upload(f.t, "purchases.csv", []byte(file.String())), http.StatusOK).Into(f.w, &done)
-	if done.Added != 5 || done.Refused != 1 {
-		f.t.Errorf("the purchases are counted as %+v, want 5 and one refused", done)
+	for _, path := range []string{"/audience/purchases/check", "/audience/purchases"} {
+		var done struct{ Added, Refused int }
+		f.planner.Does("POST", path, upload(f.t, "purchases.csv", []byte(file.String())), http.StatusOK).Into(f.w, &done)
+		if done.Added != 5 || done.Refused != 1 {
+			f.t.Errorf("%s answers %+v, want 5 and one refused", path, done)
+		}
 	}
 	number, err := model.ParsePhone(offers)
 	if err == nil {

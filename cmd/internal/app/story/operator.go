@@ -131,7 +131,7 @@ func (o *Operator) Asks(method, path string, body any) OpsAnswer {
 }
 
 // questions are asked by POST, because they are long; they change nothing.
-var questions = []string{"/audience/check", "/audience/count", "/audience/estimate", "/audience/sample", "/audience/why", "/audience/imports/check"}
+var questions = []string{"/audience/check", "/audience/count", "/audience/estimate", "/audience/sample", "/audience/why", "/audience/imports/check", "/audience/purchases/check"}
 
 // lines are those of the audit that persons left.
 func (w *World) lines() int {
