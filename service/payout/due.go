@@ -93,8 +93,8 @@ func (p *Payer) goOnRound(ctx context.Context) (found, moved int, err error) {
 	return len(rows), moved, err
 }
 
-// each works through the items with a bounded number of workers. One that fails is
-// logged and keeps none of the others; the error says how many did.
+// each works through the items with a bounded number of workers. One that fails, a
+// panic included, is logged and keeps none of the others; the error says how many did.
 func each[T any](ctx context.Context, p *Payer, items []T, do func(T) (bool, error)) (int, error) {
 	var workers sync.WaitGroup
 	var moved, failed atomic.Int64
@@ -105,10 +105,18 @@ func each[T any](ctx context.Context, p *Payer, items []T, do func(T) (bool, err
 				if p.standsStill() {
 					continue // it was handed out before the queue stopped
 				}
-				ok, err := do(item)
+				var ok bool
+				err := model.Guarded(func() (err error) {
+					ok, err = do(item)
+					return err
+				})
 				if err != nil {
 					failed.Add(1)
 					p.Log.ErrorContext(ctx, "payout not moved", "error", err)
+				}
+				var panicked *model.Panic
+				if errors.As(err, &panicked) {
+					p.Log.ErrorContext(ctx, "panic", "part", "payout", "stack", string(panicked.Stack))
 				}
 				if ok {
 					moved.Add(1)

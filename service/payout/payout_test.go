@@ -327,3 +327,24 @@ func change(t *testing.T, pool *sql.DB, query string, pot model.ID) {
 		t.Fatal(err)
 	}
 }
+
+func TestAPanicOverOnePrizeKeepsNoneOfTheOthers(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		w := newWorld()
+		w.script = []act{panics}
+		p := newPayer(t, pool, w, payout.Options{Workers: 1, FirstGap: time.Second, LongGap: time.Minute, Timeout: time.Second})
+		first, second := w.win(t, pool, model.PhoneCreditPrize, 500), w.win(t, pool, model.PhoneCreditPrize, 500)
+		if _, err := p.Due(t.Context()); err == nil {
+			t.Error("Due = nil, want it said that one was not moved")
+		}
+		for range 5 {
+			w.pass(time.Minute)
+			run(t, p)
+		}
+		for _, prize := range []model.Prize{first, second} {
+			if got := stateOf(t, p, prize.Pot); got.State != payout.Paid || w.effects(prize.Pot) != 1 {
+				t.Errorf("it is %s with %d deliveries, want it paid once", got.State, w.effects(prize.Pot))
+			}
+		}
+	})
+}

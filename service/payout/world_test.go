@@ -36,6 +36,7 @@ const (
 	halts       act = "halts"
 	diesBefore  act = "dies before"
 	diesAfter   act = "dies after"
+	panics      act = "panics" // the courier, over an answer that nobody thought of
 )
 
 var acts = []act{completes, takes, takesCut, drops, late, lateRefused, rejects, refuses, unsent, halts, diesBefore, diesAfter}
@@ -155,6 +156,8 @@ func (w *world) Deliver(ctx context.Context, g payout.Goods, b model.RequestID, 
 		runtime.Goexit()
 	case diesBefore:
 		runtime.Goexit()
+	case panics:
+		panic("nobody thought of that")
 	}
 	return payout.Outcome{Answer: payout.Unclear, Why: "carrier.unknown_outcome"}
 }
