@@ -152,6 +152,7 @@ func TestWhatBecomesOfASend(t *testing.T) {
 		{"refused for good", func(int) error { return fault.New(fault.Conflict, "wechat.window_shut", "超时") }, "refused", 0, 1},
 		{"unknown is never repeated", func(int) error { return fault.New(fault.Internal, "wechat.unknown_outcome", "未知") }, "unknown", 0, 1},
 		{"an unclassified error is unknown", func(int) error { return errors.New("reset by peer") }, "unknown", 0, 1},
+		{"a panic over the answer is unknown", func(int) error { panic("nobody thought of that") }, "unknown", 0, 1},
 		{"busy is tried again", func(n int) error {
 			if n < 3 {
 				return busy

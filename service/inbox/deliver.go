@@ -69,7 +69,7 @@ func (b *Inbox) tryDeliver(ctx context.Context, key model.RequestID, to model.Op
 	}
 	sendCtx, cancel := context.WithTimeout(ctx, sendLimit)
 	defer cancel()
-	sendErr := b.send.SendCustom(sendCtx, to, content)
+	sendErr := model.Guarded(func() error { return b.send.SendCustom(sendCtx, to, content) })
 	state, cause, until := b.outcome(sendErr, attempts)
 	if sendErr != nil {
 		b.log.WarnContext(ctx, "late answer not sent", "openid", to, "state", state, "code", cause, "error", sendErr)
