@@ -67,18 +67,25 @@ func (m *moments) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case help := <-m.queue:
-			telling, cancel := context.WithTimeout(ctx, momentLimit)
-			if err := m.cheer(telling, help.Pot); err != nil && ctx.Err() == nil {
-				m.log.WarnContext(ctx, "moment not told", "pot", help.Pot, "error", err)
-			}
-			cancel()
+			m.once(ctx, "moment not told", func(ctx context.Context) error { return m.cheer(ctx, help.Pot) }, "pot", help.Pot)
 		case c := <-m.cards:
-			sending, cancel := context.WithTimeout(ctx, momentLimit)
-			if err := m.sendCard(sending, c); err != nil && ctx.Err() == nil {
-				m.log.WarnContext(ctx, "card not sent", "member", c.member, "error", err)
-			}
-			cancel()
+			m.once(ctx, "card not sent", func(ctx context.Context) error { return m.sendCard(ctx, c) }, "member", c.member)
 		}
+	}
+}
+
+// once does one of them within its time. What fails, a panic included, is logged and
+// ends none of the others.
+func (m *moments) once(ctx context.Context, failed string, do func(context.Context) error, about ...any) {
+	within, cancel := context.WithTimeout(ctx, momentLimit)
+	defer cancel()
+	err := model.Guarded(func() error { return do(within) })
+	var panicked *model.Panic
+	if errors.As(err, &panicked) {
+		m.log.ErrorContext(ctx, "panic", append(about, "stack", string(panicked.Stack))...)
+	}
+	if err != nil && ctx.Err() == nil {
+		m.log.WarnContext(ctx, failed, append(about, "error", err)...)
 	}
 }
 
