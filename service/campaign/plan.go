@@ -53,7 +53,7 @@ type Plan struct {
 }
 
 // Caps bound the marketing that one member gets of everything, by day and week, and
-// of this campaign; 0 is the installation's own bound.
+// of this campaign; 0 is no bound.
 type Caps struct {
 	Day      int `json:"day"`
 	Week     int `json:"week"`
