@@ -121,14 +121,32 @@ func (s *stage) act(ctx context.Context, d model.Delivery) error {
 	if err != nil {
 		return err
 	}
-	opened, err := s.a.domains.redpacket.Open(ctx, redpacket.OpenRequest{
-		Game: s.game, Who: redpacket.Visitor{Member: who}, Request: model.RequestID(fmt.Sprintf("rehearse/%s/open", d.Member)),
+	var opened redpacket.Opened
+	err = patiently(func() (err error) {
+		opened, err = s.a.domains.redpacket.Open(ctx, redpacket.OpenRequest{
+			Game: s.game, Who: redpacket.Visitor{Member: who}, Request: model.RequestID(fmt.Sprintf("rehearse/%s/open", d.Member)),
+		})
+		return err
 	})
 	if err != nil {
 		return s.turnedDown(err)
 	}
 	s.result.Opened++
 	return s.help(ctx, d.Member, opened)
+}
+
+// patience is how often somebody whom a busy game asks to come again does so.
+const patience = 5
+
+// patiently asks again, by the same request, while the game is busy: the machine that
+// rehearses has other things to do, and half an hour of work shall not end by that.
+func patiently(ask func() error) (err error) {
+	for range patience {
+		if err = ask(); err == nil || fault.KindOf(err) != fault.Unavailable {
+			break
+		}
+	}
+	return err
 }
 
 // turnedDown counts what the game refused; what nobody can know is an error.
@@ -160,8 +178,11 @@ func (s *stage) help(ctx context.Context, owner model.MemberID, pot redpacket.Op
 		if err != nil {
 			return err
 		}
-		_, err = s.a.domains.redpacket.Help(ctx, redpacket.HelpRequest{
-			Pot: pot.Pot, Who: redpacket.Visitor{Member: who}, Request: model.RequestID(fmt.Sprintf("rehearse/%s/%s", pot.Pot, friend)),
+		err = patiently(func() error {
+			_, err := s.a.domains.redpacket.Help(ctx, redpacket.HelpRequest{
+				Pot: pot.Pot, Who: redpacket.Visitor{Member: who}, Request: model.RequestID(fmt.Sprintf("rehearse/%s/%s", pot.Pot, friend)),
+			})
+			return err
 		})
 		if err != nil {
 			if err := s.turnedDown(err); err != nil {
