@@ -86,7 +86,9 @@ func (c *client) send(w *write, tries int) {
 		}
 		w.told = a.String()
 		if a.Status == http.StatusCreated {
+			shared.Lock()
 			w.id = a.Text("id")
+			shared.Unlock()
 		}
 		return
 	}
