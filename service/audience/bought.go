@@ -62,6 +62,26 @@ func (a *Audience) Bought(ctx context.Context, product string, members []model.M
 	})
 }
 
+// Product is that something of the carrier's catalogue was bought on a day.
+type Product struct {
+	Product string `json:"product"` // its code
+	Day     string `json:"day"`     // 2026-02-17
+}
+
+// Products are what a member bought by the carrier's files, the newest first, at most as
+// many as the limit.
+func (a *Audience) Products(ctx context.Context, member model.MemberID, limit int) ([]Product, error) {
+	rows, err := a.q.ProductsOf(ctx, db.ProductsOfParams{MemberID: int64(member), Limit: int32(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("read what was bought: %w", err)
+	}
+	bought := make([]Product, len(rows))
+	for i, r := range rows {
+		bought[i] = Product{r.Product, model.Day(r.Day).String()}
+	}
+	return bought, nil
+}
+
 // pruneBought forgets what was bought before a day.
 func (a *Audience) pruneBought(ctx context.Context, before int32) error {
 	for range pruneRounds {

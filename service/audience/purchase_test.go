@@ -136,6 +136,14 @@ func TestAPurchaseNamesItsProduct(t *testing.T) {
 			t.Fatal(err)
 		}
 		bought("PACK-1", 15, 16, 1)
+		products := func(limit int, want ...audience.Product) {
+			t.Helper()
+			if got, err := a.Products(ctx, 1, limit); err != nil || !slices.Equal(got, want) {
+				t.Errorf("the latest %d that he bought = %v, %v, want %v", limit, got, err, want)
+			}
+		}
+		products(2, audience.Product{Product: "PACK-1", Day: "2026-02-16"}, audience.Product{Product: "PACK-2", Day: "2026-02-16"})
+		products(9, audience.Product{Product: "PACK-1", Day: "2026-02-16"}, audience.Product{Product: "PACK-2", Day: "2026-02-16"}, audience.Product{Product: "PACK-1", Day: "2026-02-15"})
 		if err := a.Forget(ctx, 1); err != nil {
 			t.Fatal(err)
 		}

@@ -93,6 +93,9 @@ UPDATE audience_gone SET into_id = sqlc.arg(into_id) WHERE into_id = sqlc.arg(fr
 -- name: BoughtBy :many
 SELECT * FROM audience_bought WHERE member_id IN (sqlc.slice(ids)) AND day >= sqlc.arg(day);
 
+-- name: ProductsOf :many
+SELECT product, day FROM audience_bought WHERE member_id = ? ORDER BY day DESC, product LIMIT ?;
+
 -- name: CopyBought :exec
 INSERT INTO audience_bought (member_id, product, day)
 SELECT sqlc.arg(into_id), f.product, f.day

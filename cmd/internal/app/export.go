@@ -35,6 +35,9 @@ func (d *domains) sections() []home.Section {
 			}
 			return p, err
 		}},
+		{Name: "products", Read: func(ctx context.Context, id model.MemberID) (any, error) {
+			return d.audience.Products(ctx, id, maxExported)
+		}},
 		{Name: "pushes", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.exportPushes(ctx, id) }},
 		{Name: "game", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.exportGame(ctx, id) }},
 		{Name: "usage", Read: func(ctx context.Context, id model.MemberID) (any, error) { return d.exportUsage(ctx, id) }},

@@ -22,8 +22,8 @@ var wholeTables = []string{
 	"material_kit", "material_kit_version", "push_quota", "redpacket_game", "redpacket_slice", "mall_gift",
 }
 
-// tablesOfMembers are copied for the frozen audience, and whom they became, alone, by the column that holds
-// the member.
+// tablesOfMembers are copied for those of the frozen audience and whom they became alone,
+// by the column that holds the member.
 var tablesOfMembers = []struct{ table, column string }{
 	{"audience_portrait", "member_id"},
 	{"audience_deed", "member_id"},

@@ -264,7 +264,7 @@ func TestAMemberLeavesWithAllThatIsKeptOfHim(t *testing.T) {
 		mini.Do("POST", "/subscriptions", "s", map[string]any{"templates": []string{"T1", "T2"}}).Is(http.StatusNoContent)
 		w.Until("the audience knows him", func() bool { return w.Count("SELECT stage FROM audience_portrait WHERE stage > 0") == 1 })
 		all := mini.Get("/me/export").Is(http.StatusOK)
-		if all.Text("portrait.stage.title") == "" || all.Text("portrait.facts.0.key") == "" || !strings.Contains(string(all.Raw), `"pushes":[]`) {
+		if all.Text("portrait.stage.title") == "" || all.Text("portrait.facts.0.key") == "" || !strings.Contains(string(all.Raw), `"pushes":[]`) || !strings.Contains(string(all.Raw), `"products":[]`) {
 			t.Errorf("the export does not tell what the audience and the pushes keep: %s", all.Raw)
 		}
 		if all.Text("member.phone") != w.Person("ordinary").Phone || all.Number("points.balance.available") != 100 || all.Text("sessions.0.app") == "" {
@@ -276,7 +276,7 @@ func TestAMemberLeavesWithAllThatIsKeptOfHim(t *testing.T) {
 		w.Until("his session has ended", func() bool { return mini.Get("/me").Status == http.StatusUnauthorized })
 		mini.Do("DELETE", "/me", "bye", nil).Is(http.StatusNoContent)
 		w.Settle()
-		for _, table := range []string{"audience_portrait", "audience_customer", "audience_deed", "audience_member_tag", "audience_list_member", "member_phone", "push_entitlement", "notice"} {
+		for _, table := range []string{"audience_portrait", "audience_customer", "audience_deed", "audience_bought", "audience_member_tag", "audience_list_member", "member_phone", "push_entitlement", "notice"} {
 			if n := w.Count("SELECT member_id FROM " + table); n != 0 {
 				t.Errorf("%d rows of %s outlive the account", n, table)
 			}

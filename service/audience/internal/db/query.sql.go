@@ -1904,6 +1904,43 @@ func (q *Queries) PortraitsOf(ctx context.Context, ids []int64) ([]AudiencePortr
 	return items, nil
 }
 
+const productsOf = `-- name: ProductsOf :many
+SELECT product, day FROM audience_bought WHERE member_id = ? ORDER BY day DESC, product LIMIT ?
+`
+
+type ProductsOfParams struct {
+	MemberID int64
+	Limit    int32
+}
+
+type ProductsOfRow struct {
+	Product string
+	Day     int32
+}
+
+func (q *Queries) ProductsOf(ctx context.Context, arg ProductsOfParams) ([]ProductsOfRow, error) {
+	rows, err := q.db.QueryContext(ctx, productsOf, arg.MemberID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ProductsOfRow
+	for rows.Next() {
+		var i ProductsOfRow
+		if err := rows.Scan(&i.Product, &i.Day); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const rangeEnd = `-- name: RangeEnd :one
 SELECT member_id FROM audience_portrait WHERE member_id > ? ORDER BY member_id LIMIT 1 OFFSET ?
 `
