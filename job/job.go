@@ -38,7 +38,7 @@ type Job struct {
 
 // Runner runs jobs by their schedules.
 type Runner struct {
-	db   *sql.DB
+	db   sqldb.Alone
 	now  model.Clock
 	log  *slog.Logger
 	cron *cron.Cron
@@ -56,7 +56,7 @@ var parser = cron.NewParser(cron.Second | cron.Minute | cron.Hour | cron.Dom | c
 func New(db *sql.DB, now model.Clock, log *slog.Logger, reg prometheus.Registerer, jobs []Job) (*Runner, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &Runner{
-		db: db, now: now, log: log, ctx: ctx, stop: stop,
+		db: sqldb.Alone{DB: db}, now: now, log: log, ctx: ctx, stop: stop,
 		cron: cron.New(cron.WithLocation(model.Shanghai), cron.WithParser(parser)),
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "job_runs_total", Help: "Runs of a job on this replica, by outcome."}, []string{"job", "outcome"}),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "job_seconds", Help: "How long a run took.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 10)}, []string{"job"}),

@@ -3,6 +3,7 @@ package dbtest_test
 import (
 	"database/sql"
 	"errors"
+	"strings"
 	"testing"
 
 	"kaimenhong/model/dbtest"
@@ -67,4 +68,46 @@ func TestAFailedTransactionLeavesNothing(t *testing.T) {
 			t.Errorf("taken = %d, %v, want what it was", taken, err)
 		}
 	})
+}
+
+// The other transaction has changed more, so the engine rolls the single change back.
+func TestAChangeThatLosesADeadlockIsRunAgain(t *testing.T) {
+	db, ctx := dbtest.MySQL(t), t.Context()
+	for job := range strings.SplitSeq("a b c d e f", " ") {
+		if _, err := db.ExecContext(ctx, `INSERT INTO job_run (job, scheduled_for, token, lease_until, started_at, done_at, error) VALUES (?, 1, '', 0, 0, 0, '')`, job); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Rollback() }()
+	if _, err := other.ExecContext(ctx, `UPDATE job_run SET done_at = 1 WHERE job >= 'b'`); err != nil {
+		t.Fatal(err)
+	}
+	single := make(chan error, 1)
+	go func() {
+		_, err := sqldb.Alone{DB: db}.ExecContext(ctx, `UPDATE job_run SET token = 'the single change' WHERE job <= 'b'`)
+		single <- err
+	}()
+	for free := 1; free == 1; { // until the single change has locked its first row
+		const look = `SELECT COUNT(*) FROM (SELECT job FROM job_run WHERE job = 'a' FOR UPDATE SKIP LOCKED) a`
+		if err := db.QueryRowContext(ctx, look).Scan(&free); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := other.ExecContext(ctx, `UPDATE job_run SET done_at = 1 WHERE job = 'a'`); err != nil {
+		t.Fatalf("the larger transaction = %v, want nil", err)
+	}
+	if err := other.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-single; err != nil {
+		t.Fatalf("the single change = %v, want nil", err)
+	}
+	var changed int
+	if err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM job_run WHERE token = 'the single change' AND done_at = 1`).Scan(&changed); err != nil || changed != 2 {
+		t.Errorf("%d rows hold both changes, %v, want 2", changed, err)
+	}
 }

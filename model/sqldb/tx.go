@@ -23,7 +23,7 @@ var ErrCommitUnknown = fault.New(fault.Unavailable, "sql.commit_unknown", "系�
 // ErrBusy says that the transaction lost every one of its attempts to others.
 var ErrBusy = fault.New(fault.Unavailable, "sql.busy", "系统繁忙，请稍后再试")
 
-// attempts bounds how often a transaction that lost a deadlock is run again.
+// attempts bounds how often what lost a deadlock is run again.
 const attempts = 10
 
 // InTx runs fn in one transaction and commits it when fn returns nil. A deadlock
@@ -32,9 +32,33 @@ const attempts = 10
 //
 // Errors: fn's own, ErrBusy, ErrCommitUnknown, or what the driver said.
 func InTx(ctx context.Context, db *sql.DB, fn func(tx *sql.Tx) error) error {
+	return again(ctx, func() error { return once(ctx, db, fn) })
+}
+
+// Alone is a database each of whose statements is a transaction of its own. A change
+// that lost a deadlock or waited too long for a lock was rolled back as a whole, and
+// is run again as InTx runs a transaction: two replicas that walk one index the two
+// ways round are enough for that, even with one statement each.
+type Alone struct{ *sql.DB }
+
+// ExecContext runs one change, at most 10 times.
+//
+// Errors: ErrBusy, or what the driver said. After an error of the connection the
+// change stands or it does not.
+func (a Alone) ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error) {
+	var result sql.Result
+	err := again(ctx, func() (err error) {
+		result, err = a.DB.ExecContext(ctx, statement, args...)
+		return err
+	})
+	return result, err
+}
+
+// again runs what was rolled back for the sake of another until it is not.
+func again(ctx context.Context, run func() error) error {
 	var err error
 	for attempt := range attempts {
-		if err = once(ctx, db, fn); !Retryable(err) {
+		if err = run(); !Retryable(err) {
 			return err
 		}
 		if wait(ctx, attempt) != nil {

@@ -29,6 +29,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/account/internal/db"
 )
 
@@ -124,7 +125,7 @@ func New(reads reader, records recorder, stores Stores, now model.Clock, log *sl
 		return nil, fmt.Errorf("make the account service: %w", err)
 	}
 	s := &Service{
-		opts: opts, now: now, log: log, db: stores.DB, queries: db.New(stores.DB), redis: stores.Redis, sealer: stores.Sealer, index: index,
+		opts: opts, now: now, log: log, db: stores.DB, queries: db.New(sqldb.Alone{DB: stores.DB}), redis: stores.Redis, sealer: stores.Sealer, index: index,
 		epochs: &epochs{},
 		reads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "account_reads_total", Help: "Answers about a number by kind and by where they came from.",

@@ -134,7 +134,7 @@ func New(deps Deps, opts Options) (*Audience, error) {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
 	}
 	a := &Audience{
-		Deps: deps, opts: opts, q: db.New(deps.DB), origins: map[int64]origin{},
+		Deps: deps, opts: opts, q: db.New(sqldb.Alone{DB: deps.DB}), origins: map[int64]origin{},
 		acts:     counter("audience_acts_total", "What members did, by kind.", "kind"),
 		imported: counter("audience_import_lines_total", "Lines of carrier files, by result.", "result"),
 		segments: counter("audience_segment_questions_total", "Questions asked of segments, by question.", "question"),

@@ -37,6 +37,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
 	"kaimenhong/model/page"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/campaign/internal/db"
 )
 
@@ -113,7 +114,7 @@ func New(deps Deps, opts Options) (*Campaigns, error) {
 	opts.Page = cmp.Or(opts.Page, 2000)
 	opts.Beat = cmp.Or(opts.Beat, 5*time.Second)
 	c := &Campaigns{
-		Deps: deps, opts: opts, q: db.New(deps.DB), looked: map[int64]time.Time{},
+		Deps: deps, opts: opts, q: db.New(sqldb.Alone{DB: deps.DB}), looked: map[int64]time.Time{},
 		occurrences: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "campaign_occurrences_total", Help: "Pushes of steps, by what became of them.",
 		}, []string{"outcome"}),

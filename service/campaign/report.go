@@ -103,7 +103,7 @@ func NewReports(deps ReportDeps, opts ReportOptions) (*Reports, error) {
 	if opts.Reason == nil {
 		opts.Reason = func(code string) string { return code }
 	}
-	r := &Reports{ReportDeps: deps, opts: opts, q: db.New(deps.DB), took: prometheus.NewHistogram(prometheus.HistogramOpts{
+	r := &Reports{ReportDeps: deps, opts: opts, q: db.New(sqldb.Alone{DB: deps.DB}), took: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "campaign_report_seconds", Help: "How long computing one report took.", Buckets: prometheus.ExponentialBuckets(0.1, 4, 8),
 	})}
 	return r, deps.Metrics.Register(r.took)

@@ -49,7 +49,7 @@ type Notes struct {
 
 // NewNotes makes them; audit keeps who took care of what.
 func NewNotes(pool *sql.DB, seal sealer, ids *model.IDs, now model.Clock, audit auditor) *Notes {
-	return &Notes{pool, db.New(pool), seal, ids, now, audit}
+	return &Notes{pool, db.New(sqldb.Alone{DB: pool}), seal, ids, now, audit}
 }
 
 // askFeedback waits for the next message.

@@ -81,7 +81,7 @@ type Rules struct {
 // NewRules makes an empty set: Refresh reads it, Run keeps it current.
 func NewRules(pool *sql.DB, ids *model.IDs, now model.Clock, log *slog.Logger, opts RulesOptions) *Rules {
 	opts.Poll = cmp.Or(opts.Poll, 5*time.Second)
-	r := &Rules{pool: pool, queries: db.New(pool), ids: ids, now: now, log: log, opts: opts}
+	r := &Rules{pool: pool, queries: db.New(sqldb.Alone{DB: pool}), ids: ids, now: now, log: log, opts: opts}
 	r.current.Store(newMatcher(0, nil))
 	return r
 }

@@ -74,7 +74,7 @@ func New(pool *sql.DB, seal sealer, now model.Clock, log *slog.Logger, reg prome
 	opts.Limit = cmp.Or(opts.Limit, 15*time.Second)
 	opts.Slack = cmp.Or(opts.Slack, 5*time.Second)
 	k := &Keeper{
-		db: pool, q: db.New(pool), sealer: seal, now: now, log: log, opts: opts,
+		db: pool, q: db.New(sqldb.Alone{DB: pool}), sealer: seal, now: now, log: log, opts: opts,
 		seen: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "idempotency_requests_total", Help: "Writes with an Idempotency-Key, by what became of them.",
 		}, []string{"outcome"}),

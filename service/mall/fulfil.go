@@ -119,7 +119,7 @@ func (m *Mall) Fulfil(ctx context.Context, id model.ID) error {
 	case State(r.State) == Paying:
 		return m.takeBack(ctx, r, Cancelled, "超时未支付")
 	case r.Refusal.Valid:
-		return wrapped("forget a refusal", db.New(m.DB).ForgetRefused(ctx, r.ID))
+		return wrapped("forget a refusal", db.New(sqldb.Alone{DB: m.DB}).ForgetRefused(ctx, r.ID))
 	case Kind(r.Kind) == Coupon && State(r.State) == Accepted:
 		return m.handCoupon(ctx, r)
 	case Kind(r.Kind) == Carrier:
@@ -178,7 +178,7 @@ func (m *Mall) handCode(ctx context.Context, q *db.Queries, r db.MallRedemption,
 // deliver asks the carrier. The claim is committed before the call; whoever finds a
 // claim that ran out knows only that the outcome is unknown.
 func (m *Mall) deliver(ctx context.Context, r db.MallRedemption) error {
-	q, now := db.New(m.DB), m.Now()
+	q, now := db.New(sqldb.Alone{DB: m.DB}), m.Now()
 	again := State(r.State) != Accepted
 	n, err := q.Claim(ctx, db.ClaimParams{
 		LeaseUntil: int64(model.At(now.Add(lease))), Now: int64(model.At(now)), ID: r.ID, State: r.State, Attempts: r.Attempts,
@@ -241,7 +241,7 @@ func (m *Mall) record(ctx context.Context, r db.MallRedemption, out Outcome, aga
 	default:
 		out.State = Unknown
 	}
-	n, err := db.New(m.DB).Settle(ctx, db.SettleParams{
+	n, err := db.New(sqldb.Alone{DB: m.DB}).Settle(ctx, db.SettleParams{
 		State: string(out.State), CarrierNo: clip(out.Number, 64), NextAt: next, Now: m.millis(), ID: r.ID, Attempts: r.Attempts,
 	})
 	if err != nil {

@@ -39,7 +39,7 @@ func decided(err error) bool {
 // another one when the request was decided before or beside us.
 func (m *Mall) refuse(ctx context.Context, o Order, because error) (Redemption, error) {
 	f, now := fault.Of(because), m.millis()
-	err := db.New(m.DB).InsertRedemption(ctx, db.InsertRedemptionParams{
+	err := db.New(sqldb.Alone{DB: m.DB}).InsertRedemption(ctx, db.InsertRedemptionParams{
 		ID: int64(m.IDs.Next()), MemberID: int64(o.Member), GiftID: int64(o.Gift), RequestID: string(o.Request), BodyHash: o.hash(),
 		Spec: "{}", State: string(refused), Reason: clip(f.Text, 255), Refusal: sql.NullString{String: clip(f.Code, 64), Valid: true},
 		NextAt: now + keepRefused.Milliseconds(), CreatedAt: now,

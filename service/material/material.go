@@ -30,6 +30,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
 	"kaimenhong/model/sheet"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/material/internal/db"
 )
 
@@ -189,7 +190,7 @@ type Materials struct {
 func New(deps Deps, opts Options) (*Materials, error) {
 	opts.Cached = cmp.Or(opts.Cached, 512)
 	m := &Materials{
-		Deps: deps, opts: opts, q: db.New(deps.DB), ready: map[model.ID]*compiled{},
+		Deps: deps, opts: opts, q: db.New(sqldb.Alone{DB: deps.DB}), ready: map[model.ID]*compiled{},
 		rendered: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "material_rendered_total", Help: "Messages made ready for a member, by whether his own values or the fallbacks were used.",
 		}, []string{"with"}),

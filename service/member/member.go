@@ -32,6 +32,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
 	"kaimenhong/model/seal"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/member/internal/db"
 )
 
@@ -188,7 +189,7 @@ func New(deps Deps, opts Options, joiners ...joiner) (*Members, error) {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &Members{
-		Deps: deps, opts: opts, q: db.New(deps.DB), joiners: joiners, cache: cache, compared: func() {},
+		Deps: deps, opts: opts, q: db.New(sqldb.Alone{DB: deps.DB}), joiners: joiners, cache: cache, compared: func() {},
 		touches:  counter("member_touches_total", "Members looked up, by where they were found.", "found"),
 		bindings: counter("member_bindings_total", "Numbers bound and unbound, by reason.", "action", "reason"),
 		codes:    counter("member_codes_total", "Verification codes asked for, by outcome.", "outcome"),

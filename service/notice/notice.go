@@ -87,7 +87,7 @@ func New(pool *sql.DB, ids *model.IDs, now model.Clock, opts Options) (*Notices,
 	if err != nil {
 		return nil, fmt.Errorf("make the cache of unread counts: %w", err)
 	}
-	n := &Notices{db: pool, q: db.New(pool), ids: ids, now: now, opts: opts, unread: cache}
+	n := &Notices{db: pool, q: db.New(sqldb.Alone{DB: pool}), ids: ids, now: now, opts: opts, unread: cache}
 	n.counts = gather.New(n.count, gather.Options{Limit: countLimit, Timeout: countTime})
 	return n, nil
 }

@@ -166,7 +166,7 @@ func New(pool *sql.DB, sealer *seal.Sealer, ids *model.IDs, now model.Clock, log
 	opts.Idle = cmp.Or(opts.Idle, 30*time.Minute)
 	opts.Issuer = cmp.Or(opts.Issuer, "开门红")
 	o := &Operators{
-		db: pool, q: db.New(pool), sealer: sealer, ids: ids, now: now, log: log, opts: opts,
+		db: pool, q: db.New(sqldb.Alone{DB: pool}), sealer: sealer, ids: ids, now: now, log: log, opts: opts,
 		hashing: semaphore.NewWeighted(opts.Hashers), decoy: decoyHash(),
 		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "operator_sign_ins_total", Help: "Attempts to sign in, by outcome.",

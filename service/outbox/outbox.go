@@ -142,7 +142,7 @@ func (o *Outbox) Deliver(ctx context.Context) (kept int, err error) {
 
 // attempt claims one promise and tries to keep it.
 func (o *Outbox) attempt(ctx context.Context, id int64) (bool, error) {
-	queries, now, token := db.New(o.db), o.now(), rand.Text()
+	queries, now, token := db.New(sqldb.Alone{DB: o.db}), o.now(), rand.Text()
 	won, err := queries.Lease(ctx, db.LeaseParams{
 		Token: token, LeaseEnd: int64(model.At(now.Add(o.opts.Lease))), ID: id, Now: int64(model.At(now)),
 	})
@@ -203,10 +203,10 @@ func (o *Outbox) record(ctx context.Context, id int64, token string, row db.Held
 	o.outcomes.WithLabelValues(row.Topic, outcome).Inc()
 	var err error
 	if final {
-		_, err = db.New(o.db).Done(ctx, db.DoneParams{Now: int64(model.At(now)), Error: text, ID: id, Token: token})
+		_, err = db.New(sqldb.Alone{DB: o.db}).Done(ctx, db.DoneParams{Now: int64(model.At(now)), Error: text, ID: id, Token: token})
 	} else {
 		wait := min(time.Second<<min(row.Attempts, 20), o.opts.MaxWait)
-		_, err = db.New(o.db).Again(ctx, db.AgainParams{NextAt: int64(model.At(now.Add(wait))), Error: text, ID: id, Token: token})
+		_, err = db.New(sqldb.Alone{DB: o.db}).Again(ctx, db.AgainParams{NextAt: int64(model.At(now.Add(wait))), Error: text, ID: id, Token: token})
 	}
 	if err != nil {
 		return fmt.Errorf("record a promise's attempt: %w", err)
@@ -250,7 +250,7 @@ func (o *Outbox) Forget(ctx context.Context) (int, error) {
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
-	if err := db.New(o.db).Forget(ctx, ids); err != nil {
+	if err := db.New(sqldb.Alone{DB: o.db}).Forget(ctx, ids); err != nil {
 		return 0, fmt.Errorf("forget kept promises: %w", err)
 	}
 	return len(ids), nil

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kaimenhong/model"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/payout/internal/db"
 )
 
@@ -147,7 +148,7 @@ func New(needs Needs, opts Options) *Payer {
 	opts.NoPhone = cmp.Or(opts.NoPhone, 30*24*time.Hour)
 	opts.Overdue = cmp.Or(opts.Overdue, 24*time.Hour)
 	p := &Payer{
-		Needs: needs, opts: opts, q: db.New(needs.SQL),
+		Needs: needs, opts: opts, q: db.New(sqldb.Alone{DB: needs.SQL}),
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "payout_tries_total", Help: "Tries to hand a prize over, by kind and what became of them.",
 		}, []string{"kind", "outcome"}),

@@ -93,7 +93,7 @@ func (l *Ledger) Import(ctx context.Context, operator model.ID, name, checksum s
 	if err != nil {
 		return File{}, err
 	}
-	_, err = db.New(l.db).FinishFile(ctx, db.FinishFileParams{
+	_, err = db.New(sqldb.Alone{DB: l.db}).FinishFile(ctx, db.FinishFileParams{
 		Total: report.Total, Accepted: report.Accepted, Repeated: report.Repeated, Refused: report.Refused,
 		Points: int64(report.Points), DoneAt: int64(model.At(l.now())), FileHash: hash,
 	})
@@ -185,7 +185,7 @@ func (l *Ledger) refuseRow(ctx context.Context, hash string, line int64, key str
 		key = ""
 	}
 	f := fault.Of(why)
-	err := db.New(l.db).InsertFileError(ctx, db.InsertFileErrorParams{FileHash: hash, Line: line, RowKey: key, Code: f.Code, Detail: cut(f.Text, maxText)})
+	err := db.New(sqldb.Alone{DB: l.db}).InsertFileError(ctx, db.InsertFileErrorParams{FileHash: hash, Line: line, RowKey: key, Code: f.Code, Detail: cut(f.Text, maxText)})
 	if err != nil && !sqldb.Duplicate(err) { // an earlier run that died reported it
 		return fmt.Errorf("report row %d: %w", line, err)
 	}

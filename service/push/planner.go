@@ -13,6 +13,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/push/internal/db"
 )
 
@@ -155,7 +156,7 @@ func NewPlanner(needs PlannerNeeds, opts PlannerOptions) *Planner {
 	opts.QuietUntil = cmp.Or(opts.QuietUntil, model.NightUntil)
 	opts.Reserve = cmp.Or(opts.Reserve, 10)
 	p := &Planner{
-		PlannerNeeds: needs, opts: opts, q: db.New(needs.SQL), calls: make(chan struct{}, opts.Calls), crew: make(crew),
+		PlannerNeeds: needs, opts: opts, q: db.New(sqldb.Alone{DB: needs.SQL}), calls: make(chan struct{}, opts.Calls), crew: make(crew),
 		wakeup: make(chan struct{}, 1), bad: map[model.ID]int{}, templates: map[model.ID]string{},
 		counts: counts{
 			deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -142,7 +142,7 @@ func New(needs Needs, opts Options) *Pusher {
 	opts.QuietFrom = cmp.Or(opts.QuietFrom, model.NightFrom)
 	opts.QuietUntil = cmp.Or(opts.QuietUntil, model.NightUntil)
 	p := &Pusher{
-		Needs: needs, opts: opts, q: db.New(needs.SQL), queue: make(chan touch, opts.Queue),
+		Needs: needs, opts: opts, q: db.New(sqldb.Alone{DB: needs.SQL}), queue: make(chan touch, opts.Queue),
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "push_messages_total", Help: "Messages to members, by purpose, channel and outcome.",
 		}, []string{"purpose", "channel", "outcome"}),

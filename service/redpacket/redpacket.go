@@ -41,6 +41,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/redpacket/internal/db"
 )
 
@@ -190,7 +191,7 @@ func New(stores Stores, ids *model.IDs, now model.Clock, log *slog.Logger, reg p
 	opts.Pots = cmp.Or(opts.Pots, 100_000)
 	opts.GameFresh = cmp.Or(opts.GameFresh, time.Second)
 	e := &Engine{
-		db: stores.SQL, q: db.New(stores.SQL), sealer: stores.Sealer, payouts: stores.Payouts,
+		db: stores.SQL, q: db.New(sqldb.Alone{DB: stores.SQL}), sealer: stores.Sealer, payouts: stores.Payouts,
 		ids: ids, now: now, log: log, met: newMetrics(reg), opts: opts, stop: make(chan struct{}),
 		due: newDueList(),
 		games: otter.Must(&otter.Options[GameID, Game]{

@@ -30,6 +30,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/session/internal/db"
 )
 
@@ -107,7 +108,7 @@ func New(deps Deps, opts Options) (*Sessions, error) {
 	opts.RefreshLife = cmp.Or(opts.RefreshLife, 30*24*time.Hour)
 	opts.Poll = cmp.Or(opts.Poll, time.Second)
 	s := &Sessions{
-		Deps: deps, opts: opts, q: db.New(deps.DB), keys: map[string][]byte{}, ended: ended{at: map[int64]int64{}},
+		Deps: deps, opts: opts, q: db.New(sqldb.Alone{DB: deps.DB}), keys: map[string][]byte{}, ended: ended{at: map[int64]int64{}},
 		opened: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "session_opened_total", Help: "Sessions opened, refreshed and ended, by what was done.",
 		}, []string{"action"}),
