@@ -36,6 +36,8 @@ func (c Config) check() []error {
 	r.need(slices.Contains([]string{"mobile", "unicom", "telecom"}, c.Carrier.Brand), "carrier.brand", "must be mobile, unicom or telecom")
 	r.need(c.Carrier.Timeout >= 100*time.Millisecond && c.Carrier.Timeout <= 10*time.Second, "carrier.timeout", "must lie between 100ms and 10s, for nobody waits longer for his answer")
 	r.need(validURL(c.SMS.BaseURL), "sms.base_url", "is missing: the http or https URL of the SMS gateway")
+	r.need(c.Push.DayCap >= 0 && c.Push.DayCap <= 100, "push.day_cap", "must lie between 0 and 100; 0 leaves it to the plans")
+	r.need(c.Push.WeekCap >= 0 && c.Push.WeekCap <= 100, "push.week_cap", "must lie between 0 and 100; 0 leaves it to the plans")
 	r.need(validKeys(c.Security.PhoneKey.Reveal()), "security.phone_key", `is missing or broken: write 1:KEY with KEY from "openssl rand -base64 32"`)
 	r.need(decodedLen(c.Security.SessionKey.Reveal()) >= 32, "security.session_key", `is missing or short: write the output of "openssl rand -base64 32"`)
 	for _, w := range c.Chat.Welcomes {

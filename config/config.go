@@ -18,6 +18,7 @@ type Config struct {
 	WeChat   WeChat   `koanf:"wechat"`
 	Carrier  Carrier  `koanf:"carrier"`
 	SMS      SMS      `koanf:"sms"`
+	Push     Push     `koanf:"push"`
 	Security Security `koanf:"security"`
 	Chat     Chat     `koanf:"chat"`
 	Log      Log      `koanf:"log"`
@@ -101,6 +102,13 @@ type SMS struct {
 	Token   Secret `koanf:"token"`
 }
 
+// Push bounds what campaigns send, all of them together.
+type Push struct {
+	DayCap  int      `koanf:"day_cap"`  // marketing messages to one member a day, whatever a plan allows; 0: only plans say
+	WeekCap int      `koanf:"week_cap"` // in seven days
+	Quotas  []string `koanf:"quotas"`   // what WeChat allows the account: "official=500000" a day, "mass=100/60" a day and a minute
+}
+
 // Security holds the application's own keys.
 type Security struct {
 	PhoneKey   Secret `koanf:"phone_key"`   // "1:BASE64,2:BASE64", 32 bytes each; the highest version encrypts
@@ -143,6 +151,7 @@ func Default() Config {
 		HTTP:    HTTP{Addr: ":8080", ShutdownTimeout: 10 * time.Second},
 		WeChat:  WeChat{Mode: Safe, BaseURL: "https://api.weixin.qq.com", Freshness: 5 * time.Minute},
 		Carrier: Carrier{Brand: "mobile", Timeout: 7 * time.Second, Levels: []string{"银卡", "金卡", "白金卡"}},
+		Push:    Push{DayCap: 3, WeekCap: 10},
 		Chat: Chat{
 			Name: "营业厅", AgentHours: "08:00-22:00", AgentDays: "1-7", Hotline: "10086",
 			TopUpPage: "pages/topup/index", MallPage: "pages/mall/index",

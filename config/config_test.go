@@ -19,7 +19,7 @@ func TestTheExampleIsTrue(t *testing.T) {
 		t.Fatalf("Load = %v, want nil", err)
 	}
 	if want := config.Default(); !reflect.DeepEqual(cfg.Chat.Welcomes, []string{}) || cfg.Chat.Name != want.Chat.Name || cfg.Chat.AgentHours != want.Chat.AgentHours || cfg.Chat.Hotline != want.Chat.Hotline || cfg.Log != want.Log || cfg.WeChat.Freshness != want.WeChat.Freshness ||
-		cfg.HTTP.Addr != want.HTTP.Addr || cfg.Carrier.Timeout != want.Carrier.Timeout || cfg.Trace != want.Trace {
+		cfg.HTTP.Addr != want.HTTP.Addr || cfg.Carrier.Timeout != want.Carrier.Timeout || cfg.Trace != want.Trace || cfg.Push.DayCap != want.Push.DayCap || cfg.Push.WeekCap != want.Push.WeekCap {
 		t.Errorf("the example's defaults differ from the program's: %+v, want %+v", cfg, want)
 	}
 	content, err := os.ReadFile("example.yaml")

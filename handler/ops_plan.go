@@ -21,7 +21,7 @@ type opsPlan struct {
 	KitID     model.ID       `json:"kitId,omitempty" doc:"组合的版本编号"`
 	StartsAt  instant        `json:"startsAt,omitempty" format:"date-time"`
 	EndsAt    instant        `json:"endsAt,omitempty" format:"date-time"`
-	Caps      opsCaps        `json:"caps,omitempty" doc:"每人每天、每七天、本活动最多几条营销消息，0 为不限"`
+	Caps      opsCaps        `json:"caps,omitempty" doc:"每人每天、每七天、本活动最多几条营销消息，0 为不另设；全部活动合计的上限见 /push-limits"`
 	Steps     []opsStep      `json:"steps,omitempty" maxItems:"20"`
 }
 

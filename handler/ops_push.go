@@ -2,6 +2,8 @@ package handler
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -14,6 +16,7 @@ import (
 func (h Handlers) opsPushes(api huma.API) {
 	registerOps(api, opsOperation{method: "GET", path: "/campaigns/{id}/why", id: "whyCampaign", summary: "某人为什么收到、或没有收到这个活动的消息", right: operator.ReadPushes, errors: []int{404}}, h.OpsPush.Why)
 	registerOps(api, opsOperation{method: "GET", path: "/members/{id}/pushes", id: "listMemberPushes", summary: "会员收到或没有收到哪些推送，为什么", right: operator.ReadPushes, errors: []int{404}}, h.OpsPush.List)
+	registerOps(api, opsOperation{method: "GET", path: "/push-limits", id: "getPushLimits", summary: "所有活动共用的发送限制：每人上限、免打扰时段、各渠道今天的配额", right: operator.ReadCampaigns}, h.OpsPush.Limits)
 }
 
 // told says why pushes came or did not.
@@ -26,6 +29,50 @@ type told interface {
 type OpsPush struct {
 	Told    told
 	Reasons reasons
+	Limiter limiter
+}
+
+// limiter tells what bounds all campaigns together.
+type limiter interface {
+	Limits(ctx context.Context) (push.Limits, error)
+}
+
+type opsChannelLimit struct {
+	Channel   string `json:"channel" enum:"custom,mini_subscribe,official,template,mass" doc:"渠道"`
+	Day       int64  `json:"day,omitempty" doc:"微信每天允许的条数（群发为次数），没有则不限"`
+	Minute    int64  `json:"minute,omitempty" doc:"微信每分钟允许的条数，没有则不限"`
+	Used      int64  `json:"usedToday" doc:"活动今天已用"`
+	Left      int64  `json:"leftForMarketing,omitempty" doc:"今天还可用于营销"`
+	Reserve   int64  `json:"reserve,omitempty" doc:"每天为服务通知预留，营销不能用"`
+	Learned   int64  `json:"slowedToMinute,omitempty" doc:"微信嫌快，今天已降到每分钟这么多条"`
+	Exhausted bool   `json:"exhausted" doc:"微信已提示今天的配额用完，明天恢复"`
+}
+
+type opsPushLimits struct {
+	CapDay     int               `json:"capDay" doc:"每人每天最多收到几条营销消息，所有活动合计；0 为只看各活动自己的上限"`
+	CapWeek    int               `json:"capWeek" doc:"每人每七天最多几条，所有活动合计；0 为只看各活动自己的上限"`
+	QuietFrom  string            `json:"quietFrom" doc:"免打扰开始，如 21:00；营销消息等到结束后再发"`
+	QuietUntil string            `json:"quietUntil" doc:"免打扰结束，如 08:00"`
+	Channels   []opsChannelLimit `json:"channels" doc:"各渠道的配额，由所有活动和副本共用"`
+}
+
+// Limits tells what bounds all campaigns together, and what of it is left today.
+func (h OpsPush) Limits(ctx context.Context, _ *struct{}) (*oneAnswer[opsPushLimits], error) {
+	l, err := h.Limiter.Limits(ctx)
+	return answered(newOpsPushLimits(l), err)
+}
+
+func newOpsPushLimits(l push.Limits) opsPushLimits {
+	out := opsPushLimits{l.Caps.Day, l.Caps.Week, clockTime(l.QuietFrom), clockTime(l.QuietUntil), []opsChannelLimit{}}
+	for _, c := range l.Channels {
+		out.Channels = append(out.Channels, opsChannelLimit{string(c.Channel), c.Quota.Day, c.Quota.Minute, c.Used, c.Left, c.Reserve, c.Learned, c.Shut})
+	}
+	return out
+}
+
+// clockTime writes a time since midnight.
+func clockTime(d time.Duration) string {
+	return fmt.Sprintf("%02d:%02d", d/time.Hour, d%time.Hour/time.Minute)
 }
 
 type opsPushItem struct {

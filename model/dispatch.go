@@ -66,6 +66,17 @@ type Caps struct {
 	Campaign int
 }
 
+// Within are the caps that hold when other bounds too: of each, the smaller.
+func (c Caps) Within(other Caps) Caps {
+	smaller := func(a, b int) int {
+		if a == 0 || b != 0 && b < a {
+			return b
+		}
+		return a
+	}
+	return Caps{smaller(c.Day, other.Day), smaller(c.Week, other.Week), smaller(c.Campaign, other.Campaign)}
+}
+
 // Message is a material made ready for one member and one channel.
 type Message struct {
 	Content  Content           // custom and mass

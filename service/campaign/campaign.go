@@ -91,6 +91,7 @@ type Options struct {
 	Canary time.Duration // how long a canary is watched at least; default 10 min
 	Page   int           // members of one step of a watch; default 2,000
 	Beat   time.Duration // how often a running rehearsal says how far it is; default 5 s
+	Caps   model.Caps    // of one member over all campaigns, which a plan is told with; 0 is no bound
 }
 
 // Campaigns is the one owner of the tables above. It is safe for concurrent use.

@@ -82,7 +82,7 @@ func (k *check) frame() {
 		n     int
 	}{{"caps.day", p.Caps.Day}, {"caps.week", p.Caps.Week}, {"caps.campaign", p.Caps.Campaign}} {
 		if cap.n < 0 || cap.n > 100 {
-			k.say(cap.where, "每人上限应为0到100，0表示不限")
+			k.say(cap.where, "每人上限应为0到100，0表示不另设上限")
 		}
 	}
 	if len(p.Steps) == 0 {

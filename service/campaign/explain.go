@@ -59,6 +59,7 @@ func (c *Campaigns) Explain(ctx context.Context, p Plan) (Explanation, error) {
 	if p.Budget > 0 {
 		e.Summary += fmt.Sprintf("奖品预算%s。", p.Budget.Yuan())
 	}
+	e.Summary += c.sayCaps(&p)
 	for i, step := range p.Steps {
 		words, err := c.sayStep(ctx, &p, i)
 		if err != nil {
@@ -68,6 +69,30 @@ func (c *Campaigns) Explain(ctx context.Context, p Plan) (Explanation, error) {
 		e.Steps = append(e.Steps, StepWords{Step: step.ID, Name: step.Name, Words: words + sayNight(step, next), Next: next})
 	}
 	return e, nil
+}
+
+// sayCaps says how many marketing messages one member gets at most, by the plan and by
+// what holds for all campaigns.
+func (c *Campaigns) sayCaps(p *Plan) string {
+	if !slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Purpose != model.Transactional }) {
+		return ""
+	}
+	caps := model.Caps(p.Caps).Within(c.opts.Caps)
+	var parts []string
+	for _, one := range []struct {
+		words string
+		n     int
+	}{
+		{"每天最多%d条（各活动合计）", caps.Day}, {"七天最多%d条（各活动合计）", caps.Week}, {"本活动最多%d条", caps.Campaign},
+	} {
+		if one.n > 0 {
+			parts = append(parts, fmt.Sprintf(one.words, one.n))
+		}
+	}
+	if len(parts) == 0 {
+		return "每人收到的营销消息不设上限。"
+	}
+	return "每人收到的营销消息" + strings.Join(parts, "、") + "。"
 }
 
 // sayKit says what a kit binds together.

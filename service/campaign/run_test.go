@@ -323,10 +323,34 @@ func TestTheWinnerIsAUnlessAnotherIsBetterBeyondChance(t *testing.T) {
 	})
 }
 
+func TestAPlanSaysHowManyMessagesAMemberGets(t *testing.T) {
+	for _, tt := range []struct {
+		plan Caps
+		ours model.Caps
+		want string
+	}{
+		{Caps{}, model.Caps{}, "每人收到的营销消息不设上限。"},
+		{Caps{}, model.Caps{Day: 3, Week: 10}, "每人收到的营销消息每天最多3条（各活动合计）、七天最多10条（各活动合计）。"},
+		{Caps{Day: 1, Week: 20, Campaign: 2}, model.Caps{Day: 3, Week: 10}, "每人收到的营销消息每天最多1条（各活动合计）、七天最多10条（各活动合计）、本活动最多2条。"},
+		{Caps{Campaign: 4}, model.Caps{}, "每人收到的营销消息本活动最多4条。"},
+	} {
+		c := newWorld(t, dbtest.SQLite(t)).replica()
+		c.opts.Caps = tt.ours
+		said := must[Explanation](t)(c.Explain(t.Context(), plan(func(p *Plan) { p.Caps = tt.plan }))).Summary
+		if !strings.HasSuffix(said, tt.want) {
+			t.Errorf("caps %+v within %+v are said %q, want %q", tt.plan, tt.ours, said, tt.want)
+		}
+		served := must[Explanation](t)(c.Explain(t.Context(), plan(func(p *Plan) { p.Caps, p.Steps[0].Purpose = tt.plan, model.Transactional }))).Summary
+		if strings.Contains(served, "营销消息") {
+			t.Errorf("a plan of service notices is said %q, without caps", served)
+		}
+	}
+}
+
 func TestAPlanIsSaidInOneReading(t *testing.T) {
 	c := newWorld(t, dbtest.SQLite(t)).replica()
 	e := must[Explanation](t)(c.Explain(t.Context(), plan()))
-	if want := "活动“回家”（目标：增收）从2月9日 10:00到2月19日 09:00，面向人群“高价值”：选出近3个月平均ARPU不低于50元的人。现有5000人，其中随机10%（约500人）作为对照组，不会收到任何消息。组合为“回家”：1份素材、游戏“春节众筹红包”、优惠“春节流量包”。奖品预算2000元。"; e.Summary != want {
+	if want := "活动“回家”（目标：增收）从2月9日 10:00到2月19日 09:00，面向人群“高价值”：选出近3个月平均ARPU不低于50元的人。现有5000人，其中随机10%（约500人）作为对照组，不会收到任何消息。组合为“回家”：1份素材、游戏“春节众筹红包”、优惠“春节流量包”。奖品预算2000元。每人收到的营销消息不设上限。"; e.Summary != want {
 		t.Errorf("summary %q, want %q", e.Summary, want)
 	}
 	if want := "第1步“除夕图文”：2月10日 10:00，发送营销消息，依次尝试客服消息、小程序订阅消息；48小时内未送达的不再发送；错过时间则补发一次。"; e.Steps[0].Words != want {

@@ -54,6 +54,7 @@ const noLoad = -1
 // facts are what is known of a chunk's members at this moment, read in bulk.
 type facts struct {
 	d         model.Dispatch
+	caps      model.Caps // the plan's or the installation's, whichever is less
 	now       model.Millis
 	rights    map[int64][]db.RightsOfRow
 	today     map[int64]int
@@ -113,7 +114,7 @@ func (p *Planner) plan(ctx context.Context, d model.Dispatch, rows []db.PendingR
 // facts reads what does not depend on the way.
 func (p *Planner) facts(ctx context.Context, d model.Dispatch, members []model.MemberID) (*facts, error) {
 	f := &facts{
-		d: d, now: p.now(), rights: map[int64][]db.RightsOfRow{}, today: map[int64]int{}, week: map[int64]int{}, campaign: map[int64]int{},
+		d: d, caps: d.Caps.Within(p.opts.Caps), now: p.now(), rights: map[int64][]db.RightsOfRow{}, today: map[int64]int{}, week: map[int64]int{}, campaign: map[int64]int{},
 		templates: map[model.ID]string{}, problems: map[model.ID]string{}, left: map[model.Channel]*allowance{},
 	}
 	today := p.day()
@@ -229,7 +230,7 @@ const (
 
 // bars tells why the member must get nothing by any way, or "".
 func (f *facts) bars(r *recipient) string {
-	m, caps := r.row.MemberID, f.d.Caps
+	m, caps := r.row.MemberID, f.caps
 	switch {
 	case r.reach.Member != 0 && int64(r.reach.Member) != m:
 		return whyMerged // he has another row, as who he is now

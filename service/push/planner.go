@@ -79,6 +79,9 @@ type PlannerOptions struct {
 	Zone       *time.Location // of the members; default China's
 	QuietFrom  time.Duration  // since midnight; default 21 h
 	QuietUntil time.Duration  // default 8 h
+	// Caps bound the marketing that one member gets of all campaigns by day and week,
+	// whatever their plans say; 0 is no bound.
+	Caps model.Caps
 	// Quotas are WeChat's limits for the account; a channel that is not named has
 	// its default.
 	Quotas map[model.Channel]Quota
@@ -178,9 +181,9 @@ func NewPlanner(needs PlannerNeeds, opts PlannerOptions) *Planner {
 	return p
 }
 
-// quota is what a channel has.
-func (p *Planner) quota(c model.Channel) Quota {
-	if q, ok := p.opts.Quotas[c]; ok {
+// Quota is what a channel has.
+func (o PlannerOptions) Quota(c model.Channel) Quota {
+	if q, ok := o.Quotas[c]; ok {
 		return q
 	}
 	return quotas[c]

@@ -35,7 +35,7 @@ func (p *Planner) allowance(ctx context.Context, c model.Channel, purpose model.
 		return allowance{}, fmt.Errorf("read the quota of %s: %w", c, err)
 	}
 	a := allowance{until: p.now().Add(minutePause)}
-	q := p.quota(c)
+	q := p.opts.Quota(c)
 	day, perMinute := dayLimit(q, purpose, p.opts.Reserve), minuteLimit(q, row.MinuteCap)
 	switch {
 	case row.ShutDay >= row.Day, day-row.DayUsed <= 0:
@@ -110,7 +110,7 @@ func (p *Planner) spend(ctx context.Context, q *db.Queries, c model.Channel, pur
 	if err != nil {
 		return err
 	}
-	limits := p.quota(c)
+	limits := p.opts.Quota(c)
 	hit, err := q.SpendQuota(ctx, db.SpendQuotaParams{
 		N: n, Channel: string(c), Day: row.Day, Minute: row.Minute,
 		DayMost: dayLimit(limits, purpose, p.opts.Reserve) - n, MinuteMost: minuteLimit(limits, row.MinuteCap) - n,

@@ -88,7 +88,7 @@ type domains struct {
 // newDomains builds every domain, each after those it calls.
 func newDomains(g ground) (*domains, error) {
 	d := &domains{}
-	for _, build := range []func(ground) error{d.outside, d.value, d.crowd, d.people, d.game, d.conversation, d.pages, d.materials, d.planning, d.campaigns, d.rehearsals, d.reports, d.promises} {
+	for _, build := range []func(ground) error{d.outside, d.value, d.crowd, d.people, d.game, d.conversation, d.pages, d.materials, d.sending, d.campaigns, d.rehearsals, d.reports, d.promises} {
 		if err := build(g); err != nil {
 			return nil, err
 		}

@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
+	"kaimenhong/config"
 	"kaimenhong/handler"
 	"kaimenhong/model"
 	"kaimenhong/service/audience"
@@ -17,19 +20,44 @@ import (
 	"kaimenhong/service/push"
 )
 
-// planning builds what sends campaigns, on every replica, after the audience and the
+// sending builds what sends campaigns, on every replica, after the audience and the
 // library that it reads.
-func (d *domains) planning(g ground) error {
+func (d *domains) sending(g ground) error {
 	key, err := tapKey(g.cfg.Security.SessionKey.Reveal())
+	if err != nil {
+		return err
+	}
+	opts, err := planning(g.cfg.Push)
 	if err != nil {
 		return err
 	}
 	d.planner = push.NewPlanner(push.PlannerNeeds{
 		SQL: g.stores.db, Redis: g.stores.redis, Audience: d.audience, Material: d.material, People: d.members, Sender: d.wechat,
 		Broadcaster: d.wechat, TapKey: key, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
-	}, push.PlannerOptions{})
+	}, opts)
 	d.background = append(d.background, d.planner.Run)
 	return nil
+}
+
+// planning are the planner's options: bounds that no plan can loosen.
+func planning(cfg config.Push) (push.PlannerOptions, error) {
+	opts := push.PlannerOptions{Caps: model.Caps{Day: cfg.DayCap, Week: cfg.WeekCap}, Quotas: map[model.Channel]push.Quota{}}
+	for _, line := range cfg.Quotas {
+		name, limits, _ := strings.Cut(line, "=")
+		day, minute, both := strings.Cut(limits, "/")
+		quota := opts.Quota(model.Channel(name))
+		known := quota != push.Quota{}
+		var err, errMinute error
+		quota.Day, err = strconv.ParseInt(day, 10, 64)
+		if both {
+			quota.Minute, errMinute = strconv.ParseInt(minute, 10, 64)
+		}
+		if !known || err != nil || errMinute != nil || quota.Day <= 0 || quota.Minute < 0 {
+			return opts, fmt.Errorf("push.quotas (%s): write CHANNEL=DAY or CHANNEL=DAY/MINUTE with custom, mini_subscribe, official, template or mass, as official=500000", config.EnvironName("push.quotas"))
+		}
+		opts.Quotas[model.Channel(name)] = quota
+	}
+	return opts, nil
 }
 
 // tapKey is the key of taps, made of the sessions' so that nobody has to keep another;
@@ -46,7 +74,7 @@ func tapKey(session string) ([]byte, error) {
 
 // pushes is the planner behind HTTP.
 func (d *domains) pushes(h *handler.Handlers) {
-	h.OpsPush = handler.OpsPush{Told: whys{d}, Reasons: campaign.Reasons{Campaigns: d.campaign, People: d.audience, Who: whys{d}}}
+	h.OpsPush = handler.OpsPush{Told: whys{d}, Limiter: d.planner, Reasons: campaign.Reasons{Campaigns: d.campaign, People: d.audience, Who: whys{d}}}
 	h.Tap = handler.Tap{Taps: tapped{d}}
 }
 

@@ -85,7 +85,11 @@ func rehearse(ctx context.Context, cfg config.Config, from *sql.DB, real model.C
 	if err != nil {
 		return r, err
 	}
-	outside := newStandIn(now)
+	opts, err := planning(cfg.Push)
+	if err != nil {
+		return r, err
+	}
+	outside := newStandIn(now, opts)
 	server := &http.Server{Handler: outside, ReadHeaderTimeout: readHeaderTimeout}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -47,7 +47,7 @@ func (r Rehearsal) told() campaign.Rehearsed {
 		out.Hours = append(out.Hours, campaign.RehearsedHour{At: at, Messages: r.Hours[at]})
 	}
 	for _, day := range slices.Sorted(maps.Keys(r.Days)) {
-		for _, limit := range slices.SortedFunc(maps.Values(standInQuotas), standInQuota.compare) {
+		for _, limit := range r.limits {
 			if n := r.Days[day][limit.channel]; n > 0 {
 				out.Quotas = append(out.Quotas, campaign.RehearsedQuota{Day: day.String(), Channel: limit.channel, Used: n, Limit: limit.day})
 			}

@@ -25,6 +25,7 @@ type Rehearsal struct {
 	Progress  campaign.Progress
 	Hours     map[model.Millis]int         // messages by hour
 	Days      map[model.Day]map[string]int // and by day and channel
+	limits    []standInQuota               // of a day, the smallest first
 	Tapped    int
 	Opened    int
 	Filled    int
@@ -201,6 +202,7 @@ func (s *stage) help(ctx context.Context, owner model.MemberID, pot redpacket.Op
 // tell gathers the result.
 func (s *stage) tell(ctx context.Context) (err error) {
 	s.result.Hours, s.result.Days, s.result.Refused = s.outside.hours, s.outside.taken, s.refused
+	s.result.limits = slices.SortedFunc(maps.Values(s.outside.quotas), standInQuota.compare)
 	if s.game != 0 {
 		s.result.Budget, err = s.a.domains.redpacket.Budget(ctx, s.game)
 	}
@@ -227,7 +229,7 @@ func (r Rehearsal) Write(w io.Writer) error {
 	}
 	say("\n三、配额（按天和渠道）")
 	for _, day := range slices.Sorted(maps.Keys(r.Days)) {
-		for _, limit := range slices.SortedFunc(maps.Values(standInQuotas), standInQuota.compare) {
+		for _, limit := range r.limits {
 			if n := r.Days[day][limit.channel]; n > 0 {
 				say("  %s  %s  %d / %d", day, limit.channel, n, limit.day)
 			}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"kaimenhong/model"
+	"kaimenhong/service/push"
 )
 
 // standIn answers like WeChat towards a rehearsal: it takes every message until the
@@ -14,7 +15,8 @@ import (
 // must not be in the product, and judges nothing but quotas: rights, consents and
 // texts are judged by the real code before a message comes here.
 type standIn struct {
-	now model.Clock
+	now    model.Clock
+	quotas map[string]standInQuota // by path
 
 	mu    sync.Mutex
 	taken map[model.Day]map[string]int // by day and channel
@@ -27,19 +29,22 @@ type standInQuota struct {
 	day     int
 }
 
-// standInQuotas are WeChat's for a certified account, by path.
-//
-// developers.weixin.qq.com/doc/offiaccount/Message_Management/API_Call_Limits.html
-var standInQuotas = map[string]standInQuota{
-	"/cgi-bin/message/custom/send":       {"客服消息", 500_000},
-	"/cgi-bin/message/template/send":     {"模板消息", 100_000},
-	"/cgi-bin/message/subscribe/bizsend": {"公众号订阅通知", 100_000},
-	"/cgi-bin/message/subscribe/send":    {"小程序订阅消息", 1_000_000},
-	"/cgi-bin/message/mass/send":         {"群发", 100},
-}
-
-func newStandIn(now model.Clock) *standIn {
-	return &standIn{now: now, taken: map[model.Day]map[string]int{}, hours: map[model.Millis]int{}}
+// newStandIn has the account's quotas.
+func newStandIn(now model.Clock, opts push.PlannerOptions) *standIn {
+	s := &standIn{now: now, quotas: map[string]standInQuota{}, taken: map[model.Day]map[string]int{}, hours: map[model.Millis]int{}}
+	for _, c := range []struct {
+		path, words string
+		channel     model.Channel
+	}{
+		{"/cgi-bin/message/custom/send", "客服消息", model.CustomChannel},
+		{"/cgi-bin/message/template/send", "模板消息", model.TemplateChannel},
+		{"/cgi-bin/message/subscribe/bizsend", "公众号订阅通知", model.OfficialChannel},
+		{"/cgi-bin/message/subscribe/send", "小程序订阅消息", model.MiniChannel},
+		{"/cgi-bin/message/mass/send", "群发", model.MassChannel},
+	} {
+		s.quotas[c.path] = standInQuota{c.words, int(opts.Quota(c.channel).Day)}
+	}
+	return s
 }
 
 // maxStandIn bounds a request, in bytes.
@@ -49,7 +54,7 @@ const maxStandIn = 1 << 20
 func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, maxStandIn))
 	answer := map[string]any{"errcode": 0, "errmsg": "ok"}
-	limit, known := standInQuotas[r.URL.Path]
+	limit, known := s.quotas[r.URL.Path]
 	switch {
 	case r.URL.Path == "/cgi-bin/stable_token":
 		answer = map[string]any{"access_token": "rehearsal", "expires_in": 7200}

@@ -442,6 +442,21 @@ func (f *festival) runsOut(morning time.Time) {
 	f.until("the day's quota is used up", func() bool {
 		return f.w.Count("SELECT channel FROM push_quota WHERE shut_day > 0") == 1 && f.deliveries("'sending'") == 0
 	})
+	var limits struct {
+		CapDay, CapWeek int
+		Channels        []struct {
+			Channel          string
+			UsedToday        int
+			LeftForMarketing int
+			Exhausted        bool
+		}
+	}
+	f.planner.Does("GET", "/push-limits", nil, http.StatusOK).Into(f.w, &limits)
+	for _, c := range limits.Channels {
+		if shut := c.Channel == string(model.OfficialChannel); c.Exhausted != shut || shut && (c.UsedToday < dayQuota || c.LeftForMarketing != 0) {
+			f.t.Errorf("of %s the planner reads %+v, exhausted is official alone", c.Channel, c)
+		}
+	}
 	if n, open := len(f.sends()), f.onTheirWay(); n != dayQuota || open == 0 {
 		f.t.Errorf("WeChat sent %d with %d to come, want %d and some", n, open, dayQuota)
 	}
