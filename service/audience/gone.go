@@ -51,27 +51,6 @@ func (a *Audience) presentTx(ctx context.Context, tx *sql.Tx, acts []Act) ([]Act
 	return present, nil
 }
 
-// Became tells who those of at most a thousand ids are now who became another: members
-// who turned out to be one with another, customers whose number a member has bound. Who
-// closed his account is not among them.
-func (a *Audience) Became(ctx context.Context, ids []model.MemberID) (map[model.MemberID]model.MemberID, error) {
-	asked := map[int64]bool{}
-	for _, id := range ids {
-		asked[int64(id)] = true
-	}
-	into, err := gone(ctx, a.q, asked)
-	if err != nil {
-		return nil, fmt.Errorf("ask who became another: %w", err)
-	}
-	now := make(map[model.MemberID]model.MemberID, len(into))
-	for id, who := range into {
-		if who != 0 {
-			now[model.MemberID(id)] = model.MemberID(who)
-		}
-	}
-	return now, nil
-}
-
 // gone leads those of the ids who are no more to whom they are now, or to nobody (0).
 func gone(ctx context.Context, q *db.Queries, ids map[int64]bool) (map[int64]int64, error) {
 	if len(ids) == 0 {

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 
@@ -43,12 +42,12 @@ func (s sendings) Deliveries(ctx context.Context, campaignID, after model.ID, li
 	for i, d := range page {
 		ids[i] = d.Member
 	}
-	now, err := s.audience.Became(ctx, ids)
+	people, err := s.audience.Persons(ctx, nil, ids)
 	if err != nil {
 		return nil, err
 	}
-	for i, d := range page {
-		page[i].Member = cmp.Or(now[d.Member], d.Member)
+	for i, p := range people {
+		page[i].Member = p.Now
 	}
 	return page, nil
 }
