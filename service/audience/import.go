@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"strings"
 
@@ -100,7 +99,7 @@ func (a *Audience) DryRun(ctx context.Context, u Upload) (DryRun, error) {
 		return DryRun{Headings: s.Heads, Mapping: suggest(s.Heads), Errors: []LineError{}}, err
 	}
 	out := DryRun{Headings: s.Heads, Mapping: p.mapping, Errors: []LineError{}}
-	seed, seen := maphash.MakeSeed(), map[uint64]struct{}{}
+	numbers := newSeen()
 	for last := false; !last; {
 		var b *batch
 		if b, err = p.batch(); err != nil {
@@ -115,9 +114,7 @@ func (a *Audience) DryRun(ctx context.Context, u Upload) (DryRun, error) {
 			return out, err
 		}
 		for _, l := range b.lines {
-			number := maphash.String(seed, l.index)
-			_, again := seen[number]
-			seen[number] = struct{}{}
+			again := numbers.before(l.index)
 			if again {
 				out.Repeated++
 			}

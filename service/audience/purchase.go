@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"slices"
 	"strings"
@@ -81,7 +80,7 @@ func (a *Audience) ImportPurchases(ctx context.Context, by model.ID, r io.Reader
 // CheckPurchases answers what ImportPurchases would do now, and saves nothing.
 // Errors: as there.
 func (a *Audience) CheckPurchases(ctx context.Context, r io.Reader) (Purchases, error) {
-	seed, seen := maphash.MakeSeed(), map[uint64]struct{}{}
+	known := newSeen()
 	return a.eachPurchase(r, func(string) error { return nil }, func(batch []purchase, out *Purchases) error {
 		acts, err := a.countable(ctx, batch, out)
 		if err != nil || len(acts) == 0 {
@@ -96,16 +95,14 @@ func (a *Audience) CheckPurchases(ctx context.Context, r io.Reader) (Purchases, 
 			return fmt.Errorf("look for purchases that were counted: %w", err)
 		}
 		for _, ref := range counted {
-			seen[maphash.String(seed, ref)] = struct{}{}
+			known.before(ref)
 		}
 		for _, ref := range refs {
-			key := maphash.String(seed, ref)
-			if _, known := seen[key]; known {
+			if known.before(ref) {
 				out.Known++
-				continue
+			} else {
+				out.Added++
 			}
-			seen[key] = struct{}{}
-			out.Added++
 		}
 		return nil
 	})
