@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -131,8 +130,7 @@ func (r *Runner) Once(ctx context.Context, j Job, at time.Time) error {
 	runErr := r.run(ctx, j, started)
 	text := ""
 	if runErr != nil {
-		text = runErr.Error()
-		text = strings.ToValidUTF8(text[:min(len(text), 200)], "") // not every engine takes half a character
+		text = model.CutBytes(runErr.Error(), 200)
 	}
 	done, cancelDone := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancelDone()

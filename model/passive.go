@@ -1,6 +1,9 @@
 package model
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Passive tells whether WeChat takes the content as the answer to a callback. What
 // it does not take goes by customer-service message instead: a mini-program card
@@ -16,6 +19,10 @@ func (c Content) Passive(app App) bool {
 	}
 	return false
 }
+
+// CutBytes is as much of s as fits into n bytes, in characters that every engine takes:
+// half a character at the end, or what is none, is left out.
+func CutBytes(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)], "") }
 
 // CutText shortens s to MaxText bytes, at the end of a character, and says so with
 // an ellipsis.

@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -177,13 +176,6 @@ func (o *Outbox) run(ctx context.Context, row db.HeldRow) error {
 	return err
 }
 
-// errorText is as much of an error as the table holds, in characters that every engine
-// takes: it may quote whatever came from outside.
-func errorText(cause error) string {
-	text := cause.Error()
-	return strings.ToValidUTF8(text[:min(len(text), maxError)], "")
-}
-
 // record writes what became of an attempt. A lost lease changes nothing: whoever
 // has it now records his own.
 func (o *Outbox) record(ctx context.Context, id int64, token string, row db.HeldRow, cause error) error {
@@ -192,7 +184,7 @@ func (o *Outbox) record(ctx context.Context, id int64, token string, row db.Held
 	now, text := o.now(), ""
 	outcome, final := "kept", true
 	if cause != nil {
-		text = errorText(cause)
+		text = model.CutBytes(cause.Error(), maxError)
 		outcome, final = "given_up", !again(cause) || int(row.Attempts) >= o.opts.Attempts
 		level := slog.LevelError
 		if !final {

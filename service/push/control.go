@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 
 	"kaimenhong/model"
 	"kaimenhong/model/sqldb"
@@ -62,7 +61,7 @@ func (p *Planner) Release(ctx context.Context, campaign model.ID) error {
 
 // set writes what a person said, also before anything was staged.
 func (p *Planner) set(ctx context.Context, campaign model.ID, state, why string) error {
-	why = strings.ToValidUTF8(why[:min(len(why), maxWhy)], "")
+	why = model.CutBytes(why, maxWhy)
 	for range 2 { // the second time the row is there
 		n, err := p.q.SetCampaign(ctx, db.SetCampaignParams{State: state, Why: why, ChangedAt: int64(p.now()), CampaignID: int64(campaign)})
 		if err != nil {
