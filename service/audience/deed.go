@@ -129,10 +129,15 @@ func (a *Audience) did(ctx context.Context, acts []Act) (int, error) {
 	}
 	var fresh []Act
 	err := a.inTx(ctx, func(tx *sql.Tx) (err error) {
-		if fresh, err = a.presentTx(ctx, tx, acts); err != nil {
+		present, err := a.presentTx(ctx, tx, acts)
+		if err != nil {
 			return err
 		}
-		if fresh, err = a.onceTx(ctx, tx, fresh); err != nil || len(fresh) == 0 {
+		if fresh, err = a.onceTx(ctx, tx, present); err != nil {
+			return err
+		}
+		// What was counted before may have come without its product then.
+		if err := a.boughtTx(ctx, tx, present); err != nil || len(fresh) == 0 {
 			return err
 		}
 		sums := map[deedKey]sum{}
@@ -143,10 +148,7 @@ func (a *Audience) did(ctx context.Context, acts []Act) (int, error) {
 		if err := a.ensureTx(ctx, tx, fresh); err != nil {
 			return err
 		}
-		if err := a.addDeedsTx(ctx, tx, sums); err != nil {
-			return err
-		}
-		return a.boughtTx(ctx, tx, fresh)
+		return a.addDeedsTx(ctx, tx, sums)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("record what members did: %w", err)

@@ -84,6 +84,39 @@ func TestPurchasesCountOnceHoweverOftenTheirFileComes(t *testing.T) {
 	})
 }
 
+func TestAPurchaseCountedWithoutItsProductGetsIt(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		a := open(t, db, audience.Options{})
+		importText(t, a, "手机号,城市\n13800138000,深圳\n")
+		who, err := a.FindPhone(t.Context(), phone(t, "13800138000"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const line = "13800138000,流量包,9.90,2026-02-16 20:00:00,A1"
+		for _, tt := range []struct {
+			file         string
+			added, known int64
+			products     []audience.Product
+		}{
+			{"手机号,类型,金额,时间,流水号\n" + line + "\n", 1, 0, []audience.Product{}},
+			{"手机号,类型,金额,时间,流水号,产品编码\n" + line + ",PACK-1\n", 0, 1, []audience.Product{{Product: "PACK-1", Day: "2026-02-16"}}},
+			{"手机号,类型,金额,时间,流水号\n" + line + "\n", 0, 1, []audience.Product{{Product: "PACK-1", Day: "2026-02-16"}}},
+		} {
+			got, err := imports(t, a, tt.file)
+			if err != nil || got.Added != tt.added || got.Known != tt.known {
+				t.Errorf("%q: %+v, %v, want %d added and %d known", tt.file, got, err, tt.added, tt.known)
+			}
+			if products, err := a.Products(t.Context(), who, 10); err != nil || !slices.Equal(products, tt.products) {
+				t.Errorf("%q: products %v, %v, want %v", tt.file, products, err, tt.products)
+			}
+			spent, err := a.Acts(t.Context(), 0, 1<<62, []audience.Kind{audience.Pack}, 0, 1<<30, 10)
+			if err != nil || len(spent) != 1 || spent[0].Fen != 990 {
+				t.Errorf("%q: bought %+v, %v, want it once", tt.file, spent, err)
+			}
+		}
+	})
+}
+
 func TestAPurchaseNamesItsProduct(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		a := open(t, db, audience.Options{})
