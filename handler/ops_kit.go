@@ -21,6 +21,7 @@ func (h Material) kitOperations(api huma.API) {
 	registerOps(api, opsOperation{method: "GET", path: "/pictures/{id}/content", id: "getPicture", summary: "图片内容", right: read, errors: missing}, h.Picture)
 	registerOps(api, opsOperation{method: "GET", path: "/templates", id: "listTemplates", summary: "已登记的微信模板", right: read}, h.Templates)
 	registerOps(api, opsOperation{method: "POST", path: "/templates", id: "addTemplate", summary: "登记微信模板", right: edit, status: created}, h.AddTemplate)
+	registerOps(api, opsOperation{method: "DELETE", path: "/templates/{id}", id: "retireTemplate", summary: "停用微信模板：已发布的内容照常发送，新内容不能再用，同一编号可重新登记", right: edit, errors: missing}, h.RetireTemplate)
 	registerOps(api, opsOperation{method: "GET", path: "/kits", id: "listKits", summary: "组合的最新版本，新的在前", right: read}, h.Kits)
 	registerOps(api, opsOperation{method: "POST", path: "/kits", id: "addKit", summary: "新建组合：素材、游戏与优惠", right: edit, status: created, errors: missing}, h.AddKit)
 	registerOps(api, opsOperation{method: "PUT", path: "/kits/{id}", id: "editKit", summary: "保存组合的新版本", right: edit, errors: missing}, h.EditKit)
@@ -82,6 +83,7 @@ type templateRow struct {
 	Title      string        `json:"title"`
 	Fields     []fieldRow    `json:"fields"`
 	CreatedAt  instant       `json:"createdAt" format:"date-time"`
+	RetiredAt  instant       `json:"retiredAt,omitempty" format:"date-time" doc:"停用时间；停用后新内容不能再用"`
 }
 
 type fieldRow struct {
@@ -95,13 +97,23 @@ func newTemplate(t material.Template) templateRow {
 	for _, f := range t.Fields {
 		fields = append(fields, fieldRow(f))
 	}
-	return templateRow{t.ID, t.Channel, t.WeChatID, t.Title, fields, when(t.CreatedAt)}
+	return templateRow{t.ID, t.Channel, t.WeChatID, t.Title, fields, when(t.CreatedAt), when(t.RetiredAt)}
+}
+
+type templatesInput struct {
+	Page
+	Retired bool `query:"retired" doc:"也列出已停用的"`
 }
 
 // Templates lists the registered templates.
-func (h Material) Templates(ctx context.Context, in *Page) (*listAnswer[templateRow], error) {
-	page, next, err := h.Library.Templates(ctx, in.Cursor, in.Limit)
+func (h Material) Templates(ctx context.Context, in *templatesInput) (*listAnswer[templateRow], error) {
+	page, next, err := h.Library.Templates(ctx, in.Retired, in.Cursor, in.Limit)
 	return listed(page, next, err, newTemplate)
+}
+
+// RetireTemplate keeps new material from using a template.
+func (h Material) RetireTemplate(ctx context.Context, in *writeByID) (*empty, error) {
+	return nil, h.Library.RetireTemplate(ctx, operatorOf(ctx).ID, in.id())
 }
 
 type templateInput struct {

@@ -377,48 +377,6 @@ func TestALibraryHasFoldersAndTags(t *testing.T) {
 	})
 }
 
-func TestATemplateIsReadAsWeChatShowsIt(t *testing.T) {
-	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
-		w, ctx := newWorld(t, pool), t.Context()
-		tpl, err := w.AddTemplate(ctx, writer, model.MiniChannel, "TPL-1", "活动提醒", "活动名称:{{thing1.DATA}}\n状态：{{phrase2.DATA}}\n")
-		if err != nil || len(tpl.Fields) != 2 || tpl.Fields[1].Label != "状态" || tpl.Fields[1].Name != "phrase2" {
-			t.Fatalf("AddTemplate = %+v, %v", tpl, err)
-		}
-		for name, content := range map[string]string{"no field": "活动", "an unknown one": "a:{{hologram1.DATA}}", "twice": "a:{{thing1.DATA}}\nb:{{thing1.DATA}}", "nothing": ""} {
-			if _, err := w.AddTemplate(ctx, writer, model.MiniChannel, "TPL-2", "活动", content); !errors.Is(err, ErrTemplate) {
-				t.Errorf("%s = %v, want ErrTemplate", name, err)
-			}
-		}
-		if _, err := w.AddTemplate(ctx, writer, model.MiniChannel, "TPL-1", "又来", "a:{{thing1.DATA}}"); !errors.Is(err, ErrTemplateTaken) {
-			t.Errorf("the same again = %v", err)
-		}
-		v := w.publish(Fresh{Kind: Notice, Name: "提醒", Body: Body{Template: tpl.ID, Fields: map[string]string{"thing1": "{{套餐|您的套餐}}到期", "phrase2": "进行中"}}})
-		w.values[bob] = map[string]string{"套餐": strings.Repeat("超长套餐名称", 5)}
-		messages, _ := w.Render(ctx, v.ID, []model.MemberID{alice, bob})
-		for i, want := range []string{"5G畅享套餐到期", "您的套餐到期"} {
-			if got := messages[i].Data["thing1"]; got != want || messages[i].Template != "TPL-1" {
-				t.Errorf("member %d gets %+v, want %q", i, messages[i], want)
-			}
-		}
-		if err := w.Fits(ctx, v.ID, model.MiniChannel); err != nil {
-			t.Errorf("Fits = %v", err)
-		}
-		if err := w.Fits(ctx, v.ID, model.CustomChannel); !errors.Is(err, ErrChannel) {
-			t.Errorf("Fits custom = %v, want ErrChannel", err)
-		}
-		p, err := w.Preview(ctx, v.ID, bob)
-		if err != nil || p.Own || p.Message.Data["thing1"] != "您的套餐到期" || p.Values["套餐"] == "" {
-			t.Errorf("Preview = %+v, %v", p, err)
-		}
-		if page, _, err := w.Templates(ctx, "", 10); err != nil || len(page) != 1 || page[0].ID != tpl.ID {
-			t.Errorf("Templates = %+v, %v", page, err)
-		}
-		if problems, fits, err := w.Check(ctx, Text, Body{Text: "{{x}}"}); err != nil || !broken(problems) || len(fits) != len(Channels) {
-			t.Errorf("Check = %+v, %+v, %v", problems, fits, err)
-		}
-	})
-}
-
 func TestAKitIsFrozen(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
 		w, ctx := newWorld(t, pool), t.Context()

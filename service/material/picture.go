@@ -192,6 +192,15 @@ func (m *Materials) PictureContent(ctx context.Context, id model.ID) (content []
 	return row.Content, "image/" + row.Format, nil
 }
 
+// draft makes a body ready that is not published: it names nothing that is retired.
+func (m *Materials) draft(ctx context.Context, kind Kind, b Body) (*compiled, error) {
+	c, err := m.compile(ctx, kind, b)
+	if err == nil && c.template.RetiredAt != 0 {
+		c.problem("template", "模板“%s”已停用，请改用其他模板", c.template.Title)
+	}
+	return c, err
+}
+
 // compile makes a body ready with what it names.
 func (m *Materials) compile(ctx context.Context, kind Kind, b Body) (*compiled, error) {
 	have := outside{pictures: map[model.ID]Picture{}}

@@ -131,14 +131,18 @@ UPDATE material_picture SET media_id = sqlc.arg(media_id), url = sqlc.arg(url) W
 
 -- Answers a duplicate key when the template is there.
 -- name: InsertTemplate :exec
-INSERT INTO material_template (id, channel, wechat_id, title, content, created_by, created_at)
-VALUES (sqlc.arg(id), sqlc.arg(channel), sqlc.arg(wechat_id), sqlc.arg(title), sqlc.arg(content), sqlc.arg(created_by), sqlc.arg(created_at));
+INSERT INTO material_template (id, channel, wechat_id, title, content, created_by, created_at, retired_at)
+VALUES (sqlc.arg(id), sqlc.arg(channel), sqlc.arg(wechat_id), sqlc.arg(title), sqlc.arg(content), sqlc.arg(created_by), sqlc.arg(created_at), 0);
+
+-- No row changes when it was retired before.
+-- name: RetireTemplate :execrows
+UPDATE material_template SET retired_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND retired_at = 0;
 
 -- name: Template :one
 SELECT * FROM material_template WHERE id = ?;
 
 -- name: TemplatesAfter :many
-SELECT * FROM material_template WHERE id > sqlc.arg(after) ORDER BY id LIMIT ?;
+SELECT * FROM material_template WHERE id > sqlc.arg(after) AND retired_at <= sqlc.arg(retired_to) ORDER BY id LIMIT ?;
 
 -- name: InsertKit :exec
 INSERT INTO material_kit (id, name, number, version_id, created_by, created_at, updated_at)

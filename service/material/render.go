@@ -180,14 +180,14 @@ func (m *Materials) Preview(ctx context.Context, version model.ID, member model.
 // Check tells what is wrong with a body that was not saved yet, and which channels
 // would take it.
 func (m *Materials) Check(ctx context.Context, kind Kind, b Body) ([]Problem, []Fit, error) {
-	c, err := m.compile(ctx, kind, b)
+	c, err := m.draft(ctx, kind, b)
 	if err != nil {
 		return nil, nil, err
 	}
 	return c.problems, c.fits(), nil
 }
 
-// Fits tells whether a published version may be sent through the channel.
+// Fits tells whether a published version may be planned to go through the channel.
 //
 // Errors: ErrVersion, ErrState, ErrChannel with the reason.
 func (m *Materials) Fits(ctx context.Context, version model.ID, channel model.Channel) error {
@@ -197,6 +197,16 @@ func (m *Materials) Fits(ctx context.Context, version model.ID, channel model.Ch
 	}
 	if why := c.refuses(channel); why != "" {
 		return ErrChannel.Saying("%s", why)
+	}
+	if c.template.ID == 0 {
+		return nil
+	}
+	t, err := m.Template(ctx, c.template.ID) // what is kept in memory may be older than its end
+	if err != nil {
+		return err
+	}
+	if t.RetiredAt != 0 {
+		return ErrChannel.Saying("模板“%s”已停用，请改用其他模板的素材", t.Title)
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ type Template struct {
 	Title     string
 	Fields    []Field // in their order
 	CreatedAt model.Millis
+	RetiredAt model.Millis // 0: new material may use it
 }
 
 // Field is a place in a template.
@@ -141,20 +142,47 @@ func template(r db.MaterialTemplate) (Template, error) {
 		return Template{}, fmt.Errorf("read template %d: %w", r.ID, err)
 	}
 	return Template{
-		ID: model.ID(r.ID), Channel: model.Channel(r.Channel), WeChatID: r.WechatID, Title: r.Title, Fields: fields, CreatedAt: model.Millis(r.CreatedAt),
+		ID: model.ID(r.ID), Channel: model.Channel(r.Channel), WeChatID: r.WechatID, Title: r.Title, Fields: fields, CreatedAt: model.Millis(r.CreatedAt), RetiredAt: model.Millis(r.RetiredAt),
 	}, nil
 }
 
-// Templates lists them in the order in which they were registered.
+// RetireTemplate keeps new material from using a template: WeChat took it back, or it was
+// registered wrongly. What was published with it is sent as before, and it may be
+// registered anew. Retiring it twice is retiring it once.
+//
+// Errors: ErrNoTemplate.
+func (m *Materials) RetireTemplate(ctx context.Context, by, id model.ID) error {
+	return sqldb.InTx(ctx, m.DB, func(tx *sql.Tx) error {
+		q := m.q.WithTx(tx)
+		n, err := q.RetireTemplate(ctx, db.RetireTemplateParams{ID: int64(id), Now: m.millis()})
+		if err != nil {
+			return fmt.Errorf("retire template %s: %w", id, err)
+		}
+		if n > 0 {
+			return m.record(ctx, tx, by, "material.template_retire", "template", id, nil)
+		}
+		_, err = q.Template(ctx, int64(id))
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrNoTemplate
+		}
+		return err
+	})
+}
+
+// Templates lists them in the order in which they were registered, those that are
+// retired only when they are asked for.
 //
 // Errors: page.ErrCursor.
-func (m *Materials) Templates(ctx context.Context, cursor string, limit int) (list []Template, next string, err error) {
+func (m *Materials) Templates(ctx context.Context, retired bool, cursor string, limit int) (list []Template, next string, err error) {
 	after, err := page.After(cursor)
 	if err != nil {
 		return nil, "", err
 	}
-	size := page.Size(limit)
-	rows, err := m.q.TemplatesAfter(ctx, db.TemplatesAfterParams{After: after, Limit: size + 1})
+	size, most := page.Size(limit), int64(0)
+	if retired {
+		most = 1<<63 - 1
+	}
+	rows, err := m.q.TemplatesAfter(ctx, db.TemplatesAfterParams{After: after, RetiredTo: most, Limit: size + 1})
 	if err != nil {
 		return nil, "", fmt.Errorf("list the templates: %w", err)
 	}

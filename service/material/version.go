@@ -238,7 +238,7 @@ func (m *Materials) Submit(ctx context.Context, by, id model.ID, revision int64)
 
 // sound refuses a version that has a problem or that no channel takes.
 func (m *Materials) sound(ctx context.Context, v Version) error {
-	c, err := m.compile(ctx, v.Kind, v.Body)
+	c, err := m.draft(ctx, v.Kind, v.Body)
 	if err != nil {
 		return err
 	}

@@ -185,7 +185,8 @@ func (o office) materials() {
 	var material struct{ Revision int }
 	o.wang.Does("GET", "/materials/"+named(made, "id"), nil, http.StatusOK).Into(o.w, &material)
 	o.one(o.wang, "PUT", "/materials/"+named(made, "id"), map[string]any{"name": "回家·客服消息", "revision": material.Revision})
-	o.one(o.wang, "POST", "/templates", map[string]any{"channel": "official", "templateId": "tpl", "title": "提醒", "content": "活动:{{thing1.DATA}}"})
+	template := o.one(o.wang, "POST", "/templates", map[string]any{"channel": "official", "templateId": "tpl", "title": "提醒", "content": "活动:{{thing1.DATA}}"})
+	o.one(o.wang, "DELETE", "/templates/"+named(template, "id"), nil)
 }
 
 func (o office) campaigns() {

@@ -60,6 +60,7 @@ type MaterialTemplate struct {
 	Content   string
 	CreatedBy int64
 	CreatedAt int64
+	RetiredAt int64
 }
 
 type MaterialVersion struct {

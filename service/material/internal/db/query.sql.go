@@ -403,8 +403,8 @@ func (q *Queries) InsertTag(ctx context.Context, arg InsertTagParams) error {
 }
 
 const insertTemplate = `-- name: InsertTemplate :exec
-INSERT INTO material_template (id, channel, wechat_id, title, content, created_by, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO material_template (id, channel, wechat_id, title, content, created_by, created_at, retired_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, 0)
 `
 
 type InsertTemplateParams struct {
@@ -962,6 +962,24 @@ func (q *Queries) RenameFolder(ctx context.Context, arg RenameFolderParams) (int
 	return result.RowsAffected()
 }
 
+const retireTemplate = `-- name: RetireTemplate :execrows
+UPDATE material_template SET retired_at = ? WHERE id = ? AND retired_at = 0
+`
+
+type RetireTemplateParams struct {
+	Now int64
+	ID  int64
+}
+
+// No row changes when it was retired before.
+func (q *Queries) RetireTemplate(ctx context.Context, arg RetireTemplateParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, retireTemplate, arg.Now, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const returnVersion = `-- name: ReturnVersion :execrows
 UPDATE material_version SET state = 'draft', note = ?, revision = revision + 1
 WHERE id = ? AND state = 'review'
@@ -1093,7 +1111,7 @@ func (q *Queries) TagsOf(ctx context.Context, ids []int64) ([]MaterialTag, error
 }
 
 const template = `-- name: Template :one
-SELECT id, channel, wechat_id, title, content, created_by, created_at FROM material_template WHERE id = ?
+SELECT id, channel, wechat_id, title, content, created_by, created_at, retired_at FROM material_template WHERE id = ?
 `
 
 func (q *Queries) Template(ctx context.Context, id int64) (MaterialTemplate, error) {
@@ -1107,21 +1125,23 @@ func (q *Queries) Template(ctx context.Context, id int64) (MaterialTemplate, err
 		&i.Content,
 		&i.CreatedBy,
 		&i.CreatedAt,
+		&i.RetiredAt,
 	)
 	return i, err
 }
 
 const templatesAfter = `-- name: TemplatesAfter :many
-SELECT id, channel, wechat_id, title, content, created_by, created_at FROM material_template WHERE id > ? ORDER BY id LIMIT ?
+SELECT id, channel, wechat_id, title, content, created_by, created_at, retired_at FROM material_template WHERE id > ? AND retired_at <= ? ORDER BY id LIMIT ?
 `
 
 type TemplatesAfterParams struct {
-	After int64
-	Limit int32
+	After     int64
+	RetiredTo int64
+	Limit     int32
 }
 
 func (q *Queries) TemplatesAfter(ctx context.Context, arg TemplatesAfterParams) ([]MaterialTemplate, error) {
-	rows, err := q.db.QueryContext(ctx, templatesAfter, arg.After, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, templatesAfter, arg.After, arg.RetiredTo, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -1137,6 +1157,7 @@ func (q *Queries) TemplatesAfter(ctx context.Context, arg TemplatesAfterParams) 
 			&i.Content,
 			&i.CreatedBy,
 			&i.CreatedAt,
+			&i.RetiredAt,
 		); err != nil {
 			return nil, err
 		}
