@@ -34,7 +34,7 @@ func (h OpsAudience) segment(ctx context.Context, s crowd.Segment) (segmentView,
 
 // Segments lists the newest first.
 func (h OpsAudience) Segments(ctx context.Context, in *Page) (*listAnswer[segmentView], error) {
-	page, next, err := h.Crowd.Segments(ctx, in.Cursor, in.Limit)
+	page, next, err := h.Crowd.Segments(ctx, false, in.Cursor, in.Limit)
 	if err != nil {
 		return nil, err
 	}

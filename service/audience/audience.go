@@ -15,7 +15,8 @@
 //     imported again, or goes on after a kill, changes nothing twice;
 //   - every value of a segment reaches the database as a bound parameter;
 //   - a member's bucket depends on his id alone, for ever (Bucket);
-//   - a frozen audience never changes once it is done.
+//   - a frozen audience never changes once it is done;
+//   - no segment that is not archived names one that is.
 //
 // Tables: audience_portrait, audience_customer, audience_origin, audience_deed, audience_once,
 // audience_bought, audience_gone, audience_tag, audience_member_tag, audience_list,
@@ -53,7 +54,8 @@ var (
 	ErrNoSegment     = fault.New(fault.NotFound, "audience.no_segment", "没有这个人群")
 	ErrNoTag         = fault.New(fault.NotFound, "audience.no_tag", "没有这个标签")
 	ErrNoList        = fault.New(fault.NotFound, "audience.no_list", "没有这个名单")
-	ErrInUse         = fault.New(fault.Conflict, "audience.in_use", "正被使用，不能删除")
+	ErrInUse         = fault.New(fault.Conflict, "audience.in_use", "正被使用，不能删除或归档")
+	ErrArchived      = fault.New(fault.Conflict, "audience.archived", "人群已归档，请先恢复它再使用")
 	ErrNoFrozen      = fault.New(fault.NotFound, "audience.no_frozen", "没有这个冻结人群")
 	ErrRequest       = fault.New(fault.Invalid, "audience.request", "请求编号不正确")
 	ErrRequestReused = fault.New(fault.Invalid, "audience.request_reused", "该请求编号已用于另一个人群")
@@ -80,6 +82,8 @@ type Deps struct {
 type plans interface {
 	// NamingTx names at most limit plans that use the segment and are no drafts.
 	NamingTx(ctx context.Context, tx *sql.Tx, segment model.ID, limit int) ([]string, error)
+	// UsingTx names those of them alone whose campaign is not over.
+	UsingTx(ctx context.Context, tx *sql.Tx, segment model.ID, limit int) ([]string, error)
 }
 
 // recorder adds a line to the audit within the transaction of what it tells.

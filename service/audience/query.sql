@@ -174,18 +174,32 @@ DELETE FROM audience_list_member WHERE member_id = sqlc.arg(member_id);
 -- name: Segment :one
 SELECT * FROM audience_segment WHERE id = sqlc.arg(id);
 
+-- name: SegmentByName :one
+SELECT * FROM audience_segment WHERE name = sqlc.arg(name);
+
 -- name: Segments :many
-SELECT * FROM audience_segment WHERE id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
+SELECT * FROM audience_segment WHERE id < sqlc.arg(before) AND archived_at = 0 ORDER BY id DESC LIMIT ?;
+
+-- name: ArchivedSegments :many
+SELECT * FROM audience_segment WHERE id < sqlc.arg(before) AND archived_at > 0 ORDER BY id DESC LIMIT ?;
 
 -- name: InsertSegment :exec
 INSERT INTO audience_segment (id, name, tree, version, operator_id, created_at, updated_at)
 VALUES (sqlc.arg(id), sqlc.arg(name), sqlc.arg(tree), 1, sqlc.arg(operator_id), sqlc.arg(now), sqlc.arg(now));
 
--- No row changes when somebody else changed it meanwhile.
+-- No row changes when somebody else changed or archived it meanwhile.
 -- name: UpdateSegment :execrows
 UPDATE audience_segment SET name = sqlc.arg(name), tree = sqlc.arg(tree), version = version + 1,
     operator_id = sqlc.arg(operator_id), updated_at = sqlc.arg(now)
-WHERE id = sqlc.arg(id) AND version = sqlc.arg(version);
+WHERE id = sqlc.arg(id) AND version = sqlc.arg(version) AND archived_at = 0;
+
+-- No row changes when it is archived already.
+-- name: ArchiveSegment :execrows
+UPDATE audience_segment SET archived_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND archived_at = 0;
+
+-- No row changes when it is not archived.
+-- name: RestoreSegment :execrows
+UPDATE audience_segment SET archived_at = 0 WHERE id = sqlc.arg(id) AND archived_at > 0;
 
 -- name: Frozen :one
 SELECT * FROM audience_frozen WHERE id = sqlc.arg(id);
@@ -276,9 +290,10 @@ SELECT member_id, phone_sealed, name FROM audience_customer WHERE member_id IN (
 -- name: SampleIDs :many
 SELECT member_id FROM audience_portrait WHERE sample = 0 ORDER BY member_id LIMIT ?;
 
--- The row waits for whoever is about to name it, or to delete it; none when it is gone.
+-- The row waits for whoever is about to name it, to archive or to delete it; none when it
+-- is gone or archived.
 -- name: HoldSegment :execrows
-UPDATE audience_segment SET version = version WHERE id = sqlc.arg(id);
+UPDATE audience_segment SET version = version WHERE id = sqlc.arg(id) AND archived_at = 0;
 
 -- name: HoldTag :execrows
 UPDATE audience_tag SET created_at = created_at WHERE name = sqlc.arg(name);
@@ -300,7 +315,10 @@ DELETE FROM audience_list WHERE id = sqlc.arg(id);
 
 -- part is a name with its value, as the JSON of a tree has them.
 -- name: SegmentsNaming :many
-SELECT name FROM audience_segment WHERE INSTR(tree, sqlc.arg(part)) > 0 ORDER BY id DESC LIMIT ?;
+SELECT name, archived_at FROM audience_segment WHERE INSTR(tree, sqlc.arg(part)) > 0 ORDER BY id DESC LIMIT ?;
+
+-- name: UnarchivedNaming :many
+SELECT name FROM audience_segment WHERE INSTR(tree, sqlc.arg(part)) > 0 AND archived_at = 0 ORDER BY id DESC LIMIT ?;
 
 -- name: FreezingNow :many
 SELECT id FROM audience_frozen WHERE done_at = 0 AND as_of > sqlc.arg(after) AND INSTR(tree, sqlc.arg(part)) > 0 LIMIT ?;

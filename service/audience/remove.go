@@ -30,8 +30,9 @@ const (
 	leftAtOnce = 1000
 )
 
-// hold keeps what the tree names from being deleted until the transaction ends. It is
-// called before the tree is saved, and Delete… looks for trees after it has the row.
+// hold keeps what the tree names from being deleted or archived until the transaction
+// ends. It is called before the tree is saved, and Delete… and ArchiveSegment look for
+// trees after they have the row. Errors: ErrSegment, ErrArchived.
 func hold(ctx context.Context, q *db.Queries, tree *Node) error {
 	var tags []string
 	var lists, segments []int64
@@ -54,12 +55,13 @@ func hold(ctx context.Context, q *db.Queries, tree *Node) error {
 	slices.Sort(tags) // everybody takes rows in the same order
 	slices.Sort(lists)
 	slices.Sort(segments)
+	gone := ErrSegment.Saying("条件中引用的标签、名单或人群刚被删除，请刷新后再试")
 	held := func(n int64, err error) error {
 		if err != nil {
 			return fmt.Errorf("hold what a segment names: %w", err)
 		}
 		if n == 0 {
-			return ErrSegment.Saying("条件中引用的标签、名单或人群刚被删除，请刷新后再试")
+			return gone
 		}
 		return nil
 	}
@@ -74,7 +76,10 @@ func hold(ctx context.Context, q *db.Queries, tree *Node) error {
 		}
 	}
 	for _, segment := range slices.Compact(segments) {
-		if err := held(q.HoldSegment(ctx, segment)); err != nil {
+		switch err := holdSegment(ctx, q, segment); {
+		case errors.Is(err, ErrNoSegment):
+			return gone
+		case err != nil:
 			return err
 		}
 	}
@@ -87,8 +92,9 @@ func naming(n Node) (string, error) {
 	return strings.Trim(string(text), "{}"), err
 }
 
-// inUse is ErrInUse in the words of who uses it, nil when nobody does.
-func inUse(what string, users []string) error {
+// inUse is ErrInUse in the words of who uses it and what to do about that, nil when nobody
+// does.
+func inUse(what, verb string, users []string, advice string) error {
 	if len(users) == 0 {
 		return nil
 	}
@@ -96,8 +102,11 @@ func inUse(what string, users []string) error {
 	if len(users) > maxUsers {
 		users, more = users[:maxUsers], "等"
 	}
-	return ErrInUse.Saying("%s正被使用，不能删除：%s%s。请先在那里去掉它", what, strings.Join(users, "、"), more)
+	return ErrInUse.Saying("%s正被使用，不能%s：%s%s。%s", what, verb, strings.Join(users, "、"), more, advice)
 }
+
+// takeOut is what to do about those who use a thing.
+const takeOut = "请先在那里去掉它"
 
 // usedBy tells which segments name what n names, and whether it is being frozen.
 func (a *Audience) usedBy(ctx context.Context, q *db.Queries, n Node) ([]string, error) {
@@ -105,13 +114,17 @@ func (a *Audience) usedBy(ctx context.Context, q *db.Queries, n Node) ([]string,
 	if err != nil {
 		return nil, err
 	}
-	names, err := q.SegmentsNaming(ctx, db.SegmentsNamingParams{Part: part, Limit: maxUsers + 1})
+	found, err := q.SegmentsNaming(ctx, db.SegmentsNamingParams{Part: part, Limit: maxUsers + 1})
 	if err != nil {
 		return nil, fmt.Errorf("find who uses it: %w", err)
 	}
 	var users []string
-	for _, name := range names {
-		users = append(users, "人群“"+name+"”")
+	for _, s := range found {
+		user := "人群“" + s.Name + "”"
+		if s.ArchivedAt != 0 {
+			user += "（已归档）" // where it is found
+		}
+		users = append(users, user)
 	}
 	if n.Segment != 0 { // a frozen tree has other segments written out
 		return users, nil
@@ -151,7 +164,8 @@ func (a *Audience) SegmentUsers(ctx context.Context, id model.ID) (users []strin
 }
 
 // DeleteSegment removes a segment that no other segment and no plan beyond a draft
-// names. What was frozen of it stays, with its name and rule.
+// names. What was frozen of it stays, with its name and rule. A refusal names archiving
+// when that would do.
 // Errors: ErrNoSegment, ErrInUse.
 func (a *Audience) DeleteSegment(ctx context.Context, by, id model.ID) error {
 	return a.remove(ctx, segmentRef(id), by, "segment.delete", func(tx *sql.Tx, q *db.Queries) (string, error) {
@@ -163,8 +177,25 @@ func (a *Audience) DeleteSegment(ctx context.Context, by, id model.ID) error {
 			return "", absent(err, ErrNoSegment)
 		}
 		users, err := a.segmentUsers(ctx, tx, id)
-		return found.Name, errors.Join(err, inUse("人群“"+found.Name+"”", users))
+		if err != nil || len(users) == 0 {
+			return found.Name, err
+		}
+		advice, err := a.insteadOfDeleting(ctx, tx, found)
+		return found.Name, errors.Join(err, inUse("人群“"+found.Name+"”", "删除", users, advice))
 	})
+}
+
+// insteadOfDeleting is what to do with a segment that is used: by what is over nobody can
+// take it out.
+func (a *Audience) insteadOfDeleting(ctx context.Context, tx *sql.Tx, s db.AudienceSegment) (string, error) {
+	if s.ArchivedAt != 0 {
+		return "它已归档，保留即可", nil
+	}
+	users, err := a.goingOn(ctx, tx, model.ID(s.ID))
+	if err != nil || len(users) > 0 {
+		return takeOut, err
+	}
+	return "可改为归档", nil
 }
 
 // DeleteTag removes a tag that no segment names, from everybody who has it.
@@ -179,7 +210,7 @@ func (a *Audience) DeleteTag(ctx context.Context, by, id model.ID) error {
 			return "", absent(err, ErrNoTag)
 		}
 		users, err := a.usedBy(ctx, q, Node{Tag: found.Name})
-		return found.Name, errors.Join(err, inUse("标签“"+found.Name+"”", users))
+		return found.Name, errors.Join(err, inUse("标签“"+found.Name+"”", "删除", users, takeOut))
 	})
 	if err != nil {
 		return err
@@ -200,7 +231,7 @@ func (a *Audience) DeleteList(ctx context.Context, by, id model.ID) error {
 			return "", absent(err, ErrNoList)
 		}
 		users, err := a.usedBy(ctx, q, Node{List: id})
-		return found.Name, errors.Join(err, inUse("名单“"+found.Name+"”", users))
+		return found.Name, errors.Join(err, inUse("名单“"+found.Name+"”", "删除", users, takeOut))
 	})
 	if err != nil {
 		return err

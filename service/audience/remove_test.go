@@ -16,11 +16,15 @@ import (
 	"kaimenhong/service/audience"
 )
 
-// plans are campaigns that name segments.
-type plans map[model.ID][]string
+// plans are campaigns that name segments: some that go on, some that are over.
+type plans struct{ on, over map[model.ID][]string }
 
 func (p plans) NamingTx(_ context.Context, _ *sql.Tx, segment model.ID, _ int) ([]string, error) {
-	return p[segment], nil
+	return slices.Concat(p.on[segment], p.over[segment]), nil
+}
+
+func (p plans) UsingTx(_ context.Context, _ *sql.Tx, segment model.ID, _ int) ([]string, error) {
+	return p.on[segment], nil
 }
 
 func segment(t *testing.T, a *audience.Audience, name, text string) audience.Segment {
@@ -47,7 +51,7 @@ func TestWhatIsUsedIsNotDeletedAndSaysByWhom(t *testing.T) {
 		tagged := segment(t, a, "有标签的", `{"not":{"tag":"a<b\"c"}}`)
 		segment(t, a, "在名单的", fmt.Sprintf(`{"and":[{"list":"%s"}]}`, list.ID))
 		both := segment(t, a, "都有的", fmt.Sprintf(`{"or":[{"segment":"%s"},{"bucket":{"from":0,"to":9}}]}`, tagged.ID))
-		a.Plans = plans{both.ID: {"回家过年"}}
+		a.Plans = plans{on: map[model.ID][]string{both.ID: {"回家过年"}}}
 		for _, tt := range []struct {
 			name string
 			try  func() error
@@ -72,7 +76,7 @@ func TestWhatIsUsedIsNotDeletedAndSaysByWhom(t *testing.T) {
 		if said, found, err := a.Say(ctx, both); err != nil || len(found) > 0 || said != "选出属于人群“有标签的”，或随机分桶在0到9之间的人。" {
 			t.Errorf("Say = %s, %v, %v", said, found, err)
 		}
-		all, _, err := a.Segments(ctx, "", 10)
+		all, _, err := a.Segments(ctx, false, "", 10)
 		tags, tagsErr := a.Tags(ctx)
 		lists, _, listsErr := a.Lists(ctx, "", 10)
 		if err = errors.Join(err, tagsErr, listsErr); err != nil || len(all) != 3 || len(tags) != 1 || len(lists) != 1 {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"kaimenhong/model"
+	"kaimenhong/model/fault"
 	"kaimenhong/service/audience/internal/db"
 )
 
@@ -54,17 +55,24 @@ type resolver struct {
 	path  []model.ID // the segments that lead here
 	nodes int
 	found []Problem
+
+	archived []Problem // segments that nothing new may name, and what is saved may
 }
 
 // resolve checks the tree as of today. self is the segment that the tree is or
 // will be saved as, 0 for none. The error is the store's alone.
 func (a *Audience) resolve(ctx context.Context, tree *Node, self model.ID, today model.Day) (expr, []Problem, error) {
-	r := resolver{a: a, today: today}
+	r := a.resolver(self, today)
+	e, err := r.node(ctx, tree, "", 1)
+	return e, r.found, err
+}
+
+func (a *Audience) resolver(self model.ID, today model.Day) *resolver {
+	r := &resolver{a: a, today: today}
 	if self != 0 {
 		r.path = []model.ID{self}
 	}
-	e, err := r.node(ctx, tree, "", 1)
-	return e, r.found, err
+	return r
 }
 
 func (r *resolver) problem(where, format string, args ...any) {
@@ -238,6 +246,9 @@ func (r *resolver) segment(ctx context.Context, n *Node, e expr, depth int) (exp
 	}
 	if err != nil {
 		return e, err
+	}
+	if found.ArchivedAt != 0 {
+		r.archived = append(r.archived, Problem{e.where, fault.Of(archived(found.Name)).Text})
 	}
 	e.name = found.Name
 	r.path = append(r.path, n.Segment)

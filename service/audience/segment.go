@@ -25,14 +25,17 @@ type Segment struct {
 	Operator  model.ID     `json:"operator"`
 	CreatedAt model.Millis `json:"createdAt"`
 	UpdatedAt model.Millis `json:"updatedAt"`
+
+	ArchivedAt model.Millis `json:"archivedAt,omitempty"` // 0: it is not
 }
 
 // Validate tells everything that is wrong with a tree, each in words that say what
-// to do; none when it can be evaluated. self is the segment that it will be saved
-// as, 0 for a new one. The error is the store's.
+// to do; none when it can be saved. self is the segment that it will be saved as, 0
+// for a new one. The error is the store's.
 func (a *Audience) Validate(ctx context.Context, tree Node, self model.ID) ([]Problem, error) {
-	_, found, err := a.resolve(ctx, &tree, self, model.DayOf(a.Now()))
-	return found, err
+	r := a.resolver(self, model.DayOf(a.Now()))
+	_, err := r.node(ctx, &tree, "", 1)
+	return append(r.found, r.archived...), err
 }
 
 // ready is resolve for whoever evaluates the tree: ErrSegment when he cannot.
@@ -49,8 +52,12 @@ func (a *Audience) encode(ctx context.Context, name string, tree *Node, self mod
 	if !validName(name) {
 		return "", ErrSegmentName
 	}
-	if _, err := a.ready(ctx, tree, self, model.DayOf(a.Now())); err != nil {
+	found, err := a.Validate(ctx, *tree, self)
+	if err != nil {
 		return "", err
+	}
+	if len(found) > 0 {
+		return "", problems(found)
 	}
 	text, err := json.Marshal(tree)
 	if err != nil {
@@ -62,7 +69,8 @@ func (a *Audience) encode(ctx context.Context, name string, tree *Node, self mod
 	return string(text), nil
 }
 
-// CreateSegment saves a new one. Errors: ErrSegmentName, ErrSegment, ErrSegmentTaken.
+// CreateSegment saves a new one. Errors: ErrSegmentName, ErrSegment, ErrSegmentTaken;
+// ErrArchived when what it names is archived meanwhile.
 func (a *Audience) CreateSegment(ctx context.Context, operator model.ID, name string, tree Node) (Segment, error) {
 	text, err := a.encode(ctx, name, &tree, 0)
 	if err != nil {
@@ -81,7 +89,7 @@ func (a *Audience) CreateSegment(ctx context.Context, operator model.ID, name st
 		return a.recordTx(ctx, tx, model.AuditEntry{Operator: operator, Action: "segment.create", Target: segmentRef(id), Detail: tree})
 	})
 	if sqldb.Duplicate(err) {
-		return Segment{}, ErrSegmentTaken
+		return Segment{}, a.taken(ctx, name)
 	}
 	if err != nil {
 		return Segment{}, fmt.Errorf("save a segment: %w", err)
@@ -91,14 +99,18 @@ func (a *Audience) CreateSegment(ctx context.Context, operator model.ID, name st
 
 // UpdateSegment saves a new version over the one that was read. What was frozen
 // before stays as it was.
-// Errors: as of CreateSegment, ErrSegmentOld.
+// Errors: as of CreateSegment, ErrSegmentOld, ErrArchived for one that is archived.
 func (a *Audience) UpdateSegment(ctx context.Context, operator model.ID, s Segment) (Segment, error) {
 	text, err := a.encode(ctx, s.Name, &s.Tree, s.ID)
 	if err != nil {
 		return Segment{}, err
 	}
-	if _, err := a.Segment(ctx, s.ID); err != nil {
+	saved, err := a.Segment(ctx, s.ID)
+	if err != nil {
 		return Segment{}, err
+	}
+	if saved.ArchivedAt != 0 {
+		return Segment{}, ErrArchived.Saying("人群“%s”已归档，请先恢复它再修改", saved.Name)
 	}
 	err = sqldb.InTx(ctx, a.DB, func(tx *sql.Tx) error {
 		if err := hold(ctx, a.q.WithTx(tx), &s.Tree); err != nil {
@@ -116,12 +128,21 @@ func (a *Audience) UpdateSegment(ctx context.Context, operator model.ID, s Segme
 		return a.recordTx(ctx, tx, model.AuditEntry{Operator: operator, Action: "segment.update", Target: segmentRef(s.ID), Detail: s.Tree})
 	})
 	if sqldb.Duplicate(err) {
-		return Segment{}, ErrSegmentTaken
+		return Segment{}, a.taken(ctx, s.Name)
 	}
 	if err != nil {
 		return Segment{}, fmt.Errorf("save a segment: %w", err)
 	}
 	return a.Segment(ctx, s.ID)
+}
+
+// taken is ErrSegmentTaken in words that find the other one, which no list may show.
+func (a *Audience) taken(ctx context.Context, name string) error {
+	other, err := a.q.SegmentByName(ctx, name)
+	if err == nil && other.ArchivedAt != 0 {
+		return ErrSegmentTaken.Saying("已归档的人群中有同名的，请换一个名称，或恢复那个人群")
+	}
+	return ErrSegmentTaken
 }
 
 func segmentRef(id model.ID) model.Ref { return model.Ref{Type: "segment", ID: id.String()} }
@@ -141,7 +162,7 @@ func (a *Audience) Segment(ctx context.Context, id model.ID) (Segment, error) {
 func decode(found db.AudienceSegment) (Segment, error) {
 	s := Segment{
 		ID: model.ID(found.ID), Name: found.Name, Version: found.Version, Operator: model.ID(found.OperatorID),
-		CreatedAt: model.Millis(found.CreatedAt), UpdatedAt: model.Millis(found.UpdatedAt),
+		CreatedAt: model.Millis(found.CreatedAt), UpdatedAt: model.Millis(found.UpdatedAt), ArchivedAt: model.Millis(found.ArchivedAt),
 	}
 	var err error
 	if s.Tree, err = ParseTree([]byte(found.Tree)); err != nil {
@@ -150,15 +171,20 @@ func decode(found db.AudienceSegment) (Segment, error) {
 	return s, nil
 }
 
-// Segments lists the newest first; cursor is "" or the one that came with the page
-// before. Errors: page.ErrCursor.
-func (a *Audience) Segments(ctx context.Context, cursor string, limit int) (list []Segment, next string, err error) {
+// Segments lists those that are not archived, or those that are, the newest first; cursor
+// is "" or the one that came with the page before. Errors: page.ErrCursor.
+func (a *Audience) Segments(ctx context.Context, archived bool, cursor string, limit int) (list []Segment, next string, err error) {
 	before, err := page.Before(cursor)
 	if err != nil {
 		return nil, "", err
 	}
 	size := page.Size(limit)
-	found, err := a.q.Segments(ctx, db.SegmentsParams{Before: before, Limit: size + 1})
+	var found []db.AudienceSegment
+	if archived {
+		found, err = a.q.ArchivedSegments(ctx, db.ArchivedSegmentsParams{Before: before, Limit: size + 1})
+	} else {
+		found, err = a.q.Segments(ctx, db.SegmentsParams{Before: before, Limit: size + 1})
+	}
 	if err != nil {
 		return nil, "", fmt.Errorf("list segments: %w", err)
 	}

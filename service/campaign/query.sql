@@ -180,3 +180,11 @@ WHERE EXISTS (
     SELECT 1 FROM campaign_version v WHERE v.campaign_id = c.id AND v.state NOT IN ('draft', 'old')
       AND (INSTR(v.plan, sqlc.arg(segment)) > 0 OR INSTR(v.plan, sqlc.arg(condition)) > 0))
 ORDER BY c.id DESC LIMIT ?;
+
+-- Those of campaigns that are not over.
+-- name: PlansUsing :many
+SELECT c.name FROM campaign c
+WHERE c.state NOT IN ('stopped', 'finished') AND EXISTS (
+    SELECT 1 FROM campaign_version v WHERE v.campaign_id = c.id AND v.state NOT IN ('draft', 'old')
+      AND (INSTR(v.plan, sqlc.arg(segment)) > 0 OR INSTR(v.plan, sqlc.arg(condition)) > 0))
+ORDER BY c.id DESC LIMIT ?;

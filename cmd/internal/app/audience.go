@@ -54,6 +54,11 @@ func (n naming) NamingTx(ctx context.Context, tx *sql.Tx, segment model.ID, limi
 	return n.campaign.NamingTx(ctx, tx, segment, limit)
 }
 
+// UsingTx names those of them whose campaign is not over.
+func (n naming) UsingTx(ctx context.Context, tx *sql.Tx, segment model.ID, limit int) ([]string, error) {
+	return n.campaign.UsingTx(ctx, tx, segment, limit)
+}
+
 // deed is one thing that somebody did, who is known by his id or by what he sent.
 type deed struct {
 	act     audience.Act

@@ -118,6 +118,7 @@ type AudienceSegment struct {
 	OperatorID int64
 	CreatedAt  int64
 	UpdatedAt  int64
+	ArchivedAt int64
 }
 
 type AudienceTag struct {

@@ -150,6 +150,65 @@ func (q *Queries) AdvanceImport(ctx context.Context, arg AdvanceImportParams) (i
 	return result.RowsAffected()
 }
 
+const archiveSegment = `-- name: ArchiveSegment :execrows
+UPDATE audience_segment SET archived_at = ? WHERE id = ? AND archived_at = 0
+`
+
+type ArchiveSegmentParams struct {
+	Now int64
+	ID  int64
+}
+
+// No row changes when it is archived already.
+func (q *Queries) ArchiveSegment(ctx context.Context, arg ArchiveSegmentParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, archiveSegment, arg.Now, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const archivedSegments = `-- name: ArchivedSegments :many
+SELECT id, name, tree, version, operator_id, created_at, updated_at, archived_at FROM audience_segment WHERE id < ? AND archived_at > 0 ORDER BY id DESC LIMIT ?
+`
+
+type ArchivedSegmentsParams struct {
+	Before int64
+	Limit  int32
+}
+
+func (q *Queries) ArchivedSegments(ctx context.Context, arg ArchivedSegmentsParams) ([]AudienceSegment, error) {
+	rows, err := q.db.QueryContext(ctx, archivedSegments, arg.Before, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AudienceSegment
+	for rows.Next() {
+		var i AudienceSegment
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Tree,
+			&i.Version,
+			&i.OperatorID,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.ArchivedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const boughtBy = `-- name: BoughtBy :many
 SELECT member_id, product, day FROM audience_bought WHERE member_id IN (/*SLICE:ids*/?) AND day >= ?
 `
@@ -949,10 +1008,11 @@ func (q *Queries) HoldList(ctx context.Context, id int64) (int64, error) {
 }
 
 const holdSegment = `-- name: HoldSegment :execrows
-UPDATE audience_segment SET version = version WHERE id = ?
+UPDATE audience_segment SET version = version WHERE id = ? AND archived_at = 0
 `
 
-// The row waits for whoever is about to name it, or to delete it; none when it is gone.
+// The row waits for whoever is about to name it, to archive or to delete it; none when it
+// is gone or archived.
 func (q *Queries) HoldSegment(ctx context.Context, id int64) (int64, error) {
 	result, err := q.db.ExecContext(ctx, holdSegment, id)
 	if err != nil {
@@ -1985,6 +2045,19 @@ func (q *Queries) RenameCustomer(ctx context.Context, arg RenameCustomerParams) 
 	return err
 }
 
+const restoreSegment = `-- name: RestoreSegment :execrows
+UPDATE audience_segment SET archived_at = 0 WHERE id = ? AND archived_at > 0
+`
+
+// No row changes when it is not archived.
+func (q *Queries) RestoreSegment(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, restoreSegment, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const sampleIDs = `-- name: SampleIDs :many
 SELECT member_id FROM audience_portrait WHERE sample = 0 ORDER BY member_id LIMIT ?
 `
@@ -2014,7 +2087,7 @@ func (q *Queries) SampleIDs(ctx context.Context, limit int32) ([]int64, error) {
 }
 
 const segment = `-- name: Segment :one
-SELECT id, name, tree, version, operator_id, created_at, updated_at FROM audience_segment WHERE id = ?
+SELECT id, name, tree, version, operator_id, created_at, updated_at, archived_at FROM audience_segment WHERE id = ?
 `
 
 func (q *Queries) Segment(ctx context.Context, id int64) (AudienceSegment, error) {
@@ -2028,12 +2101,33 @@ func (q *Queries) Segment(ctx context.Context, id int64) (AudienceSegment, error
 		&i.OperatorID,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.ArchivedAt,
+	)
+	return i, err
+}
+
+const segmentByName = `-- name: SegmentByName :one
+SELECT id, name, tree, version, operator_id, created_at, updated_at, archived_at FROM audience_segment WHERE name = ?
+`
+
+func (q *Queries) SegmentByName(ctx context.Context, name string) (AudienceSegment, error) {
+	row := q.db.QueryRowContext(ctx, segmentByName, name)
+	var i AudienceSegment
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.Tree,
+		&i.Version,
+		&i.OperatorID,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.ArchivedAt,
 	)
 	return i, err
 }
 
 const segments = `-- name: Segments :many
-SELECT id, name, tree, version, operator_id, created_at, updated_at FROM audience_segment WHERE id < ? ORDER BY id DESC LIMIT ?
+SELECT id, name, tree, version, operator_id, created_at, updated_at, archived_at FROM audience_segment WHERE id < ? AND archived_at = 0 ORDER BY id DESC LIMIT ?
 `
 
 type SegmentsParams struct {
@@ -2058,6 +2152,7 @@ func (q *Queries) Segments(ctx context.Context, arg SegmentsParams) ([]AudienceS
 			&i.OperatorID,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.ArchivedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -2073,7 +2168,7 @@ func (q *Queries) Segments(ctx context.Context, arg SegmentsParams) ([]AudienceS
 }
 
 const segmentsNaming = `-- name: SegmentsNaming :many
-SELECT name FROM audience_segment WHERE INSTR(tree, ?) > 0 ORDER BY id DESC LIMIT ?
+SELECT name, archived_at FROM audience_segment WHERE INSTR(tree, ?) > 0 ORDER BY id DESC LIMIT ?
 `
 
 type SegmentsNamingParams struct {
@@ -2081,20 +2176,25 @@ type SegmentsNamingParams struct {
 	Limit int32
 }
 
+type SegmentsNamingRow struct {
+	Name       string
+	ArchivedAt int64
+}
+
 // part is a name with its value, as the JSON of a tree has them.
-func (q *Queries) SegmentsNaming(ctx context.Context, arg SegmentsNamingParams) ([]string, error) {
+func (q *Queries) SegmentsNaming(ctx context.Context, arg SegmentsNamingParams) ([]SegmentsNamingRow, error) {
 	rows, err := q.db.QueryContext(ctx, segmentsNaming, arg.Part, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []SegmentsNamingRow
 	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
+		var i SegmentsNamingRow
+		if err := rows.Scan(&i.Name, &i.ArchivedAt); err != nil {
 			return nil, err
 		}
-		items = append(items, name)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -2349,6 +2449,38 @@ func (q *Queries) TakeOffList(ctx context.Context, arg TakeOffListParams) error 
 	return err
 }
 
+const unarchivedNaming = `-- name: UnarchivedNaming :many
+SELECT name FROM audience_segment WHERE INSTR(tree, ?) > 0 AND archived_at = 0 ORDER BY id DESC LIMIT ?
+`
+
+type UnarchivedNamingParams struct {
+	Part  string
+	Limit int32
+}
+
+func (q *Queries) UnarchivedNaming(ctx context.Context, arg UnarchivedNamingParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, unarchivedNaming, arg.Part, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const unpauseImport = `-- name: UnpauseImport :execrows
 UPDATE audience_import SET halt = NULL WHERE id = ? AND done_at = 0 AND (halt IS NULL OR halt = 'paused')
 `
@@ -2392,7 +2524,7 @@ func (q *Queries) Untag(ctx context.Context, arg UntagParams) (int64, error) {
 const updateSegment = `-- name: UpdateSegment :execrows
 UPDATE audience_segment SET name = ?, tree = ?, version = version + 1,
     operator_id = ?, updated_at = ?
-WHERE id = ? AND version = ?
+WHERE id = ? AND version = ? AND archived_at = 0
 `
 
 type UpdateSegmentParams struct {
@@ -2404,7 +2536,7 @@ type UpdateSegmentParams struct {
 	Version    int64
 }
 
-// No row changes when somebody else changed it meanwhile.
+// No row changes when somebody else changed or archived it meanwhile.
 func (q *Queries) UpdateSegment(ctx context.Context, arg UpdateSegmentParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, updateSegment,
 		arg.Name,

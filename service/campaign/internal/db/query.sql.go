@@ -781,6 +781,44 @@ func (q *Queries) PlansNaming(ctx context.Context, arg PlansNamingParams) ([]str
 	return items, nil
 }
 
+const plansUsing = `-- name: PlansUsing :many
+SELECT c.name FROM campaign c
+WHERE c.state NOT IN ('stopped', 'finished') AND EXISTS (
+    SELECT 1 FROM campaign_version v WHERE v.campaign_id = c.id AND v.state NOT IN ('draft', 'old')
+      AND (INSTR(v.plan, ?) > 0 OR INSTR(v.plan, ?) > 0))
+ORDER BY c.id DESC LIMIT ?
+`
+
+type PlansUsingParams struct {
+	Segment   string
+	Condition string
+	Limit     int32
+}
+
+// Those of campaigns that are not over.
+func (q *Queries) PlansUsing(ctx context.Context, arg PlansUsingParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, plansUsing, arg.Segment, arg.Condition, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const putOff = `-- name: PutOff :exec
 UPDATE campaign_occurrence SET leased_until = ?, why = ?
 WHERE step_id = ? AND scheduled_for = ? AND part = ? AND state = 'due' AND lease_token = ?
