@@ -69,6 +69,7 @@ type Deps struct {
 	Audit   auditor
 
 	Segments segments // who is in a segment
+	Holds    holder   // of segments that a plan begins to name
 	Frozen   freezer  // audiences that do not change any more
 	People   persons  // who somebody of them is now
 	Library  library  // kits and materials

@@ -124,6 +124,9 @@ func (k *check) segment(ctx context.Context, where string, id model.ID) (bool, e
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("describe a segment: %w", err)
+	case s.Archived:
+		k.say(where, "人群“%s”已归档，请先恢复它，或更换人群", s.Name)
+		return false, nil
 	case s.Trouble != "":
 		k.say(where, "人群“%s”无法计算：%s", s.Name, s.Trouble)
 		return false, nil

@@ -27,7 +27,7 @@ type inVersion struct {
 }
 
 // Create saves a new campaign with its first plan, a draft. What is missing in a
-// draft is told by Validate and refused by Submit.
+// draft is told by Validate and refused by Submit; an archived segment is refused here.
 //
 // Errors: ErrPlan.
 func (c *Campaigns) Create(ctx context.Context, by model.ID, p Plan) (Version, error) {
@@ -47,6 +47,11 @@ func (c *Campaigns) create(ctx context.Context, by model.ID, p Plan, origin mode
 	}
 	id, now := c.IDs.Next(), c.millis()
 	err = sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) error {
+		if origin == 0 {
+			if err := c.draftTx(ctx, tx, &p); err != nil {
+				return err
+			}
+		}
 		q := c.q.WithTx(tx)
 		err := q.InsertCampaign(ctx, db.InsertCampaignParams{
 			ID: int64(id), Name: p.Name, Goal: string(p.Goal), OriginID: int64(origin), EndsAt: int64(p.EndsAt), CreatedBy: int64(by), Now: now,
@@ -88,6 +93,9 @@ func (c *Campaigns) Save(ctx context.Context, by, id model.ID, version int, edit
 		return v, err
 	}
 	err = sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) error {
+		if err := c.draftTx(ctx, tx, &p); err != nil {
+			return err
+		}
 		q, now := c.q.WithTx(tx), c.millis()
 		n, err := q.SaveVersion(ctx, db.SaveVersionParams{
 			CampaignID: int64(id), Version: int32(version), Plan: text, AuthorID: int64(by), Now: now, Edits: edits,
@@ -158,7 +166,8 @@ func (c *Campaigns) Revise(ctx context.Context, by, id model.ID) (Version, error
 }
 
 // Copy begins a new campaign with the plan of another, finished or not. Its times
-// are as they were: Validate tells which have passed.
+// are as they were: Validate tells which have passed, and which of its segments are
+// archived.
 //
 // Errors: ErrUnknown, ErrPlan.
 func (c *Campaigns) Copy(ctx context.Context, by, id model.ID, name string) (Version, error) {

@@ -12,6 +12,7 @@ type Segment struct {
 	Name     string
 	Sentence string // who is in it, in Chinese
 	Trouble  string // why it cannot be evaluated and what to do; empty: it can
+	Archived bool   // no plan may begin to use it; one that runs goes on
 }
 
 // segments answers for rules that select people.
@@ -21,6 +22,13 @@ type segments interface {
 	Count(ctx context.Context, id model.ID) (int64, error)
 	// Matching is who of these is in the segment now, at most MaxMatching.
 	Matching(ctx context.Context, id model.ID, members []model.MemberID) ([]model.MemberID, error)
+}
+
+// holder keeps segments for those who are about to name them.
+type holder interface {
+	// HoldTx keeps a segment from being archived or deleted until the transaction ends. It
+	// answers a fault of kind NotFound when there is none, Conflict when it is archived.
+	HoldTx(ctx context.Context, tx *sql.Tx, segment model.ID) error
 }
 
 // MaxMatching is how many members are asked about at once.

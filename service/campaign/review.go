@@ -56,6 +56,9 @@ func (c *Campaigns) Submit(ctx context.Context, by, id model.ID, version int) (V
 		return v, ErrPlan.Saying("这个人群现在没有人，请放宽条件或先导入客户")
 	}
 	err = sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) error {
+		if err := c.submittedTx(ctx, tx, &v.Plan); err != nil {
+			return err
+		}
 		n, err := c.q.WithTx(tx).SubmitVersion(ctx, db.SubmitVersionParams{
 			CampaignID: int64(id), Version: int32(version), SubmittedBy: int64(by), Now: c.millis(),
 			FrozenID: int64(frozen), FrozenSize: size, Edits: v.Edits,

@@ -29,6 +29,9 @@ type world struct {
 	mu        sync.Mutex
 	now       time.Time
 	people    map[model.ID][]model.MemberID // by segment
+	archived  map[model.ID]bool             // segments
+	held      []model.ID                    // segments
+	meanwhile func()                        // while an audience is frozen
 	frozen    map[model.ID][]model.MemberID
 	requests  map[model.RequestID]model.ID
 	staged    []model.Dispatch
@@ -46,6 +49,7 @@ type world struct {
 
 var (
 	errNoSegment = fault.New(fault.NotFound, "test.no_segment", "没有这个人群")
+	errArchived  = fault.New(fault.Conflict, "test.archived", "人群“高价值”已归档")
 	errDown      = fault.New(fault.Unavailable, "test.down", "连接中断")
 )
 
@@ -67,7 +71,7 @@ var nodes atomic.Int64
 func newWorld(t testing.TB, db *sql.DB) *world {
 	t.Helper()
 	w := &world{
-		t: t, db: db, now: begin, people: map[model.ID][]model.MemberID{nobody: {}}, frozen: map[model.ID][]model.MemberID{},
+		t: t, db: db, now: begin, people: map[model.ID][]model.MemberID{nobody: {}}, archived: map[model.ID]bool{}, frozen: map[model.ID][]model.MemberID{},
 		requests: map[model.RequestID]model.ID{}, happens: map[model.MemberID]string{}, became: map[model.MemberID]model.MemberID{},
 		game: Game{Name: "春节众筹红包", StartsAt: model.At(begin), EndsAt: model.At(begin.AddDate(0, 1, 0)), Budget: 100_000, Prize: 2000},
 	}
@@ -101,7 +105,7 @@ func (w *world) replica() *Campaigns {
 	w.t.Helper()
 	c, err := New(Deps{
 		DB: w.db, IDs: w.ids, Now: w.clock, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Audit: w,
-		Segments: w, Frozen: w, People: w, Library: w, Kits: w, Games: w, Pushes: w, Brakes: w, Happened: w, Cron: fewFields,
+		Segments: w, Holds: w, Frozen: w, People: w, Library: w, Kits: w, Games: w, Pushes: w, Brakes: w, Happened: w, Cron: fewFields,
 	}, Options{})
 	if err != nil {
 		w.t.Fatal(err)
@@ -157,7 +161,20 @@ func (w *world) Describe(_ context.Context, id model.ID) (Segment, error) {
 	if _, ok := w.people[id]; !ok {
 		return Segment{}, errNoSegment
 	}
-	return Segment{Name: "高价值", Sentence: "选出近3个月平均ARPU不低于50元的人。"}, nil
+	return Segment{Name: "高价值", Sentence: "选出近3个月平均ARPU不低于50元的人。", Archived: w.archived[id]}, nil
+}
+
+func (w *world) HoldTx(_ context.Context, _ *sql.Tx, id model.ID) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held = append(w.held, id)
+	if _, ok := w.people[id]; !ok && id != broken {
+		return errNoSegment
+	}
+	if w.archived[id] {
+		return errArchived
+	}
+	return nil
 }
 
 func (w *world) Count(_ context.Context, id model.ID) (int64, error) {
@@ -175,6 +192,9 @@ func (w *world) Matching(_ context.Context, id model.ID, members []model.MemberI
 }
 
 func (w *world) Freeze(_ context.Context, segment model.ID, request model.RequestID) (model.ID, int64, error) {
+	if w.meanwhile != nil {
+		w.meanwhile()
+	}
 	return w.freeze(request, slices.Clone(w.people[segment]))
 }
 

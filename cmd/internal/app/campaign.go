@@ -29,7 +29,7 @@ func (d *domains) campaigns(g ground) (err error) {
 	people := crowd{d.audience}
 	d.campaign, err = campaign.New(campaign.Deps{
 		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Audit: d.operators,
-		Segments: people, Frozen: people, People: d.audience, Library: shelf{d.material, d.mall}, Kits: d.material, Games: pots{d.redpacket},
+		Segments: people, Holds: d.audience, Frozen: people, People: d.audience, Library: shelf{d.material, d.mall}, Kits: d.material, Games: pots{d.redpacket},
 		Pushes: pushes{d.planner}, Brakes: d.planner, Happened: happenings{d.audience, d.members, d.account}, Cron: job.Times,
 	}, campaign.Options{Caps: model.Caps{Day: g.cfg.Push.DayCap, Week: g.cfg.Push.WeekCap}})
 	if err != nil {
@@ -53,20 +53,13 @@ func (c crowd) Describe(ctx context.Context, id model.ID) (campaign.Segment, err
 	if err != nil {
 		return campaign.Segment{}, err
 	}
-	out := campaign.Segment{Name: s.Name}
-	found, err := c.audience.Validate(ctx, s.Tree, id)
-	if err != nil {
-		return out, err
+	out := campaign.Segment{Name: s.Name, Archived: s.ArchivedAt != 0}
+	sentence, found, err := c.audience.Say(ctx, s)
+	texts := make([]string, len(found))
+	for i, p := range found {
+		texts[i] = p.Text
 	}
-	if len(found) > 0 {
-		var texts []string
-		for _, p := range found {
-			texts = append(texts, p.Text)
-		}
-		out.Trouble = strings.Join(texts, "；")
-		return out, nil
-	}
-	out.Sentence, err = c.audience.Explain(ctx, s.Tree)
+	out.Sentence, out.Trouble = sentence, strings.Join(texts, "；")
 	return out, err
 }
 
