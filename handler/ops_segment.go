@@ -17,6 +17,8 @@ type segmentView struct {
 	CreatedAt instant  `json:"createdAt" format:"date-time"`
 	UpdatedAt instant  `json:"updatedAt" format:"date-time"`
 
+	ArchivedAt instant `json:"archivedAt,omitempty" format:"date-time" doc:"何时归档；没有则未归档"`
+
 	Sentence string          `json:"sentence,omitempty" doc:"一句话说明；有问题时没有"`
 	Problems []crowd.Problem `json:"problems,omitempty" doc:"为什么现在不能使用"`
 	UsedBy   []string        `json:"usedBy,omitempty" doc:"正在使用它的人群和活动，最多各几个；只在查看一个时有"`
@@ -26,15 +28,21 @@ type segmentView struct {
 func (h OpsAudience) segment(ctx context.Context, s crowd.Segment) (segmentView, error) {
 	v := segmentView{
 		ID: s.ID, Name: s.Name, Tree: s.Tree, Version: s.Version, Operator: s.Operator, CreatedAt: when(s.CreatedAt), UpdatedAt: when(s.UpdatedAt),
+		ArchivedAt: when(s.ArchivedAt),
 	}
 	var err error
 	v.Sentence, v.Problems, err = h.Crowd.Say(ctx, s)
 	return v, err
 }
 
-// Segments lists the newest first.
-func (h OpsAudience) Segments(ctx context.Context, in *Page) (*listAnswer[segmentView], error) {
-	page, next, err := h.Crowd.Segments(ctx, false, in.Cursor, in.Limit)
+type segmentsInput struct {
+	Page
+	Archived bool `query:"archived" doc:"只列出已归档的；缺省只列出未归档的"`
+}
+
+// Segments lists the newest first, without those that are archived or those alone.
+func (h OpsAudience) Segments(ctx context.Context, in *segmentsInput) (*listAnswer[segmentView], error) {
+	page, next, err := h.Crowd.Segments(ctx, in.Archived, in.Cursor, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +116,18 @@ func (h OpsAudience) UpdateSegment(ctx context.Context, in *segmentChange) (*one
 // DeleteSegment removes one that nobody uses.
 func (h OpsAudience) DeleteSegment(ctx context.Context, in *bareWriteByID) (*empty, error) {
 	return nil, h.Crowd.DeleteSegment(ctx, operatorOf(ctx).ID, in.id())
+}
+
+// ArchiveSegment puts one away that nothing uses any more.
+func (h OpsAudience) ArchiveSegment(ctx context.Context, in *bareWriteByID) (*oneAnswer[segmentView], error) {
+	s, err := h.Crowd.ArchiveSegment(ctx, operatorOf(ctx).ID, in.id())
+	return h.segmentAnswered(ctx, s, err)
+}
+
+// RestoreSegment takes one back.
+func (h OpsAudience) RestoreSegment(ctx context.Context, in *bareWriteByID) (*oneAnswer[segmentView], error) {
+	s, err := h.Crowd.RestoreSegment(ctx, operatorOf(ctx).ID, in.id())
+	return h.segmentAnswered(ctx, s, err)
 }
 
 type treeInput struct {

@@ -148,6 +148,9 @@ func (o office) people() {
 	o.wang.Does("GET", "/audience/tags", nil, http.StatusOK).Into(o.w, &tags)
 	home := slices.IndexFunc(tags.Items, func(t struct{ ID, Name string }) bool { return t.Name == "回家" })
 	o.wang.Does("DELETE", "/audience/tags/"+tags.Items[home].ID, nil, http.StatusConflict)
+	for _, change := range []string{"/archive", "/archive", "/restore", "/restore", "/archive"} {
+		o.one(o.wang, "POST", segment+change, nil)
+	}
 	o.one(o.wang, "DELETE", segment, nil)
 	o.one(o.wang, "DELETE", "/audience/tags/"+tags.Items[home].ID, nil)
 	o.one(o.wang, "DELETE", "/audience/lists/"+named(list, "id"), nil)

@@ -126,3 +126,62 @@ func TestAnOperatorBringsCustomersAndAsksWhoTheyAre(t *testing.T) {
 		}
 	})
 }
+
+// TestAnOperatorArchivesSegmentsAndTakesThemBack puts two away, of which one names the
+// other.
+func TestAnOperatorArchivesSegmentsAndTakesThemBack(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		w.Replica()
+		planner := w.Operator("planner", operator.Planner)
+		says := func(method, path string, body any, status int, words string) string {
+			t.Helper()
+			a := planner.Does(method, "/audience/"+path, body, status)
+			if !strings.Contains(string(a.Body), words) {
+				t.Errorf("%s is answered %s, want %s", path, a.Body, words)
+			}
+			var made struct{ ID string }
+			a.Into(w, &made)
+			return made.ID
+		}
+		lists := func(query string, want ...string) {
+			t.Helper()
+			var got []string
+			for next, first := "", true; first || next != ""; first = false {
+				var page struct {
+					Items []struct{ ID string }
+					Next  string
+				}
+				planner.Does("GET", "/audience/segments?limit=1"+query+"&cursor="+next, nil, http.StatusOK).Into(w, &page)
+				for _, one := range page.Items {
+					got = append(got, one.ID)
+				}
+				next = page.Next
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%q lists %v, want %v", query, got, want)
+			}
+		}
+		named := says("POST", "segments", map[string]any{"name": "高消费", "tree": map[string]any{"attribute": "arpu1", "op": "gte", "value": 5000}}, http.StatusCreated, "")
+		names := map[string]any{"segment": named}
+		naming := says("POST", "segments", map[string]any{"name": "引用", "tree": names}, http.StatusCreated, "")
+		says("POST", "segments/"+named+"/archive", nil, http.StatusConflict, "人群“高消费”正被使用，不能归档：人群“引用”")
+		lists("", naming, named)
+		lists("&archived=true")
+		says("POST", "segments/"+naming+"/archive", nil, http.StatusOK, `"archivedAt":"20`)
+		says("POST", "segments/"+named+"/archive", nil, http.StatusOK, `"archivedAt":"20`)
+		says("GET", "segments/"+named, nil, http.StatusOK, `"archivedAt":"20`)
+		lists("&archived=true", naming, named)
+		lists("&archived=false")
+		says("POST", "segments", map[string]any{"name": "又引用", "tree": names}, http.StatusBadRequest, "人群“高消费”已归档，请先恢复它再使用")
+		says("POST", "check", map[string]any{"tree": names}, http.StatusOK, "人群“高消费”已归档，请先恢复它再使用")
+		says("POST", "segments/"+naming+"/restore", nil, http.StatusConflict, "人群“高消费”已归档，请先恢复它再使用")
+		for _, one := range []string{named, naming} {
+			if a := planner.Does("POST", "/audience/segments/"+one+"/restore", nil, http.StatusOK); strings.Contains(string(a.Body), "archivedAt") {
+				t.Errorf("restored, it is answered %s", a.Body)
+			}
+		}
+		says("POST", "segments/7/archive", nil, http.StatusNotFound, "没有这个人群")
+		lists("", naming, named)
+	})
+}
