@@ -42,7 +42,7 @@ type opsChannelLimit struct {
 	Day       int64  `json:"day,omitempty" doc:"微信每天允许的条数（群发为次数），没有则不限"`
 	Minute    int64  `json:"minute,omitempty" doc:"微信每分钟允许的条数，没有则不限"`
 	Used      int64  `json:"usedToday" doc:"活动今天已用"`
-	Left      int64  `json:"leftForMarketing,omitempty" doc:"今天还可用于营销"`
+	Left      *int64 `json:"leftForMarketing,omitempty" doc:"今天还可用于营销；不限的渠道没有"`
 	Reserve   int64  `json:"reserve,omitempty" doc:"每天为服务通知预留，营销不能用"`
 	Learned   int64  `json:"slowedToMinute,omitempty" doc:"微信嫌快，今天已降到每分钟这么多条"`
 	Exhausted bool   `json:"exhausted" doc:"微信已提示今天的配额用完，明天恢复"`
@@ -65,7 +65,11 @@ func (h OpsPush) Limits(ctx context.Context, _ *struct{}) (*oneAnswer[opsPushLim
 func newOpsPushLimits(l push.Limits) opsPushLimits {
 	out := opsPushLimits{l.Caps.Day, l.Caps.Week, clockTime(l.QuietFrom), clockTime(l.QuietUntil), []opsChannelLimit{}}
 	for _, c := range l.Channels {
-		out.Channels = append(out.Channels, opsChannelLimit{string(c.Channel), c.Quota.Day, c.Quota.Minute, c.Used, c.Left, c.Reserve, c.Learned, c.Shut})
+		one := opsChannelLimit{string(c.Channel), c.Quota.Day, c.Quota.Minute, c.Used, nil, c.Reserve, c.Learned, c.Shut}
+		if c.Quota.Day > 0 {
+			one.Left = &c.Left
+		}
+		out.Channels = append(out.Channels, one)
 	}
 	return out
 }
