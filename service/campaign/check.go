@@ -73,7 +73,7 @@ func (k *check) frame() {
 	case p.EndsAt <= p.StartsAt:
 		k.say("endsAt", "结束时间应晚于开始时间")
 	case p.EndsAt <= k.now:
-		k.say("endsAt", "结束时间%s已经过去，请改到将来", shortTime(p.EndsAt))
+		k.say("endsAt", "结束时间%s已经过去，请改到将来", shortTime(p.EndsAt, k.now))
 	case p.EndsAt.Time().Sub(p.StartsAt.Time()) > maxLength:
 		k.say("endsAt", "活动最长一年，请缩短或拆成几个活动")
 	}
@@ -190,7 +190,7 @@ func (k *check) offer(o Offer) {
 		k.say("kit", "组合里的优惠“%s”已兑完，请补货或更换组合", o.Name)
 	case o.EndsAt != 0 && p.StartsAt != 0 && p.EndsAt != 0 && (o.StartsAt > p.StartsAt || o.EndsAt < p.EndsAt):
 		k.say("kit", "优惠“%s”的兑换时间（%s至%s）没有覆盖活动时间（%s至%s），收到消息的人会兑换不了，请调整",
-			o.Name, shortTime(o.StartsAt), shortTime(o.EndsAt), shortTime(p.StartsAt), shortTime(p.EndsAt))
+			o.Name, shortTime(o.StartsAt, k.now), shortTime(o.EndsAt, k.now), shortTime(p.StartsAt, k.now), shortTime(p.EndsAt, k.now))
 	}
 }
 
@@ -208,7 +208,7 @@ func (k *check) game(g Game) {
 	}
 	if p.StartsAt != 0 && p.EndsAt != 0 && (g.StartsAt > p.StartsAt || g.EndsAt < p.EndsAt) {
 		k.say("kit", "游戏“%s”的时间（%s至%s）没有覆盖活动时间（%s至%s），收到消息的人会玩不了，请调整",
-			g.Name, shortTime(g.StartsAt), shortTime(g.EndsAt), shortTime(p.StartsAt), shortTime(p.EndsAt))
+			g.Name, shortTime(g.StartsAt, k.now), shortTime(g.EndsAt, k.now), shortTime(p.StartsAt, k.now), shortTime(p.EndsAt, k.now))
 	}
 }
 
@@ -257,7 +257,7 @@ func (k *check) when(ctx context.Context, s Step, at string) error {
 		from := max(p.StartsAt, k.now).Time()
 		first := next(from.Add(-time.Millisecond))
 		if p.EndsAt != 0 && (first.IsZero() || model.At(first) > p.EndsAt) {
-			k.say(at+".cron", "在活动期间（%s至%s）这个定时一次也不会触发，请修改定时或延长活动", shortTime(p.StartsAt), shortTime(p.EndsAt))
+			k.say(at+".cron", "在活动期间（%s至%s）这个定时一次也不会触发，请修改定时或延长活动", shortTime(p.StartsAt, k.now), shortTime(p.EndsAt, k.now))
 			return nil
 		}
 		if !first.IsZero() {
@@ -277,11 +277,11 @@ func (k *check) instant(s Step, at string) {
 	case w.At == 0:
 		k.say(at, "请填写推送时间")
 	case w.At <= k.now && !k.fired[s.ID]:
-		k.say(at, "推送时间%s已经过去，请改到将来", shortTime(w.At))
+		k.say(at, "推送时间%s已经过去，请改到将来", shortTime(w.At, k.now))
 	case p.StartsAt != 0 && w.At < p.StartsAt, p.EndsAt != 0 && w.At > p.EndsAt:
-		k.say(at, "推送时间%s不在活动期间（%s至%s）", shortTime(w.At), shortTime(p.StartsAt), shortTime(p.EndsAt))
+		k.say(at, "推送时间%s不在活动期间（%s至%s）", shortTime(w.At, k.now), shortTime(p.StartsAt, k.now), shortTime(p.EndsAt, k.now))
 	case p.EndsAt != 0 && w.At > p.EndsAt.Add(-time.Hour):
-		k.say(at, "推送时间%s离活动结束不足1小时，来不及送达，请提前或延长活动", shortTime(w.At))
+		k.say(at, "推送时间%s离活动结束不足1小时，来不及送达，请提前或延长活动", shortTime(w.At, k.now))
 	default:
 		k.night(s, w.At, at)
 	}
@@ -293,9 +293,9 @@ func (k *check) night(s Step, due model.Millis, at string) {
 	switch hours := cmp.Or(s.Hours, defaultHours); {
 	case !waits:
 	case due.Add(time.Duration(hours)*time.Hour) <= morning:
-		k.say(at, "%s是夜间，营销消息等到%s才能发，而送达时限只有%d小时，一条也发不出去，请改到白天或延长时限", shortTime(due), shortTime(morning), hours)
+		k.say(at, "%s是夜间，营销消息等到%s才能发，而送达时限只有%d小时，一条也发不出去，请改到白天或延长时限", shortTime(due, k.now), shortTime(morning, k.now), hours)
 	case k.plan.EndsAt != 0 && k.plan.EndsAt <= morning:
-		k.say(at, "%s是夜间，营销消息等到%s才能发，那时活动已经结束，请提前或延长活动", shortTime(due), shortTime(morning))
+		k.say(at, "%s是夜间，营销消息等到%s才能发，那时活动已经结束，请提前或延长活动", shortTime(due, k.now), shortTime(morning, k.now))
 	}
 }
 

@@ -36,7 +36,7 @@ var purposeNames = map[model.Purpose]string{model.Marketing: "营销", model.Tra
 // Explain says what a plan does, with the next times of its steps. What cannot be
 // said is what Validate finds wrong.
 func (c *Campaigns) Explain(ctx context.Context, p Plan) (Explanation, error) {
-	var e Explanation
+	e, now := Explanation{}, model.At(c.Now())
 	s, err := c.Segments.Describe(ctx, p.Segment)
 	if err != nil {
 		return e, err
@@ -48,7 +48,7 @@ func (c *Campaigns) Explain(ctx context.Context, p Plan) (Explanation, error) {
 	}
 	e.HeldOut = e.People * int64(p.Holdout) / 100
 	e.Summary = fmt.Sprintf("活动“%s”（目标：%s）从%s到%s，面向人群“%s”：%s现有%d人，其中随机%d%%（约%d人）作为对照组，不会收到任何消息。",
-		p.Name, p.Goal.name(), shortTime(p.StartsAt), shortTime(p.EndsAt), s.Name, s.Sentence, e.People, p.Holdout, e.HeldOut)
+		p.Name, p.Goal.name(), shortTime(p.StartsAt, now), shortTime(p.EndsAt, now), s.Name, s.Sentence, e.People, p.Holdout, e.HeldOut)
 	if p.Kit != 0 {
 		words, err := c.sayKit(ctx, p.Kit)
 		if err != nil {
@@ -66,7 +66,7 @@ func (c *Campaigns) Explain(ctx context.Context, p Plan) (Explanation, error) {
 			return e, err
 		}
 		next := c.nextOf(&p, step)
-		e.Steps = append(e.Steps, StepWords{Step: step.ID, Name: step.Name, Words: words + sayNight(step, next), Next: next})
+		e.Steps = append(e.Steps, StepWords{Step: step.ID, Name: step.Name, Words: words + sayNight(step, next, now), Next: next})
 	}
 	return e, nil
 }
@@ -140,10 +140,10 @@ func (c *Campaigns) nextOf(p *Plan, s Step) []model.Millis {
 }
 
 // sayNight says that a step waits for the morning.
-func sayNight(s Step, next []model.Millis) string {
+func sayNight(s Step, next []model.Millis, now model.Millis) string {
 	for _, at := range next {
 		if morning, waits := s.night(at); waits {
-			return fmt.Sprintf("%s在夜间，营销消息从%s起发送。", shortTime(at), shortTime(morning))
+			return fmt.Sprintf("%s在夜间，营销消息从%s起发送。", shortTime(at, now), shortTime(morning, now))
 		}
 	}
 	return ""
@@ -155,12 +155,12 @@ func sayAsleep(s Step, counts []Tally, now model.Millis) string {
 	if !waits || !slices.ContainsFunc(counts, func(t Tally) bool { return t.Step == s.ID && t.State == model.DeliveryPending && t.N > 0 }) {
 		return ""
 	}
-	return fmt.Sprintf("现在是夜间，等待中的从%s起发送。", shortTime(morning))
+	return fmt.Sprintf("现在是夜间，等待中的从%s起发送。", shortTime(morning, now))
 }
 
 func (c *Campaigns) sayStep(ctx context.Context, p *Plan, i int) (string, error) {
 	s := p.Steps[i]
-	words := s.title(i) + "：" + sayWhen(s.When)
+	words := s.title(i) + "：" + sayWhen(s.When, model.At(c.Now()))
 	if s.Condition != 0 {
 		only, err := c.Segments.Describe(ctx, s.Condition)
 		if err != nil {
@@ -194,10 +194,10 @@ func (c *Campaigns) sayStep(ctx context.Context, p *Plan, i int) (string, error)
 	return words + "。", nil
 }
 
-func sayWhen(w When) string {
+func sayWhen(w When, now model.Millis) string {
 	switch w.Kind {
 	case AtInstant:
-		return shortTime(w.At)
+		return shortTime(w.At, now)
 	case ByCron:
 		return cronWords(w.Cron)
 	}

@@ -60,7 +60,7 @@ func (c *Campaigns) Progress(ctx context.Context, id model.ID) (Progress, error)
 			return p, err
 		}
 		next := c.nextOf(&p.Version.Plan, s)
-		words += sayNight(s, next) + sayAsleep(s, p.Tally, now)
+		words += sayNight(s, next, now) + sayAsleep(s, p.Tally, now)
 		p.Next = append(p.Next, StepWords{Step: s.ID, Name: s.Name, Words: words, Next: next})
 	}
 	return p, nil

@@ -347,6 +347,14 @@ func TestAPlanSaysHowManyMessagesAMemberGets(t *testing.T) {
 	}
 }
 
+func TestATimeOfAnotherYearHasIt(t *testing.T) {
+	c := newWorld(t, dbtest.SQLite(t)).replica() // in February 2026
+	far := plan(func(p *Plan) { p.EndsAt = p.EndsAt.Add(330 * 24 * time.Hour) })
+	if said, want := must[Explanation](t)(c.Explain(t.Context(), far)).Summary, "从2月9日 10:00到2027年1月15日 09:00，"; !strings.Contains(said, want) {
+		t.Errorf("a plan into the next year is said %q, want %q in it", said, want)
+	}
+}
+
 func TestAPlanIsSaidInOneReading(t *testing.T) {
 	c := newWorld(t, dbtest.SQLite(t)).replica()
 	e := must[Explanation](t)(c.Explain(t.Context(), plan()))

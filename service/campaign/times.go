@@ -185,5 +185,11 @@ func fieldWords(field, unit string, name func(int) string) string {
 	return strings.Join(all, "、")
 }
 
-// shortTime writes 2月17日 10:00.
-func shortTime(m model.Millis) string { return m.Time().Format("1月2日 15:04") }
+// shortTime writes 2月17日 10:00, with its year when that is not the one of now: plans
+// for the Spring Festival are made before New Year.
+func shortTime(m, now model.Millis) string {
+	if m.Time().Year() == now.Time().Year() {
+		return m.Time().Format("1月2日 15:04")
+	}
+	return m.Time().Format("2006年1月2日 15:04")
+}
