@@ -79,7 +79,7 @@ type opsCampaign struct {
 	LiveVersion int             `json:"liveVersion" doc:"生效中的版本，0 为尚未生效"`
 	LastVersion int             `json:"lastVersion"`
 	CopiedFrom  model.ID        `json:"copiedFrom,omitempty"`
-	CanaryAt    instant         `json:"canaryAt,omitempty" format:"date-time" doc:"开始试发的时间"`
+	CanaryAt    instant         `json:"canaryAt,omitempty" format:"date-time" doc:"试发从这时看起；还没有人试到时随时间后移"`
 	ReleasedAt  instant         `json:"releasedAt,omitempty" format:"date-time" doc:"试发通过、全量发送的时间"`
 	EndsAt      instant         `json:"endsAt,omitempty" format:"date-time"`
 	CreatedBy   model.ID        `json:"createdBy"`

@@ -19,11 +19,9 @@ const (
 	canaryPart = 10
 )
 
-// judge looks at the canary of a campaign: it lets the others follow, or pauses.
+// judge looks at the canary of a campaign: it lets the others follow, or pauses. It is
+// watched from its first try on, which may be the morning after it was handed over.
 func (c *Campaigns) judge(ctx context.Context, r db.Campaign) error {
-	if c.Now().Sub(model.Millis(r.CanaryAt).Time()) < c.opts.Canary {
-		return nil
-	}
 	tally, err := c.Pushes.Tally(ctx, model.ID(r.ID))
 	if err != nil {
 		return fmt.Errorf("count the canary: %w", err)
@@ -41,6 +39,8 @@ func (c *Campaigns) judge(ctx context.Context, r db.Campaign) error {
 	}
 	switch {
 	case sent+wrong+passed == 0: // quiet hours: nobody was tried yet
+		return c.q.RestartCanary(ctx, db.RestartCanaryParams{ID: r.ID, Now: c.millis()})
+	case c.Now().Sub(model.Millis(r.CanaryAt).Time()) < c.opts.Canary:
 		return nil
 	case wrong >= canaryFew && wrong*canaryPart > sent+wrong:
 		return c.halt(ctx, r, fmt.Sprintf("试发%d人中有%d人失败，已自动暂停，请检查素材和渠道", sent+wrong, wrong))

@@ -27,7 +27,8 @@ WHERE id = sqlc.arg(id) AND state = sqlc.arg(was);
 -- name: Tell :exec
 UPDATE campaign SET told = sqlc.arg(told) WHERE id = sqlc.arg(id) AND state = sqlc.arg(told);
 
--- A canary that goes on after a pause is watched anew.
+-- A canary that goes on after a pause is watched anew, and one of which nobody was tried
+-- from now on.
 -- name: RestartCanary :exec
 UPDATE campaign SET canary_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND state = 'canary';
 

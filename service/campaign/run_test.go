@@ -63,6 +63,32 @@ func TestACanaryIsWatchedBeforeTheOthersFollow(t *testing.T) {
 	})
 }
 
+func TestACanaryThatWaitsIsWatchedFromItsFirstTry(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		id := w.launch(c, plan())
+		w.passes(25*time.Hour + time.Minute)
+		w.round(c)
+		w.becomes(Tally{State: model.DeliveryPending, N: 5000})
+		for range 11 { // a night
+			w.passes(time.Hour)
+			w.round(c)
+		}
+		w.becomes(Tally{State: model.DeliverySent, N: 50}, Tally{State: model.DeliveryPending, N: 4950})
+		for minute := range 9 {
+			w.passes(time.Minute)
+			w.round(c)
+			if got := must[Campaign](t)(c.Get(t.Context(), id)).State; got != Canary {
+				t.Fatalf("%d minutes after its first try the canary is %s", minute+1, got)
+			}
+		}
+		w.passes(2 * time.Minute)
+		w.round(c)
+		w.state(c, id, Running)
+	})
+}
+
 func TestPauseResumeAndKillReachThePushesAtOnce(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		w := newWorld(t, db)

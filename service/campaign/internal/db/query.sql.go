@@ -876,7 +876,8 @@ type RestartCanaryParams struct {
 	ID  int64
 }
 
-// A canary that goes on after a pause is watched anew.
+// A canary that goes on after a pause is watched anew, and one of which nobody was tried
+// from now on.
 func (q *Queries) RestartCanary(ctx context.Context, arg RestartCanaryParams) error {
 	_, err := q.db.ExecContext(ctx, restartCanary, arg.Now, arg.ID)
 	return err
