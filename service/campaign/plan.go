@@ -220,6 +220,24 @@ func (s *Step) night(at model.Millis) (morning model.Millis, waits bool) {
 	return model.Night(at.Time(), model.Shanghai, model.NightFrom, model.NightUntil)
 }
 
+// awake is how much of a time the step may be sent in: all of it but the nights.
+func (s *Step) awake(from, to model.Millis) time.Duration {
+	if s.Purpose == model.Transactional {
+		return to.Time().Sub(from.Time())
+	}
+	awake := time.Duration(0)
+	for at := from; at < to; {
+		if morning, night := s.night(at); night {
+			at = morning
+			continue
+		}
+		evening := min(model.At(model.DayOf(at.Time()).Start().Add(model.NightFrom)), to)
+		awake += evening.Time().Sub(at.Time())
+		at = evening
+	}
+	return awake
+}
+
 // step finds a step by its id.
 func (p *Plan) step(id model.ID) (Step, bool) {
 	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.ID == id })

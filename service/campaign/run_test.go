@@ -4,13 +4,10 @@ import (
 	"cmp"
 	"database/sql"
 	"errors"
-	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
@@ -172,64 +169,6 @@ func TestALaterVersionChangesALiveCampaignAndPushesNothingTwice(t *testing.T) {
 	})
 }
 
-func TestAWinnerGoesToTheRest(t *testing.T) {
-	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
-		tested := plan(func(p *Plan) {
-			p.Steps[0].Variants = []Variant{{"A", 5000, p.Steps[0].Variants[0].Ways}, {"B", 5000, p.Steps[0].Variants[0].Ways}}
-			p.Steps[0].Winner = &Winner{TestPercent: 20, Hours: 4, MinSent: 100}
-		})
-		for _, tt := range []struct {
-			name        string
-			sent        int64
-			tapA, tapB  int64
-			hours       time.Duration
-			want, words string
-		}{
-			{"the better one", 500, 40, 80, 5, "B", "差异显著"},
-			{"not beyond chance", 500, 40, 44, 5, "A", "差异不显著"},
-			{"too few are waited for", 50, 4, 20, 5, "", ""},
-			{"too few for long", 50, 4, 20, 9, "A", "仍不足"},
-		} {
-			t.Run(tt.name, func(t *testing.T) {
-				w := newWorld(t, db)
-				c := w.replica()
-				id := w.launch(c, tested)
-				w.passes(25*time.Hour + time.Minute)
-				w.round(c)
-				w.becomes(Tally{Variant: "A", State: model.DeliverySent, N: tt.sent, Tapped: tt.tapA}, Tally{Variant: "B", State: model.DeliverySent, N: tt.sent, Tapped: tt.tapB})
-				w.passes(tt.hours * time.Hour)
-				w.round(c)
-				if tt.want == "" {
-					if len(w.staged) != 1 {
-						t.Fatalf("%d dispatches, want the test alone", len(w.staged))
-					}
-					must[Campaign](t)(c.Kill(t.Context(), planner, id, "测试结束"))
-					return
-				}
-				if len(w.staged) != 2 {
-					t.Fatalf("%d dispatches, want the test and the rest", len(w.staged))
-				}
-				rest := w.staged[1]
-				if len(rest.Variants) != 1 || rest.Variants[0].Name != tt.want || rest.Variants[0].Share != 10_000 {
-					t.Errorf("the rest gets %+v, want %s", rest.Variants, tt.want)
-				}
-				inBoth, all := 0, len(w.frozen[w.staged[0].Frozen])+len(w.frozen[rest.Frozen])
-				for _, m := range w.frozen[rest.Frozen] {
-					if _, twice := slices.BinarySearch(w.frozen[w.staged[0].Frozen], m); twice {
-						inBoth++
-					}
-				}
-				if part := len(w.frozen[w.staged[0].Frozen]); inBoth != 0 || all != 5000 || math.Abs(float64(part)-1000) > 120 {
-					t.Errorf("%d in the test, %d in both parts, %d in all", part, inBoth, all)
-				}
-				if o := must[[]Occurrence](t)(c.Occurrences(t.Context(), id)); !strings.Contains(o[1].Why, tt.words) {
-					t.Errorf("the reason is %q, want %q", o[1].Why, tt.words)
-				}
-			})
-		}
-	})
-}
-
 func TestWhatHappensToAMemberBringsOnePush(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		w := newWorld(t, db)
@@ -327,26 +266,6 @@ func TestCronIsSaidInChineseWithItsNextTimes(t *testing.T) {
 	if len(got.Next) != 5 || got.Next[0] != model.At(begin.Add(time.Hour)) || got.Next[4] != model.At(begin.Add(97*time.Hour)) {
 		t.Errorf("next times %v", got.Next)
 	}
-}
-
-func TestTheWinnerIsAUnlessAnotherIsBetterBeyondChance(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		sent := rapid.Int64Range(30, 100_000)
-		var all []tried
-		for i := range rapid.IntRange(2, 5).Draw(t, "variants") {
-			n := sent.Draw(t, "sent")
-			all = append(all, tried{string(rune('A' + i)), n, rapid.Int64Range(0, n).Draw(t, "tapped")})
-		}
-		name, why := win(all)
-		if why == "" {
-			t.Fatal("no reason")
-		}
-		for _, v := range all {
-			if v.name == name && name != "A" && (v.rate() <= all[0].rate() || z(v, all[0]) < 1.96) {
-				t.Fatalf("%s won with %.4f against %.4f", name, v.rate(), all[0].rate())
-			}
-		}
-	})
 }
 
 func TestAPlanSaysHowManyMessagesAMemberGets(t *testing.T) {

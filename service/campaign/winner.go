@@ -85,10 +85,16 @@ func (c *Campaigns) choose(ctx context.Context, v *Version) error {
 	return nil
 }
 
+// chooseOne decides one. Its hours begin when it may be sent, in the morning for one that
+// came at night, and what is too few is waited for twice as long, nights left out. An hour
+// before the campaign ends it is decided by what there is.
 func (c *Campaigns) chooseOne(ctx context.Context, v *Version, s Step, t db.CampaignOccurrence) error {
-	wait := time.Duration(s.Winner.Hours) * time.Hour
-	age := c.Now().Sub(model.Millis(t.StagedAt).Time())
-	if age < wait {
+	wait, now, began := time.Duration(s.Winner.Hours)*time.Hour, model.At(c.Now()), model.Millis(t.StagedAt)
+	if morning, waits := s.night(began); waits {
+		began = morning
+	}
+	last := now >= v.Plan.EndsAt.Add(-time.Hour)
+	if now < began.Add(wait) && !last {
 		return nil
 	}
 	tally, err := c.Pushes.Tally(ctx, v.Campaign)
@@ -96,14 +102,13 @@ func (c *Campaigns) chooseOne(ctx context.Context, v *Version, s Step, t db.Camp
 		return fmt.Errorf("count a test: %w", err)
 	}
 	all, enough := results(s, model.ID(t.DispatchID), tally)
-	if !enough && age < 2*wait {
+	if !enough && s.awake(began, now) < 2*wait && !last {
 		return nil
 	}
 	name, why := win(all)
 	if !enough {
-		name, why = s.Variants[0].Name, fmt.Sprintf("等待%d小时仍不足每版%d条，按%s发送", 2*s.Winner.Hours, s.Winner.MinSent, s.Variants[0].Name)
+		name, why = s.Variants[0].Name, fmt.Sprintf("等到%s仍不足每版%d条，按%s发送", shortTime(now, now), s.Winner.MinSent, s.Variants[0].Name)
 	}
-	now := model.At(c.Now())
 	o := c.occurrence(v, s, now, 0)
 	o.ScheduledFor, o.Part, o.Winner, o.Why = t.ScheduledFor, 1, name, why
 	if err := c.q.InsertOccurrence(ctx, o); err != nil && !sqldb.Duplicate(err) {

@@ -1,0 +1,176 @@
+package campaign
+
+import (
+	"database/sql"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"kaimenhong/model"
+	"kaimenhong/model/dbtest"
+)
+
+func TestAWinnerGoesToTheRest(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		tested := plan(func(p *Plan) {
+			p.Steps[0].Variants = []Variant{{"A", 5000, p.Steps[0].Variants[0].Ways}, {"B", 5000, p.Steps[0].Variants[0].Ways}}
+			p.Steps[0].Winner = &Winner{TestPercent: 20, Hours: 4, MinSent: 100}
+		})
+		for _, tt := range []struct {
+			name        string
+			sent        int64
+			tapA, tapB  int64
+			hours       time.Duration
+			want, words string
+		}{
+			{"the better one", 500, 40, 80, 5, "B", "差异显著"},
+			{"not beyond chance", 500, 40, 44, 5, "A", "差异不显著"},
+			{"too few are waited for", 50, 4, 20, 5, "", ""},
+			{"too few for long", 50, 4, 20, 9, "A", "仍不足"},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				w := newWorld(t, db)
+				c := w.replica()
+				id := w.launch(c, tested)
+				w.passes(25*time.Hour + time.Minute)
+				w.round(c)
+				w.becomes(Tally{Variant: "A", State: model.DeliverySent, N: tt.sent, Tapped: tt.tapA}, Tally{Variant: "B", State: model.DeliverySent, N: tt.sent, Tapped: tt.tapB})
+				w.passes(tt.hours * time.Hour)
+				w.round(c)
+				if tt.want == "" {
+					if len(w.staged) != 1 {
+						t.Fatalf("%d dispatches, want the test alone", len(w.staged))
+					}
+					must[Campaign](t)(c.Kill(t.Context(), planner, id, "测试结束"))
+					return
+				}
+				if len(w.staged) != 2 {
+					t.Fatalf("%d dispatches, want the test and the rest", len(w.staged))
+				}
+				rest := w.staged[1]
+				if len(rest.Variants) != 1 || rest.Variants[0].Name != tt.want || rest.Variants[0].Share != 10_000 {
+					t.Errorf("the rest gets %+v, want %s", rest.Variants, tt.want)
+				}
+				inBoth, all := 0, len(w.frozen[w.staged[0].Frozen])+len(w.frozen[rest.Frozen])
+				for _, m := range w.frozen[rest.Frozen] {
+					if _, twice := slices.BinarySearch(w.frozen[w.staged[0].Frozen], m); twice {
+						inBoth++
+					}
+				}
+				if part := len(w.frozen[w.staged[0].Frozen]); inBoth != 0 || all != 5000 || math.Abs(float64(part)-1000) > 120 {
+					t.Errorf("%d in the test, %d in both parts, %d in all", part, inBoth, all)
+				}
+				if o := must[[]Occurrence](t)(c.Occurrences(t.Context(), id)); !strings.Contains(o[1].Why, tt.words) {
+					t.Errorf("the reason is %q, want %q", o[1].Why, tt.words)
+				}
+			})
+		}
+	})
+}
+
+func TestATestOfTheNightIsComparedAfterTheMorning(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		w.launch(c, plan(func(p *Plan) {
+			p.Steps[0].Variants = []Variant{{"A", 5000, p.Steps[0].Variants[0].Ways}, {"B", 5000, p.Steps[0].Variants[0].Ways}}
+			p.Steps[0].Winner = &Winner{TestPercent: 20, Hours: 2, MinSent: 100}
+			p.Steps[0].When.At = model.At(begin.Add(37 * time.Hour)) // 22:00
+		}))
+		w.passes(37*time.Hour + time.Minute)
+		w.round(c)
+		w.becomes(Tally{Variant: "A", State: model.DeliveryPending, N: 500}, Tally{Variant: "B", State: model.DeliveryPending, N: 500})
+		decided := func(when string, want int) {
+			t.Helper()
+			w.round(c)
+			if len(w.staged) != want {
+				t.Fatalf("%s: %d dispatches, want %d", when, len(w.staged), want)
+			}
+		}
+		w.passes(9*time.Hour + 58*time.Minute)
+		decided("at 7:59", 1)
+		w.becomes(Tally{Variant: "A", State: model.DeliverySent, N: 500}, Tally{Variant: "B", State: model.DeliverySent, N: 500})
+		w.passes(2 * time.Minute)
+		decided("at 8:01, when all was sent and nobody has looked", 1)
+		w.becomes(Tally{Variant: "A", State: model.DeliverySent, N: 500, Tapped: 40}, Tally{Variant: "B", State: model.DeliverySent, N: 500, Tapped: 80})
+		w.passes(118 * time.Minute)
+		decided("at 9:59", 1)
+		w.passes(2 * time.Minute)
+		decided("at 10:01", 2)
+		if rest := w.staged[1]; rest.Variants[0].Name != "B" {
+			t.Errorf("the rest gets %s, want B", rest.Variants[0].Name)
+		}
+	})
+}
+
+func TestATestThatTheEndCutsIsDecidedBefore(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		w.launch(c, plan(func(p *Plan) {
+			p.Steps[0].Variants = []Variant{{"A", 5000, p.Steps[0].Variants[0].Ways}, {"B", 5000, p.Steps[0].Variants[0].Ways}}
+			p.Steps[0].Winner = &Winner{TestPercent: 20, Hours: 72, MinSent: 100}
+			p.EndsAt = model.At(begin.Add(50 * time.Hour))
+		}))
+		w.passes(25*time.Hour + time.Minute)
+		w.round(c)
+		w.becomes(Tally{Variant: "A", State: model.DeliverySent, N: 500, Tapped: 40}, Tally{Variant: "B", State: model.DeliverySent, N: 500, Tapped: 80})
+		w.passes(23 * time.Hour)
+		w.round(c)
+		if len(w.staged) != 1 {
+			t.Fatalf("%d dispatches two hours before the end, want the test", len(w.staged))
+		}
+		w.passes(time.Hour)
+		w.round(c)
+		if len(w.staged) != 2 || w.staged[1].Variants[0].Name != "B" {
+			t.Fatalf("an hour before the end were staged %+v, want the rest of B", w.staged)
+		}
+	})
+}
+
+func TestTheAwakePartOfATimeLeavesNightsOut(t *testing.T) {
+	at := func(day, hour int) model.Millis {
+		return model.At(time.Date(2026, 2, day, hour, 0, 0, 0, model.Shanghai))
+	}
+	for _, tt := range []struct {
+		from, to model.Millis
+		purpose  model.Purpose
+		want     time.Duration
+	}{
+		{at(9, 10), at(9, 12), model.Marketing, 2 * time.Hour},
+		{at(9, 20), at(9, 23), model.Marketing, time.Hour},
+		{at(9, 20), at(10, 9), model.Marketing, 2 * time.Hour},
+		{at(9, 22), at(10, 7), model.Marketing, 0},
+		{at(9, 22), at(12, 3), model.Marketing, 26 * time.Hour},
+		{at(9, 22), at(10, 7), model.Transactional, 9 * time.Hour},
+		{at(9, 12), at(9, 10), model.Marketing, 0},
+	} {
+		if got := (&Step{Purpose: tt.purpose}).awake(tt.from, tt.to); got != tt.want {
+			t.Errorf("awake from %s to %s = %s, want %s", tt.from.Time(), tt.to.Time(), got, tt.want)
+		}
+	}
+}
+
+func TestTheWinnerIsAUnlessAnotherIsBetterBeyondChance(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		sent := rapid.Int64Range(30, 100_000)
+		var all []tried
+		for i := range rapid.IntRange(2, 5).Draw(t, "variants") {
+			n := sent.Draw(t, "sent")
+			all = append(all, tried{string(rune('A' + i)), n, rapid.Int64Range(0, n).Draw(t, "tapped")})
+		}
+		name, why := win(all)
+		if why == "" {
+			t.Fatal("no reason")
+		}
+		for _, v := range all {
+			if v.name == name && name != "A" && (v.rate() <= all[0].rate() || z(v, all[0]) < 1.96) {
+				t.Fatalf("%s won with %.4f against %.4f", name, v.rate(), all[0].rate())
+			}
+		}
+	})
+}
