@@ -51,10 +51,7 @@ func TestWhoTriedAVariantAsAnotherGetsNoWinner(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		w := newWorld(t, db)
 		c := w.replica()
-		w.launch(c, plan(func(p *Plan) {
-			p.Steps[0].Variants = []Variant{{"A", 5000, p.Steps[0].Variants[0].Ways}, {"B", 5000, p.Steps[0].Variants[0].Ways}}
-			p.Steps[0].Winner = &Winner{TestPercent: 20, Hours: 4, MinSent: 100}
-		}))
+		w.launch(c, plan(compared(4)))
 		w.passes(25*time.Hour + time.Minute)
 		w.round(c)
 		tested := w.frozen[w.staged[0].Frozen]

@@ -14,12 +14,19 @@ import (
 	"kaimenhong/model/dbtest"
 )
 
+// compared makes the first step a test of two wordings, which are compared after so many
+// hours.
+func compared(hours int) func(*Plan) {
+	return func(p *Plan) {
+		ways := p.Steps[0].Variants[0].Ways
+		p.Steps[0].Variants = []Variant{{"A", 5000, ways}, {"B", 5000, ways}}
+		p.Steps[0].Winner = &Winner{TestPercent: 20, Hours: hours, MinSent: 100}
+	}
+}
+
 func TestAWinnerGoesToTheRest(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
-		tested := plan(func(p *Plan) {
-			p.Steps[0].Variants = []Variant{{"A", 5000, p.Steps[0].Variants[0].Ways}, {"B", 5000, p.Steps[0].Variants[0].Ways}}
-			p.Steps[0].Winner = &Winner{TestPercent: 20, Hours: 4, MinSent: 100}
-		})
+		tested := plan(compared(4))
 		for _, tt := range []struct {
 			name        string
 			sent        int64
@@ -76,9 +83,7 @@ func TestATestOfTheNightIsComparedAfterTheMorning(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		w := newWorld(t, db)
 		c := w.replica()
-		w.launch(c, plan(func(p *Plan) {
-			p.Steps[0].Variants = []Variant{{"A", 5000, p.Steps[0].Variants[0].Ways}, {"B", 5000, p.Steps[0].Variants[0].Ways}}
-			p.Steps[0].Winner = &Winner{TestPercent: 20, Hours: 2, MinSent: 100}
+		w.launch(c, plan(compared(2), func(p *Plan) {
 			p.Steps[0].When.At = model.At(begin.Add(37 * time.Hour)) // 22:00
 		}))
 		w.passes(37*time.Hour + time.Minute)
@@ -111,9 +116,7 @@ func TestATestThatTheEndCutsIsDecidedBefore(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		w := newWorld(t, db)
 		c := w.replica()
-		w.launch(c, plan(func(p *Plan) {
-			p.Steps[0].Variants = []Variant{{"A", 5000, p.Steps[0].Variants[0].Ways}, {"B", 5000, p.Steps[0].Variants[0].Ways}}
-			p.Steps[0].Winner = &Winner{TestPercent: 20, Hours: 72, MinSent: 100}
+		w.launch(c, plan(compared(72), func(p *Plan) {
 			p.EndsAt = model.At(begin.Add(50 * time.Hour))
 		}))
 		w.passes(25*time.Hour + time.Minute)
