@@ -41,7 +41,7 @@ func (d *domains) sending(g ground) error {
 
 // planning are the planner's options: bounds that no plan can loosen.
 func planning(cfg config.Push) (push.PlannerOptions, error) {
-	opts := push.PlannerOptions{Caps: model.Caps{Day: cfg.DayCap, Week: cfg.WeekCap}, Quotas: map[model.Channel]push.Quota{}}
+	opts := push.PlannerOptions{Caps: capsOf(cfg), Quotas: map[model.Channel]push.Quota{}}
 	for _, line := range cfg.Quotas {
 		name, limits, _ := strings.Cut(line, "=")
 		day, minute, both := strings.Cut(limits, "/")
@@ -59,6 +59,9 @@ func planning(cfg config.Push) (push.PlannerOptions, error) {
 	}
 	return opts, nil
 }
+
+// capsOf are those of one member over all campaigns.
+func capsOf(cfg config.Push) model.Caps { return model.Caps{Day: cfg.DayCap, Week: cfg.WeekCap} }
 
 // tapKey is the key of taps, made of the sessions' so that nobody has to keep another;
 // neither tells anything of the other.
