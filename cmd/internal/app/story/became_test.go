@@ -141,8 +141,10 @@ func (j *joining) pushed(page string, reachable []string) {
 	}
 	j.w.UntilWithin(time.Minute, "everybody has his row", func() bool { return j.w.Count("SELECT id FROM push_delivery") == j.pushes*frozenAs })
 	if j.pushes == 1 {
+		// A canary is watched from its first try.
+		j.w.UntilWithin(time.Minute, "the canary is tried", func() bool { return rows("'sent', 'refused', 'skipped', 'unknown'") > 0 })
 		j.w.Idle()
-		j.w.Passes(11 * time.Minute) // the canary is judged
+		j.w.Passes(11 * time.Minute) // it is judged
 	}
 	j.w.UntilWithin(time.Minute, "everybody is in a final state", func() bool { return rows("'pending', 'sending'") == 0 })
 	got := map[string]int{}
