@@ -84,11 +84,11 @@ func (c *Campaigns) advance(ctx context.Context, r db.Campaign) error {
 		}
 		more = more || comes
 	}
-	if err := c.choose(ctx, &v); err != nil {
-		return err
-	}
 	if !c.mayLook(r.ID) {
 		return nil
+	}
+	if err := c.choose(ctx, &v); err != nil {
+		return err
 	}
 	if State(r.State) == Canary {
 		if err := c.judge(ctx, r); err != nil {
@@ -238,16 +238,11 @@ func (c *Campaigns) finish(ctx context.Context, r db.Campaign, v *Version, more 
 	if err != nil {
 		return err
 	}
-	tally, err := c.Pushes.Tally(ctx, model.ID(r.ID))
+	sending, err := c.Pushes.Open(ctx, model.ID(r.ID))
 	if err != nil {
-		return fmt.Errorf("count deliveries: %w", err)
+		return fmt.Errorf("look for what is open: %w", err)
 	}
-	for _, t := range tally {
-		if t.State == model.DeliveryPending || t.State == model.DeliverySending {
-			open += t.N
-		}
-	}
-	if (open > 0 || waiting > 0 && !over) && now < v.Plan.EndsAt.Add(grace) {
+	if (sending || open > 0 || waiting > 0 && !over) && now < v.Plan.EndsAt.Add(grace) {
 		return nil
 	}
 	n, err := c.q.MoveCampaign(ctx, db.MoveCampaignParams{ID: r.ID, Was: r.State, State: string(Finished), Now: int64(now)})

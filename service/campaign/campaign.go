@@ -76,6 +76,7 @@ type Deps struct {
 	Kits     kitUse
 	Games    games
 	Pushes   pusher
+	Counts   counter
 	Brakes   brakes
 	Happened happened // what events wait for
 

@@ -22,23 +22,13 @@ const (
 // judge looks at the canary of a campaign: it lets the others follow, or pauses. It is
 // watched from its first try on, which may be the morning after it was handed over.
 func (c *Campaigns) judge(ctx context.Context, r db.Campaign) error {
-	tally, err := c.Pushes.Tally(ctx, model.ID(r.ID))
+	tried, err := c.Counts.Canary(ctx, model.ID(r.ID))
 	if err != nil {
 		return fmt.Errorf("count the canary: %w", err)
 	}
-	var sent, wrong, passed int64
-	for _, t := range tally {
-		switch t.State {
-		case model.DeliverySent:
-			sent += t.N
-		case model.DeliveryRefused, model.DeliveryUnknown:
-			wrong += t.N
-		case model.DeliverySkipped:
-			passed += t.N
-		}
-	}
+	sent, wrong := tried[model.DeliverySent], tried[model.DeliveryRefused]+tried[model.DeliveryUnknown]
 	switch {
-	case sent+wrong+passed == 0: // quiet hours: nobody was tried yet
+	case sent+wrong+tried[model.DeliverySkipped] == 0: // quiet hours: nobody was tried yet
 		return c.q.RestartCanary(ctx, db.RestartCanaryParams{ID: r.ID, Now: c.millis()})
 	case c.Now().Sub(model.Millis(r.CanaryAt).Time()) < c.opts.Canary:
 		return nil

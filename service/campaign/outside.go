@@ -123,7 +123,17 @@ type pusher interface {
 	Stage(ctx context.Context, d model.Dispatch) (int64, error)
 	// Release sends to those beyond the canary.
 	Release(ctx context.Context, campaign model.ID) error
+	// Open tells that some messages are still to be sent or under way.
+	Open(ctx context.Context, campaign model.ID) (bool, error)
+}
+
+// counter counts deliveries. Tally reads all of a campaign, which takes seconds for a
+// million; what is looked at again and again asks for less.
+type counter interface {
 	Tally(ctx context.Context, campaign model.ID) ([]Tally, error)
+	TallyOf(ctx context.Context, dispatch model.ID) ([]Tally, error)
+	// Canary counts by state those who are sent to before Release.
+	Canary(ctx context.Context, campaign model.ID) (map[model.DeliveryState]int64, error)
 }
 
 // brakes hold a campaign's messages, within seconds, on all replicas.

@@ -14,7 +14,8 @@ type Progress struct {
 	Version     Version // the live one; the last one while none is
 	Occurrences []Occurrence
 	Tally       []Tally
-	Next        []StepWords // what is to come, by step
+	CountedAt   model.Millis // when the tally was counted
+	Next        []StepWords  // what is to come, by step
 }
 
 // Occurrence is one push of a step.
@@ -39,6 +40,17 @@ const maxOccurrences = 500
 
 // Progress reads how far a campaign is. Errors: ErrUnknown.
 func (c *Campaigns) Progress(ctx context.Context, id model.ID) (Progress, error) {
+	return c.progress(ctx, id, c.count)
+}
+
+// count counts the deliveries of a campaign now.
+func (c *Campaigns) count(ctx context.Context, id model.ID) ([]Tally, model.Millis, error) {
+	at := c.millis()
+	tally, err := c.Counts.Tally(ctx, id)
+	return tally, model.Millis(at), err
+}
+
+func (c *Campaigns) progress(ctx context.Context, id model.ID, count func(context.Context, model.ID) ([]Tally, model.Millis, error)) (Progress, error) {
 	var p Progress
 	var err error
 	if p.Campaign, err = c.Get(ctx, id); err != nil {
@@ -50,7 +62,7 @@ func (c *Campaigns) Progress(ctx context.Context, id model.ID) (Progress, error)
 	if p.Occurrences, err = c.Occurrences(ctx, id); err != nil {
 		return p, err
 	}
-	if p.Tally, err = c.Pushes.Tally(ctx, id); err != nil {
+	if p.Tally, p.CountedAt, err = count(ctx, id); err != nil {
 		return p, fmt.Errorf("count deliveries: %w", err)
 	}
 	now := model.At(c.Now())

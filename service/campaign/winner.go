@@ -97,11 +97,11 @@ func (c *Campaigns) chooseOne(ctx context.Context, v *Version, s Step, t db.Camp
 	if now < began.Add(wait) && !last {
 		return nil
 	}
-	tally, err := c.Pushes.Tally(ctx, v.Campaign)
+	tally, err := c.Counts.TallyOf(ctx, model.ID(t.DispatchID))
 	if err != nil {
 		return fmt.Errorf("count a test: %w", err)
 	}
-	all, enough := results(s, model.ID(t.DispatchID), tally)
+	all, enough := results(s, tally)
 	if !enough && s.awake(began, now) < 2*wait && !last {
 		return nil
 	}
@@ -119,12 +119,12 @@ func (c *Campaigns) chooseOne(ctx context.Context, v *Version, s Step, t db.Camp
 }
 
 // results are the numbers of a test by variant, and whether each was sent often enough.
-func results(s Step, dispatch model.ID, tally []Tally) (all []tried, enough bool) {
+func results(s Step, tally []Tally) (all []tried, enough bool) {
 	enough = true
 	for _, variant := range s.Variants {
 		t := tried{name: variant.Name}
 		for _, row := range tally {
-			if row.Step == s.ID && row.Dispatch == dispatch && row.Variant == variant.Name && row.State == model.DeliverySent {
+			if row.Variant == variant.Name && row.State == model.DeliverySent {
 				t.sent += row.N
 				t.tapped += row.Tapped
 			}

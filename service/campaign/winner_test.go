@@ -112,6 +112,33 @@ func TestATestOfTheNightIsComparedAfterTheMorning(t *testing.T) {
 	})
 }
 
+// Where every replica advances each second, a count of a million each time would keep the
+// database from sending.
+func TestATestThatWaitsIsNotCountedEverySecond(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		w.launch(c, plan(compared(4)))
+		w.passes(25*time.Hour + time.Minute)
+		w.round(c)
+		w.becomes(Tally{Variant: "A", State: model.DeliverySent, N: 99}, Tally{Variant: "B", State: model.DeliverySent, N: 500})
+		w.passes(4 * time.Hour)
+		for range 60 {
+			w.passes(time.Second)
+			w.round(c)
+		}
+		if most := int(time.Minute/lookEvery) + 1; w.compared == 0 || w.compared > most {
+			t.Errorf("a test that waits was counted %d times in a minute, want some, %d at most", w.compared, most)
+		}
+		w.becomes(Tally{Variant: "A", State: model.DeliverySent, N: 100}, Tally{Variant: "B", State: model.DeliverySent, N: 500})
+		w.passes(lookEvery)
+		w.round(c)
+		if len(w.staged) != 2 {
+			t.Errorf("%d dispatches when there were enough, want 2", len(w.staged))
+		}
+	})
+}
+
 func TestATestThatTheEndCutsIsDecidedBefore(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		w := newWorld(t, db)

@@ -37,6 +37,8 @@ type world struct {
 	staged    []model.Dispatch
 	told      []string
 	tally     []Tally
+	counting  time.Duration // takes a count of all deliveries of a campaign
+	compared  int           // tests whose deliveries were counted
 	happens   map[model.MemberID]string
 	became    map[model.MemberID]model.MemberID
 	audit     []string
@@ -105,7 +107,7 @@ func (w *world) replica() *Campaigns {
 	w.t.Helper()
 	c, err := New(Deps{
 		DB: w.db, IDs: w.ids, Now: w.clock, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Audit: w,
-		Segments: w, Holds: w, Frozen: w, People: w, Library: w, Kits: w, Games: w, Pushes: w, Brakes: w, Happened: w, Cron: fewFields,
+		Segments: w, Holds: w, Frozen: w, People: w, Library: w, Kits: w, Games: w, Pushes: w, Counts: w, Brakes: w, Happened: w, Cron: fewFields,
 	}, Options{})
 	if err != nil {
 		w.t.Fatal(err)
@@ -305,7 +307,31 @@ func (w *world) Release(context.Context, model.ID) error { return w.tell("releas
 func (w *world) Tally(context.Context, model.ID) ([]Tally, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.now = w.now.Add(w.counting)
 	return slices.Clone(w.tally), nil
+}
+
+func (w *world) TallyOf(_ context.Context, dispatch model.ID) ([]Tally, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.compared++
+	return slices.DeleteFunc(slices.Clone(w.tally), func(t Tally) bool { return t.Dispatch != dispatch }), nil
+}
+
+func (w *world) Canary(context.Context, model.ID) (map[model.DeliveryState]int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	states := map[model.DeliveryState]int64{}
+	for _, t := range w.tally {
+		states[t.State] += t.N
+	}
+	return states, nil
+}
+
+func (w *world) Open(context.Context, model.ID) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.tally, func(t Tally) bool { return t.State == model.DeliveryPending || t.State == model.DeliverySending }), nil
 }
 
 func (w *world) Pause(context.Context, model.ID, string) error { return w.tell("pause") }

@@ -118,6 +118,31 @@ FROM push_delivery WHERE campaign_id = ?
 GROUP BY dispatch_id, variant, channel, state, why
 ORDER BY dispatch_id, variant, channel, state, why;
 
+-- name: TallyOf :many
+SELECT dispatch_id, variant, channel, state, why, COUNT(*) AS n,
+    CAST(SUM(CASE WHEN delivered_at > 0 THEN 1 ELSE 0 END) AS SIGNED) AS delivered,
+    CAST(SUM(CASE WHEN tapped_at > 0 THEN 1 ELSE 0 END) AS SIGNED) AS tapped
+FROM push_delivery WHERE dispatch_id = ?
+GROUP BY dispatch_id, variant, channel, state, why
+ORDER BY variant, channel, state, why;
+
+-- Those who are sent to before Release.
+-- name: FirstShards :many
+SELECT s.dispatch_id, s.n, s.from_id, s.to_id FROM push_dispatch d
+JOIN push_shard s ON s.dispatch_id = d.id
+WHERE d.campaign_id = sqlc.arg(campaign_id) AND s.wave = 0
+ORDER BY s.dispatch_id, s.n LIMIT ?;
+
+-- name: StatesIn :many
+SELECT state, COUNT(*) AS n FROM push_delivery
+WHERE dispatch_id = sqlc.arg(dispatch_id) AND shard = sqlc.arg(shard) AND id >= sqlc.arg(from_id) AND id <= sqlc.arg(to_id)
+GROUP BY state ORDER BY state;
+
+-- name: OpenShardsOf :one
+SELECT COUNT(*) FROM push_dispatch d
+JOIN push_shard s ON s.dispatch_id = d.id
+WHERE d.campaign_id = sqlc.arg(campaign_id) AND d.state <> 'finished' AND s.state = 'open';
+
 -- name: Deliveries :many
 SELECT * FROM push_delivery WHERE campaign_id = ? AND id > sqlc.arg(after) ORDER BY id LIMIT ?;
 

@@ -24,10 +24,36 @@ func (p *Planner) Tally(ctx context.Context, campaign model.ID) ([]model.Tally, 
 	if err != nil {
 		return nil, fmt.Errorf("count the deliveries of campaign %s: %w", campaign, err)
 	}
+	return steps.tally(rows), nil
+}
+
+// TallyOf counts the recipients of one dispatch as Tally does those of a campaign.
+func (p *Planner) TallyOf(ctx context.Context, dispatch model.ID) ([]model.Tally, error) {
+	found, err := p.q.DispatchesByID(ctx, []int64{int64(dispatch)})
+	if err != nil {
+		return nil, fmt.Errorf("read dispatch %s: %w", dispatch, err)
+	}
+	steps, err := stepsIn(found)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := p.q.TallyOf(ctx, int64(dispatch))
+	if err != nil {
+		return nil, fmt.Errorf("count the deliveries of dispatch %s: %w", dispatch, err)
+	}
+	all := make([]db.TallyRow, len(rows))
+	for i, r := range rows {
+		all[i] = db.TallyRow(r)
+	}
+	return steps.tally(all), nil
+}
+
+// tally names the rows of a count and adds up those who wait.
+func (s steps) tally(rows []db.TallyRow) []model.Tally {
 	out := make([]model.Tally, 0, len(rows))
 	waiting := map[model.Tally]int{} // where those stand who wait for any channel
 	for _, r := range rows {
-		step, variant := steps.name(r.DispatchID, r.Variant)
+		step, variant := s.name(r.DispatchID, r.Variant)
 		one := model.Tally{
 			Dispatch: model.ID(r.DispatchID), Step: step, Variant: variant, Channel: channelOf(r.State, r.Channel),
 			State: model.DeliveryState(r.State), Why: r.Why, Count: r.N, Delivered: r.Delivered, Tapped: r.Tapped,
@@ -43,7 +69,41 @@ func (p *Planner) Tally(ctx context.Context, campaign model.ID) ([]model.Tally, 
 		}
 		out = append(out, one)
 	}
+	return out
+}
+
+// maxFirst bounds the shards that one count of a canary reads: those of the first
+// twenty million of an audience, some 200,000 people, say enough.
+const maxFirst = 2000
+
+// Canary counts by state those of a campaign who are sent to before Release. It reads
+// their rows alone, for the canary of a million is looked at every few seconds.
+func (p *Planner) Canary(ctx context.Context, campaign model.ID) (map[model.DeliveryState]int64, error) {
+	shards, err := p.q.FirstShards(ctx, db.FirstShardsParams{CampaignID: int64(campaign), Limit: maxFirst})
+	if err != nil {
+		return nil, fmt.Errorf("list the first shards of campaign %s: %w", campaign, err)
+	}
+	out := map[model.DeliveryState]int64{}
+	for _, s := range shards {
+		rows, err := p.q.StatesIn(ctx, db.StatesInParams{DispatchID: s.DispatchID, Shard: s.N, FromID: s.FromID, ToID: s.ToID})
+		if err != nil {
+			return nil, fmt.Errorf("count the first recipients of campaign %s: %w", campaign, err)
+		}
+		for _, r := range rows {
+			out[model.DeliveryState(r.State)] += r.N
+		}
+	}
 	return out, nil
+}
+
+// Open tells that some of a campaign's messages are still to be sent or under way. It
+// looks at the shards, which are done no sooner than their last row.
+func (p *Planner) Open(ctx context.Context, campaign model.ID) (bool, error) {
+	n, err := p.q.OpenShardsOf(ctx, int64(campaign))
+	if err != nil {
+		return false, fmt.Errorf("look for open shards of campaign %s: %w", campaign, err)
+	}
+	return n > 0, nil
 }
 
 // channelOf is the channel of a row. Who waits has none yet: the row holds the one

@@ -69,7 +69,7 @@ func newOffice(t *testing.T, pool *sql.DB) *office {
 	if p.d.campaign, err = campaign.New(campaign.Deps{
 		DB: pool, IDs: ids, Now: p.clock, Log: log, Metrics: reg, Audit: p,
 		Segments: people, Holds: p.d.audience, Frozen: slow{people, p}, People: p.d.audience, Library: anything{}, Kits: anything{}, Games: anything{},
-		Pushes: p, Brakes: anything{}, Happened: happenings{audience: p.d.audience}, Cron: job.Times,
+		Pushes: p, Counts: anything{}, Brakes: anything{}, Happened: happenings{audience: p.d.audience}, Cron: job.Times,
 	}, campaign.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +108,8 @@ func (p *office) Stage(ctx context.Context, d model.Dispatch) (int64, error) {
 	return f.Size, nil
 }
 
-func (*office) Release(context.Context, model.ID) error                   { return nil }
-func (*office) Tally(context.Context, model.ID) ([]campaign.Tally, error) { return nil, nil }
+func (*office) Release(context.Context, model.ID) error      { return nil }
+func (*office) Open(context.Context, model.ID) (bool, error) { return false, nil }
 
 // slow is the audience, which tells when it has frozen one.
 type slow struct {
@@ -128,13 +128,18 @@ func (s slow) Freeze(ctx context.Context, segment model.ID, request model.Reques
 // anything is whatever a plan without a kit needs.
 type anything struct{}
 
-func (anything) Kit(context.Context, model.ID) (campaign.Kit, error)   { return campaign.Kit{}, nil }
-func (anything) UseKitTx(context.Context, *sql.Tx, model.ID) error     { return nil }
-func (anything) Check(context.Context, model.Way) ([]string, error)    { return nil, nil }
-func (anything) Game(context.Context, model.ID) (campaign.Game, error) { return campaign.Game{}, nil }
-func (anything) Pause(context.Context, model.ID, string) error         { return nil }
-func (anything) Resume(context.Context, model.ID) error                { return nil }
-func (anything) Kill(context.Context, model.ID) error                  { return nil }
+func (anything) Kit(context.Context, model.ID) (campaign.Kit, error)         { return campaign.Kit{}, nil }
+func (anything) UseKitTx(context.Context, *sql.Tx, model.ID) error           { return nil }
+func (anything) Check(context.Context, model.Way) ([]string, error)          { return nil, nil }
+func (anything) Game(context.Context, model.ID) (campaign.Game, error)       { return campaign.Game{}, nil }
+func (anything) Pause(context.Context, model.ID, string) error               { return nil }
+func (anything) Resume(context.Context, model.ID) error                      { return nil }
+func (anything) Kill(context.Context, model.ID) error                        { return nil }
+func (anything) Tally(context.Context, model.ID) ([]campaign.Tally, error)   { return nil, nil }
+func (anything) TallyOf(context.Context, model.ID) ([]campaign.Tally, error) { return nil, nil }
+func (anything) Canary(context.Context, model.ID) (map[model.DeliveryState]int64, error) {
+	return nil, nil
+}
 func (anything) Preview(context.Context, model.ID, model.MemberID) (model.Message, error) {
 	return model.Message{}, nil
 }

@@ -30,7 +30,7 @@ func (d *domains) campaigns(g ground) (err error) {
 	d.campaign, err = campaign.New(campaign.Deps{
 		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Audit: d.operators,
 		Segments: people, Holds: d.audience, Frozen: people, People: d.audience, Library: shelf{d.material, d.mall}, Kits: d.material, Games: pots{d.redpacket},
-		Pushes: pushes{d.planner}, Brakes: d.planner, Happened: happenings{d.audience, d.members, d.account}, Cron: job.Times,
+		Pushes: d.planner, Counts: counts{d.planner}, Brakes: d.planner, Happened: happenings{d.audience, d.members, d.account}, Cron: job.Times,
 	}, campaign.Options{Caps: capsOf(g.cfg.Push)})
 	if err != nil {
 		return fmt.Errorf("campaign: %w", err)
@@ -190,22 +190,29 @@ func (p pots) Game(ctx context.Context, id model.ID) (campaign.Game, error) {
 	return out, nil
 }
 
-// pushes are the planner as campaigns see it.
-type pushes struct{ *push.Planner }
+// counts are the planner's as campaigns see them.
+type counts struct{ *push.Planner }
 
 // Tally counts the deliveries of a campaign.
-func (p pushes) Tally(ctx context.Context, id model.ID) ([]campaign.Tally, error) {
-	rows, err := p.Planner.Tally(ctx, id)
-	if err != nil {
-		return nil, err
-	}
+func (c counts) Tally(ctx context.Context, id model.ID) ([]campaign.Tally, error) {
+	rows, err := c.Planner.Tally(ctx, id)
+	return tallies(rows), err
+}
+
+// TallyOf counts those of one dispatch.
+func (c counts) TallyOf(ctx context.Context, dispatch model.ID) ([]campaign.Tally, error) {
+	rows, err := c.Planner.TallyOf(ctx, dispatch)
+	return tallies(rows), err
+}
+
+func tallies(rows []model.Tally) []campaign.Tally {
 	all := make([]campaign.Tally, len(rows))
 	for i, r := range rows {
 		all[i] = campaign.Tally{
 			Dispatch: r.Dispatch, Step: r.Step, Variant: r.Variant, Channel: r.Channel, State: r.State, Why: r.Why, N: r.Count, Tapped: r.Tapped,
 		}
 	}
-	return all, nil
+	return all
 }
 
 // happenings finds what steps wait for: in portraits, in what members did, and at the

@@ -738,6 +738,54 @@ func (q *Queries) DueShards(ctx context.Context, arg DueShardsParams) ([]DueShar
 	return items, nil
 }
 
+const firstShards = `-- name: FirstShards :many
+SELECT s.dispatch_id, s.n, s.from_id, s.to_id FROM push_dispatch d
+JOIN push_shard s ON s.dispatch_id = d.id
+WHERE d.campaign_id = ? AND s.wave = 0
+ORDER BY s.dispatch_id, s.n LIMIT ?
+`
+
+type FirstShardsParams struct {
+	CampaignID int64
+	Limit      int32
+}
+
+type FirstShardsRow struct {
+	DispatchID int64
+	N          int32
+	FromID     int64
+	ToID       int64
+}
+
+// Those who are sent to before Release.
+func (q *Queries) FirstShards(ctx context.Context, arg FirstShardsParams) ([]FirstShardsRow, error) {
+	rows, err := q.db.QueryContext(ctx, firstShards, arg.CampaignID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FirstShardsRow
+	for rows.Next() {
+		var i FirstShardsRow
+		if err := rows.Scan(
+			&i.DispatchID,
+			&i.N,
+			&i.FromID,
+			&i.ToID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const forgetLoads = `-- name: ForgetLoads :exec
 DELETE FROM push_load WHERE day = ? AND member_id IN (/*SLICE:members*/?)
 `
@@ -1304,6 +1352,19 @@ SELECT COUNT(*) FROM push_shard WHERE dispatch_id = ? AND state = 'open'
 
 func (q *Queries) OpenShards(ctx context.Context, dispatchID int64) (int64, error) {
 	row := q.db.QueryRowContext(ctx, openShards, dispatchID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const openShardsOf = `-- name: OpenShardsOf :one
+SELECT COUNT(*) FROM push_dispatch d
+JOIN push_shard s ON s.dispatch_id = d.id
+WHERE d.campaign_id = ? AND d.state <> 'finished' AND s.state = 'open'
+`
+
+func (q *Queries) OpenShardsOf(ctx context.Context, campaignID int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, openShardsOf, campaignID)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -2050,6 +2111,52 @@ func (q *Queries) StagedAmong(ctx context.Context, arg StagedAmongParams) ([]int
 	return items, nil
 }
 
+const statesIn = `-- name: StatesIn :many
+SELECT state, COUNT(*) AS n FROM push_delivery
+WHERE dispatch_id = ? AND shard = ? AND id >= ? AND id <= ?
+GROUP BY state ORDER BY state
+`
+
+type StatesInParams struct {
+	DispatchID int64
+	Shard      int32
+	FromID     int64
+	ToID       int64
+}
+
+type StatesInRow struct {
+	State string
+	N     int64
+}
+
+func (q *Queries) StatesIn(ctx context.Context, arg StatesInParams) ([]StatesInRow, error) {
+	rows, err := q.db.QueryContext(ctx, statesIn,
+		arg.DispatchID,
+		arg.Shard,
+		arg.FromID,
+		arg.ToID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []StatesInRow
+	for rows.Next() {
+		var i StatesInRow
+		if err := rows.Scan(&i.State, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const sweepRows = `-- name: SweepRows :execrows
 UPDATE push_delivery SET state = 'skipped', channel = CASE WHEN tried = 0 THEN '' ELSE channel END, why = ?, changed_at = ?
 WHERE dispatch_id = ? AND shard = ? AND id >= ? AND id <= ? AND state = 'pending'
@@ -2156,6 +2263,58 @@ func (q *Queries) Tally(ctx context.Context, campaignID int64) ([]TallyRow, erro
 	var items []TallyRow
 	for rows.Next() {
 		var i TallyRow
+		if err := rows.Scan(
+			&i.DispatchID,
+			&i.Variant,
+			&i.Channel,
+			&i.State,
+			&i.Why,
+			&i.N,
+			&i.Delivered,
+			&i.Tapped,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const tallyOf = `-- name: TallyOf :many
+SELECT dispatch_id, variant, channel, state, why, COUNT(*) AS n,
+    CAST(SUM(CASE WHEN delivered_at > 0 THEN 1 ELSE 0 END) AS SIGNED) AS delivered,
+    CAST(SUM(CASE WHEN tapped_at > 0 THEN 1 ELSE 0 END) AS SIGNED) AS tapped
+FROM push_delivery WHERE dispatch_id = ?
+GROUP BY dispatch_id, variant, channel, state, why
+ORDER BY variant, channel, state, why
+`
+
+type TallyOfRow struct {
+	DispatchID int64
+	Variant    int32
+	Channel    string
+	State      string
+	Why        string
+	N          int64
+	Delivered  int64
+	Tapped     int64
+}
+
+func (q *Queries) TallyOf(ctx context.Context, dispatchID int64) ([]TallyOfRow, error) {
+	rows, err := q.db.QueryContext(ctx, tallyOf, dispatchID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TallyOfRow
+	for rows.Next() {
+		var i TallyOfRow
 		if err := rows.Scan(
 			&i.DispatchID,
 			&i.Variant,
