@@ -267,6 +267,7 @@ type progressAnswer struct {
 		Version     int             `json:"version"`
 		Occurrences []opsOccurrence `json:"occurrences"`
 		Tally       []opsTally      `json:"tally" doc:"每种情况的人数"`
+		CountedAt   instant         `json:"countedAt" format:"date-time" doc:"人数统计的时间；人数很多时，隔一会儿才重新统计"`
 		Next        []opsStepWords  `json:"next"`
 	}
 }
@@ -279,7 +280,7 @@ func (h OpsCampaign) Progress(ctx context.Context, in *ByID) (*progressAnswer, e
 	}
 	out := &progressAnswer{}
 	out.Body.Campaign, out.Body.Version = newOpsCampaign(p.Campaign), p.Version.Version
-	out.Body.Next = newStepWords(p.Next)
+	out.Body.Next, out.Body.CountedAt = newStepWords(p.Next), when(p.CountedAt)
 	out.Body.Tally = make([]opsTally, 0, len(p.Tally))
 	for _, t := range p.Tally {
 		out.Body.Tally = append(out.Body.Tally, opsTally{t.Step, t.Variant, t.Channel, t.State, t.Why, push.Reason(t.Why), t.N, t.Tapped})

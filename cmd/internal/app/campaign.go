@@ -41,7 +41,7 @@ func (d *domains) campaigns(g ground) (err error) {
 // opsCampaign is the campaigns behind the operators' API.
 func (d *domains) opsCampaign() handler.OpsCampaign {
 	c := d.campaign
-	return handler.OpsCampaign{Book: c, Plans: c, Advice: campaign.Advice{Campaigns: c}, Drafts: c, Copies: c, Reviews: c, Runs: c, Stops: c, Rehearsed: c}
+	return handler.OpsCampaign{Book: campaign.NewBoard(c), Plans: c, Advice: campaign.Advice{Campaigns: c}, Drafts: c, Copies: c, Reviews: c, Runs: c, Stops: c, Rehearsed: c}
 }
 
 // crowd is the audience as campaigns ask it.
