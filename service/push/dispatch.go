@@ -175,7 +175,11 @@ func (p *Planner) stage(ctx context.Context, d model.Dispatch, row db.PushDispat
 	if err != nil {
 		return err
 	}
-	sheet := p.sheet(d, people, row.Shards)
+	first, err := p.first(ctx, d, people, row.Shards == 0)
+	if err != nil {
+		return err
+	}
+	sheet := p.sheet(d, people, first, row.Shards)
 	err = sqldb.InTx(ctx, p.SQL, func(tx *sql.Tx) error {
 		q := db.New(tx)
 		n, err := q.Staged(ctx, db.StagedParams{
@@ -235,6 +239,55 @@ func (p *Planner) recipients(ctx context.Context, d model.Dispatch, members []mo
 	}), nil
 }
 
+// first are those of a page who are sent to before Release: so many by chance, and on a
+// dispatch's first page at least fewest whom a message can reach. Of a small audience
+// chance may choose nobody, of one with few followers nobody who can be reached, and a
+// canary that nobody gets shows nothing.
+func (p *Planner) first(ctx context.Context, d model.Dispatch, people []model.Person, begins bool) (map[model.MemberID]bool, error) {
+	if d.Canary == 0 {
+		return nil, nil
+	}
+	chosen, drawn, others := map[model.MemberID]bool{}, []model.MemberID{}, []model.MemberID{}
+	for _, one := range people {
+		m := one.DrawnAs()[0]
+		switch {
+		case model.BucketOf(m) < d.Holdout:
+		case draw(^uint64(d.ID), m) < d.Canary:
+			chosen[one.Now], drawn = true, append(drawn, one.Now)
+		default:
+			others = append(others, one.Now)
+		}
+	}
+	if !begins {
+		return chosen, nil
+	}
+	reached := 0
+	for part := range slices.Chunk(append(drawn, others...), maxIn) {
+		reach, err := p.People.Reach(ctx, part)
+		if err != nil {
+			return nil, fmt.Errorf("read who can be reached: %w", err)
+		}
+		for i, r := range reach {
+			if reached < fewest && reachable(r, d.Purpose) {
+				chosen[part[i]] = true
+				reached++
+			}
+		}
+		if reached >= fewest {
+			return chosen, nil
+		}
+	}
+	for _, m := range others[:max(0, min(fewest-len(chosen), len(others)))] { // nobody gets it, and they say why
+		chosen[m] = true
+	}
+	return chosen, nil
+}
+
+// reachable tells that there is an app by which a member may be sent something.
+func reachable(r model.Reach, purpose model.Purpose) bool {
+	return (r.Official != "" && r.Follows || r.Mini != "") && (purpose != Marketing || r.Agrees)
+}
+
 // sheet is the rows of some recipients, by shard, and those of the holdout.
 type sheet struct {
 	rows   []db.PushDelivery
@@ -242,7 +295,7 @@ type sheet struct {
 }
 
 // sheet lays recipients out: the canary's shards, the others', the holdout.
-func (p *Planner) sheet(d model.Dispatch, people []model.Person, shards int32) sheet {
+func (p *Planner) sheet(d model.Dispatch, people []model.Person, first map[model.MemberID]bool, shards int32) sheet {
 	var waves [2][]db.PushDelivery
 	var out sheet
 	var held []db.PushDelivery
@@ -258,15 +311,11 @@ func (p *Planner) sheet(d model.Dispatch, people []model.Person, shards int32) s
 		case model.BucketOf(m) < d.Holdout:
 			row.Variant, row.Shard, row.State, row.Channel = heldOut, heldOut, string(model.DeliveryHeldOut), ""
 			held = append(held, row)
-		case d.Canary > 0 && draw(^uint64(d.ID), m) < d.Canary:
+		case first[one.Now]:
 			waves[0] = append(waves[0], row)
 		default:
 			waves[1] = append(waves[1], row)
 		}
-	}
-	if d.Canary > 0 && shards == 0 && len(waves[0]) == 0 { // of a small audience chance may choose nobody
-		first := waves[1][:min(fewest, len(waves[1]))]
-		waves[0], waves[1] = first, waves[1][len(first):]
 	}
 	for wave, rows := range waves {
 		for shard := range slices.Chunk(rows, p.shardSize(d)) {

@@ -158,6 +158,41 @@ func TestACanaryHasSomebodyHoweverFewThereAre(t *testing.T) {
 	}
 }
 
+func TestACanaryReachesSomebodyWhenFewCanBe(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		agree  []int // of sixty
+		canary int   // of 10,000 by chance
+		sent   int64
+	}{
+		{"nobody is drawn, two can be reached", []int{40, 50}, 1, 2},
+		{"some are drawn, two others can be reached", []int{40, 50}, 500, 2},
+		{"one can be reached", []int{33}, 1, 1},
+		{"nobody can be reached", nil, 1, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, dbtest.SQLite(t), newCrowd(60), push.PlannerOptions{Shard: 50})
+			r.windows(t)
+			for i, m := range r.frozen {
+				r.reach[m].Agrees = slices.Contains(tt.agree, i)
+			}
+			d := dispatch(1, by(model.CustomChannel))
+			d.Canary = tt.canary
+			r.stage(t, d)
+			r.send(t)
+			got := r.states(t, 7)
+			if skipped := got["skipped push.no_consent"]; got["sent custom"] < tt.sent || skipped+got["sent custom"] == 0 || skipped > 20 {
+				t.Errorf("of the canary are %v, want %d sent", got, tt.sent)
+			}
+			must(t, r.Release(t.Context(), 7))
+			r.send(t)
+			if got := r.states(t, 7)["sent custom"]; got != int64(len(tt.agree)) {
+				t.Errorf("%d were sent in the end, want %d", got, len(tt.agree))
+			}
+		})
+	}
+}
+
 func TestTheFirstWayThatIsAllowedIsTaken(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
 		r := newRig(t, pool, newCrowd(8), push.PlannerOptions{})
