@@ -9,6 +9,7 @@ import (
 	"kaimenhong/cmd/internal/app"
 	"kaimenhong/model"
 	"kaimenhong/sandbox"
+	"kaimenhong/sandbox/carrier"
 	"kaimenhong/sandbox/wechat"
 	"kaimenhong/service/campaign"
 	"kaimenhong/service/operator"
@@ -64,11 +65,15 @@ func noticeTemplate() app.Subscribed {
 // and allowed a notice.
 func crowd(ctx context.Context, a *app.App, world *sandbox.Sandbox, by model.ID, template string) error {
 	var file strings.Builder
-	file.WriteString("手机号,上月ARPU,上上月ARPU,三个月前ARPU,上月流量使用率\n")
+	file.WriteString(customerColumns)
 	var list []app.Newcomer
 	for i, phone := range world.Carrier.Phones() {
+		known, err := world.Carrier.Look(phone)
+		if err != nil {
+			return err
+		}
 		arpu, data := 30+i%100, 40+i%70
-		fmt.Fprintf(&file, "%s,%d.00,%d.00,%d.00,%d%%\n", phone, arpu, arpu, arpu, data)
+		file.WriteString(customer(i, known, arpu, data))
 		who, err := world.WeChat.Persona("c" + phone)
 		if err != nil || arpu < 50 || data < 90 || len(list) == festivalMembers {
 			continue // a persona of the phone page, or nobody of the segment
@@ -85,6 +90,34 @@ func crowd(ctx context.Context, a *app.App, world *sandbox.Sandbox, by model.ID,
 	}
 	_, err := a.Welcome(ctx, list)
 	return err
+}
+
+const customerColumns = "手机号,姓名,性别,出生日期,入网日期,付费方式,套餐,省份,城市,终端,价值等级,上月ARPU,上上月ARPU,三个月前ARPU,上月流量使用率,上上月流量使用率,三个月前流量使用率,兴趣\n"
+
+// customer is the line of one whom the carrier knows, with an ARPU in yuan and last month's
+// share of his data; what the carrier does not tell is made up, the same at each start.
+func customer(i int, known carrier.Persona, arpu, data int) string {
+	paid := "后付费"
+	if known.Prepaid {
+		paid = "预付费"
+	}
+	pick := func(words ...string) string { return words[i%len(words)] }
+	return fmt.Sprintf("%s,%s,%s,%d-%02d-%02d,%d-%02d-01,%s,%s,%s,%s,%s,%s,%d.00,%d.00,%d.00,%d%%,%d%%,%d%%,%s\n",
+		known.Phone, known.Name, pick("男", "女"), 1955+i%50, i%12+1, i%28+1, 2008+i%17, i%12+1, paid, known.Plan, known.Province, known.City,
+		pick("华为 Mate 60", "小米 14", "iPhone 15", "OPPO Reno 11", "vivo X100", "荣耀 100", "老人机"), tierOf(arpu),
+		arpu+i%5, arpu, arpu-i%5, data, max(0, data-i%15), max(0, data-i%25), pick("视频", "游戏、视频", "音乐", "阅读", "购物"))
+}
+
+func tierOf(arpu int) string {
+	switch {
+	case arpu < 50:
+		return "低价值"
+	case arpu < 80:
+		return "中价值"
+	case arpu < 110:
+		return "高价值"
+	}
+	return "尊享"
 }
 
 // homePlan is the draft, from tomorrow on for as long as the game runs.
