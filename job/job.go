@@ -2,7 +2,8 @@
 // and its limit on one page.
 //
 // Invariant: one occurrence of a job runs on one replica, once: the insert of its
-// row (job, scheduled_for) that succeeds runs it. A job that is marked Everywhere
+// row (job, scheduled_for) that succeeds runs it. Of the times that were missed the last
+// one is made up for, as long as the job says (Late). A job that is marked Everywhere
 // claims its work row by row and so runs on each replica. Every job works in chunks
 // that may be repeated and takes up what an earlier run, whose process died, left.
 //
@@ -33,6 +34,9 @@ type Job struct {
 	Run   func(ctx context.Context) error
 
 	Everywhere bool // on each replica: it claims rows, not occurrences
+	// Late is how long after its time an occurrence is still made up for that no replica
+	// began, or whose replica died; 0: it is skipped, for the next one does the same work.
+	Late time.Duration
 }
 
 // Runner runs jobs by their schedules.
@@ -70,6 +74,10 @@ func New(db *sql.DB, now model.Clock, log *slog.Logger, reg prometheus.Registere
 		if j.Limit <= 0 || len(j.Name) > 64 {
 			stop()
 			return nil, fmt.Errorf("job %s: it needs a limit and a name of at most 64 bytes", j.Name)
+		}
+		if err := r.watch(j, schedule); err != nil {
+			stop()
+			return nil, err
 		}
 		var id cron.EntryID
 		once := cron.NewChain(cron.SkipIfStillRunning(cron.DiscardLogger)) // on this replica
@@ -127,6 +135,11 @@ func (r *Runner) Once(ctx context.Context, j Job, at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("claim %s: %w", j.Name, err)
 	}
+	return r.claimed(ctx, j, at, token, started)
+}
+
+// claimed runs an occurrence that is ours and records its end.
+func (r *Runner) claimed(ctx context.Context, j Job, at time.Time, token string, started time.Time) error {
 	runErr := r.run(ctx, j, started)
 	text := ""
 	if runErr != nil {
@@ -134,7 +147,7 @@ func (r *Runner) Once(ctx context.Context, j Job, at time.Time) error {
 	}
 	done, cancelDone := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancelDone()
-	_, err = r.db.ExecContext(done, finishRun, int64(model.At(r.now())), text, j.Name, int64(model.At(at)), token)
+	_, err := r.db.ExecContext(done, finishRun, int64(model.At(r.now())), text, j.Name, int64(model.At(at)), token)
 	return errors.Join(runErr, err)
 }
 

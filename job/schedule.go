@@ -110,7 +110,9 @@ const slice = 500
 // number rests for three months before it is given to somebody else.
 const holderAge = 7 * 24 * time.Hour
 
-// Schedule is every job, its time (seconds first, China's time zone) and its limit.
+// Schedule is every job, its time (seconds first, China's time zone), its limit, and until
+// when it is made up for. What tidies up is not: the next night takes it all. Who is
+// reminded of his points is not in the night.
 func Schedule(w Work) []Job {
 	return []Job{
 		{Name: "outbox-deliver", Spec: "* * * * * *", Limit: time.Minute, Everywhere: true, Run: counted(w.Outbox.Deliver)},
@@ -120,10 +122,10 @@ func Schedule(w Work) []Job {
 		{Name: "inbox-forget", Spec: "0 10 4 * * *", Limit: 10 * time.Minute, Run: w.Inbox.Forget},
 		{Name: "mall-fulfil", Spec: "*/2 * * * * *", Limit: 5 * time.Minute, Everywhere: true, Run: counted(w.Mall.FulfilDue)},
 		{Name: "mall-watch", Spec: "40 */10 * * * *", Limit: time.Minute, Everywhere: true, Run: counted(w.Mall.Watch)},
-		{Name: "points-settle", Spec: "0 5 0 * * *", Limit: 2 * time.Hour, Run: counted(w.Points.SettleDue)},
-		{Name: "points-remind", Spec: "0 0 10 * * *", Limit: time.Hour, Run: counted(w.Points.RemindDue)},
+		{Name: "points-settle", Spec: "0 5 0 * * *", Limit: 2 * time.Hour, Late: 20 * time.Hour, Run: counted(w.Points.SettleDue)},
+		{Name: "points-remind", Spec: "0 0 10 * * *", Limit: time.Hour, Late: 10 * time.Hour, Run: counted(w.Points.RemindDue)},
 		{Name: "points-void-overdue", Spec: "30 */5 * * * *", Limit: 4 * time.Minute, Run: counted(w.Points.VoidOverdue)},
-		{Name: "member-check-holders", Spec: "0 0 3 * * *", Limit: time.Hour, Run: untilNone(func(ctx context.Context) (int, error) {
+		{Name: "member-check-holders", Spec: "0 0 3 * * *", Limit: time.Hour, Late: 20 * time.Hour, Run: untilNone(func(ctx context.Context) (int, error) {
 			checked, _, err := w.Members.CheckHolders(ctx, holderAge, slice)
 			return checked, err
 		})},
@@ -139,12 +141,12 @@ func Schedule(w Work) []Job {
 		{Name: "redpacket-fill", Spec: "*/10 * * * * *", Limit: time.Minute, Run: counted(w.Redpacket.FillDue)},
 		{Name: "redpacket-sweep", Spec: "15 */5 * * * *", Limit: 4 * time.Minute, Everywhere: true, Run: counted(w.Redpacket.Sweep)},
 		{Name: "redpacket-remind", Spec: "20 * * * * *", Limit: 50 * time.Second, Run: counted(w.Moments.Remind)},
-		{Name: "redpacket-reconcile", Spec: "0 30 3 * * *", Limit: 2 * time.Hour, Run: w.Moments.Reconcile},
+		{Name: "redpacket-reconcile", Spec: "0 30 3 * * *", Limit: 2 * time.Hour, Late: 20 * time.Hour, Run: w.Moments.Reconcile},
 		{Name: "payout-due", Spec: "*/2 * * * * *", Limit: time.Minute, Everywhere: true, Run: counted(w.Payout.Due)},
 		{Name: "campaign-advance", Spec: "* * * * * *", Limit: time.Minute, Everywhere: true, Run: counted(w.Campaign.Advance)},
 		{Name: "campaign-stage", Spec: "* * * * * *", Limit: 30 * time.Minute, Everywhere: true, Run: counted(w.Campaign.Stage)},
 		{Name: "campaign-watch", Spec: "30 * * * * *", Limit: 10 * time.Minute, Everywhere: true, Run: counted(w.Campaign.Watch)},
-		{Name: "campaign-report", Spec: "0 7 * * * *", Limit: 50 * time.Minute, Run: counted(w.Report.ComputeDue)},
+		{Name: "campaign-report", Spec: "0 7 * * * *", Limit: 50 * time.Minute, Late: 45 * time.Minute, Run: counted(w.Report.ComputeDue)},
 		{Name: "campaign-report-forget", Spec: "0 5 5 * * *", Limit: 10 * time.Minute, Run: untilNone(w.Report.Forget)},
 		{Name: "push-lose", Spec: "45 * * * * *", Limit: 30 * time.Second, Run: counted(w.Push.Lose)},
 		{Name: "push-forget", Spec: "0 55 4 * * *", Limit: 10 * time.Minute, Run: untilNone(w.Push.Forget)},
@@ -156,7 +158,7 @@ func Schedule(w Work) []Job {
 			_, err := w.Audience.Prune(ctx)
 			return err
 		}},
-		{Name: "audience-restage", Spec: "0 30 1 * * *", Limit: 3 * time.Hour, Run: counted(w.Audience.Restage)},
+		{Name: "audience-restage", Spec: "0 30 1 * * *", Limit: 3 * time.Hour, Late: 20 * time.Hour, Run: counted(w.Audience.Restage)},
 		{Name: "account-prune", Spec: "0 50 4 * * *", Limit: 10 * time.Minute, Run: untilNone(sliced(w.Account.Prune))},
 	}
 }
