@@ -32,16 +32,16 @@ func (p *Payer) Due(ctx context.Context) (int, error) {
 	if p.standsStill() {
 		return 0, nil
 	}
-	moved := 0
-	for _, state := range []State{Approved, Created} {
-		n, err := p.rounds(ctx, func() (int, int, error) { return p.beginRound(ctx, state) })
-		if moved += n; err != nil {
-			return moved, err
-		}
+	moved, failed := 0, error(nil)
+	for _, round := range []func() (int, int, error){
+		func() (int, int, error) { return p.beginRound(ctx, Approved) },
+		func() (int, int, error) { return p.beginRound(ctx, Created) },
+		func() (int, int, error) { return p.goOnRound(ctx) },
+	} {
+		n, err := p.rounds(ctx, round) // what fails here keeps nothing of what comes next
+		moved, failed = moved+n, errors.Join(failed, err)
 	}
-	n, err := p.rounds(ctx, func() (int, int, error) { return p.goOnRound(ctx) })
-	moved += n
-	return moved, errors.Join(err, p.look(ctx))
+	return moved, errors.Join(failed, p.look(ctx))
 }
 
 func (p *Payer) standsStill() bool {
@@ -61,18 +61,15 @@ func (p *Payer) halt(ctx context.Context, why string) {
 
 // rounds repeats a round until it finds less than a batch or moves nothing.
 func (p *Payer) rounds(ctx context.Context, round func() (found, moved int, err error)) (int, error) {
-	all := 0
+	all, failed := 0, error(nil)
 	for range maxRounds {
 		found, moved, err := round()
-		all += moved
-		if err != nil || found < p.opts.Batch || moved == 0 || p.standsStill() {
-			return all, err
-		}
-		if err := ctx.Err(); err != nil {
-			return all, err
+		all, failed = all+moved, errors.Join(failed, err)
+		if found < p.opts.Batch || moved == 0 || p.standsStill() || ctx.Err() != nil {
+			break
 		}
 	}
-	return all, nil
+	return all, failed
 }
 
 func (p *Payer) beginRound(ctx context.Context, state State) (found, moved int, err error) {
@@ -80,8 +77,21 @@ func (p *Payer) beginRound(ctx context.Context, state State) (found, moved int, 
 	if err != nil {
 		return 0, 0, fmt.Errorf("list new payouts: %w", err)
 	}
-	moved, err = each(ctx, p, rows, func(r db.Payout) (bool, error) { return p.begin(ctx, payoutOf(r)) })
+	moved, err = each(ctx, p, rows, func(r db.Payout) (bool, error) { return p.beginOrLater(ctx, payoutOf(r)) })
 	return len(rows), moved, err
+}
+
+// beginOrLater is begin; what fails there, a panic included, leaves its place among the
+// first of the list for a while.
+func (p *Payer) beginOrLater(ctx context.Context, v Payout) (ok bool, err error) {
+	err = model.Guarded(func() (err error) {
+		ok, err = p.begin(ctx, v)
+		return err
+	})
+	if err != nil {
+		err = errors.Join(err, p.later(ctx, v, time.Minute, fault.Of(err).Code))
+	}
+	return ok, err
 }
 
 func (p *Payer) goOnRound(ctx context.Context) (found, moved int, err error) {
@@ -143,7 +153,7 @@ func (p *Payer) begin(ctx context.Context, v Payout) (bool, error) {
 	if v.State == Created {
 		hold, why, err := p.Judge.Hold(ctx, v.Pot)
 		if err != nil {
-			return false, errors.Join(fmt.Errorf("judge pot %s: %w", v.Pot, err), p.later(ctx, v, time.Minute, fault.Of(err).Code))
+			return false, fmt.Errorf("judge pot %s: %w", v.Pot, err)
 		}
 		if hold {
 			return p.move(ctx, v, Held, why)
@@ -155,7 +165,7 @@ func (p *Payer) begin(ctx context.Context, v Payout) (bool, error) {
 	goods, why, err := p.goods(ctx, v)
 	switch {
 	case err != nil:
-		return false, errors.Join(err, p.later(ctx, v, time.Minute, fault.Of(err).Code))
+		return false, err
 	case why == noPhone && model.At(p.Now()) < v.CreatedAt.Add(p.opts.NoPhone):
 		return false, p.later(ctx, v, time.Hour, why)
 	case why != "":
@@ -222,7 +232,7 @@ func (p *Payer) earn(ctx context.Context, v Payout) (bool, error) {
 	}
 	switch fault.KindOf(err) {
 	case fault.Internal, fault.Limited, fault.Unavailable:
-		return false, errors.Join(fmt.Errorf("earn the points of pot %s: %w", v.Pot, err), p.later(ctx, v, time.Minute, fault.Of(err).Code))
+		return false, fmt.Errorf("earn the points of pot %s: %w", v.Pot, err)
 	}
 	return p.fail(ctx, v, fault.Of(err).Code)
 }

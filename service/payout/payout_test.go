@@ -348,3 +348,36 @@ func TestAPanicOverOnePrizeKeepsNoneOfTheOthers(t *testing.T) {
 		}
 	})
 }
+
+func TestAPrizeThatCannotBeMovedKeepsNoneOfTheOthers(t *testing.T) {
+	for name, batch := range map[string]int{"of another state": 100, "of its own state": 1} {
+		t.Run(name, func(t *testing.T) {
+			dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+				w := newWorld()
+				w.hold, w.release = "互助", true
+				p := newPayer(t, pool, w, payout.Options{Workers: 1, Batch: batch})
+				stuck := w.win(t, pool, model.DataPrize, 7) // of no pack, and its budget does not take it back
+				if _, err := pool.ExecContext(t.Context(), `INSERT INTO pot_release (pot_id, game_id, slice, amount, released_at) VALUES (?, 1, 0, 1, 1)`, int64(stuck.Pot)); err != nil {
+					t.Fatal(err)
+				}
+				run(t, p)
+				decide(t, p, stuck.Pot, payout.Pay)
+				if batch == 1 {
+					other := w.win(t, pool, model.PhoneCreditPrize, 500)
+					run(t, p)
+					decide(t, p, other.Pot, payout.Pay)
+				}
+				w.hold = ""
+				w.script = []act{takes}
+				fresh := w.win(t, pool, model.PhoneCreditPrize, 500)
+				for range 3 {
+					run(t, p)
+					w.pass(time.Minute)
+				}
+				if v := stateOf(t, p, fresh.Pot); v.State != payout.Paid {
+					t.Errorf("a new prize beside one that cannot be moved is %s, want it paid", v.State)
+				}
+			})
+		})
+	}
+}
