@@ -173,8 +173,11 @@ func (p *Payer) OfPots(ctx context.Context, pots []model.ID) (map[model.ID]Payou
 // ErrNotWon is the answer to who claims what is not won.
 var ErrNotWon = fault.New(fault.Conflict, "payout.not_won", "红包还没有凑满，凑满后才能领取")
 
-// NeedsPhone tells that the payout waits until its winner has bound a number.
-func (v Payout) NeedsPhone() bool { return v.State == Created && v.Why == noPhone }
+// NeedsPhone tells that the payout waits until its winner has bound a number, also when
+// a person has let it go on before.
+func (v Payout) NeedsPhone() bool {
+	return (v.State == Created || v.State == Approved) && v.Why == noPhone
+}
 
 // Claim is the winner's wish: a payout that waited for his number goes on now, any
 // other is on its way by itself. A repeat changes nothing. Errors: ErrNotWon, also

@@ -381,3 +381,30 @@ func TestAPrizeThatCannotBeMovedKeepsNoneOfTheOthers(t *testing.T) {
 		})
 	}
 }
+
+// A prize that was held and let go on waits for a number like any other.
+func TestAnApprovedPrizeWaitsForANumberInTheOpen(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		w := newWorld()
+		w.hold, w.bound = "互助", false
+		p := newPayer(t, pool, w, quick)
+		prize := w.win(t, pool, model.PhoneCreditPrize, 500)
+		run(t, p)
+		if v := stateOf(t, p, prize.Pot); v.State != payout.Held || v.NeedsPhone() {
+			t.Fatalf("it is %s, needs a phone %v, want it held", v.State, v.NeedsPhone())
+		}
+		decide(t, p, prize.Pot, payout.Pay)
+		run(t, p)
+		if v := stateOf(t, p, prize.Pot); v.State != payout.Approved || !v.NeedsPhone() {
+			t.Fatalf("it is %s (%s), needs a phone %v, want it to wait for one", v.State, v.Why, v.NeedsPhone())
+		}
+		w.bound = true
+		if _, err := p.Claim(t.Context(), prize.Member, prize.Pot); err != nil {
+			t.Fatalf("Claim = %v", err)
+		}
+		run(t, p)
+		if v := stateOf(t, p, prize.Pot); v.State != payout.Paid {
+			t.Errorf("after the claim it is %s (%s), want it paid", v.State, v.Why)
+		}
+	})
+}
