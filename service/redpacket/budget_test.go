@@ -1,6 +1,7 @@
 package redpacket
 
 import (
+	"errors"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -39,5 +40,35 @@ func TestPlacingNeverOverdrawsASliceAndNeverMakesMoney(t *testing.T) {
 		if moved != 0 || more != wanted {
 			t.Fatalf("moved %v in sum and reserved %v, want 0 and %v", moved, more, wanted)
 		}
+	})
+}
+
+// A table of amounts is played to the end of the budget: what is said to be possible is.
+func TestTheLastOfTheBudgetGoesToTheAmountsThatItBears(t *testing.T) {
+	houses(t, func(t *testing.T, h *house) {
+		e := h.engine(t, Options{})
+		game := h.game(t, e, func(r *Rules) {
+			r.Amounts = []Amount{{Target: 10, Weight: 1}, {Target: 20, Weight: 1}, {Target: 1000, Weight: 1_000_000}}
+			r.Budget, r.PotsEach = 1030, 10
+		})
+		opened := model.Fen(0)
+		for owner := 1; ; owner++ {
+			refusal, err := e.MayOpen(t.Context(), game.ID, visitor(owner))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pot, err := e.Open(t.Context(), OpenRequest{game.ID, visitor(owner), "open"})
+			if !errors.Is(err, refusal) {
+				t.Fatalf("with %s of %s reserved it is said that opening meets %v; it met %v", opened, game.Rules.Budget, refusal, err)
+			}
+			if refusal != nil {
+				break
+			}
+			opened += pot.Target
+		}
+		if opened != game.Rules.Budget {
+			t.Errorf("pots of %s were opened, want all of %s", opened, game.Rules.Budget)
+		}
+		sound(t, e)
 	})
 }

@@ -263,10 +263,14 @@ func (p *opener) openTx(ctx context.Context, tx *sql.Tx, group []*opening) ([]*o
 	for i, o := range fresh {
 		targets[i] = o.target
 	}
-	where := place(budget, targets, mrand.N(max(len(budget), 1)))
+	start := mrand.N(max(len(budget), 1))
+	where := place(budget, targets, start)
 	paid := fresh[:0]
 	for i, o := range fresh {
 		if o.slice = where[i]; o.slice < 0 {
+			o.settleForLess(budget, start)
+		}
+		if o.slice < 0 {
 			o.err = ErrBudget
 		} else {
 			paid = append(paid, o)
@@ -290,6 +294,20 @@ func (p *opener) openTx(ctx context.Context, tx *sql.Tx, group []*opening) ([]*o
 		}
 	}
 	return paid, nil
+}
+
+// settleForLess draws again among the amounts that the budget can still bear: 已发完 is
+// said only when it can bear none.
+func (o *opening) settleForLess(budget []slice, start int) {
+	var free model.Fen
+	for _, s := range budget {
+		free += s.free
+	}
+	left := slices.DeleteFunc(slices.Clone(o.game.Rules.Amounts), func(a Amount) bool { return a.Target > free })
+	if len(left) > 0 {
+		o.target = drawTarget(left)
+		o.slice = place(budget, []model.Fen{o.target}, start)[0]
+	}
 }
 
 // ownerRequest names a request of an owner.
