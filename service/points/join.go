@@ -3,7 +3,6 @@ package points
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"kaimenhong/model"
@@ -135,15 +134,13 @@ func (l *Ledger) joinRecords(ctx context.Context, tx *sql.Tx, from, into int64, 
 
 // CloseTx ends a member's account: what is left, pending points too, expires; the
 // ledger stays under the member id, which says nothing of a person. Closing again
-// does nothing. Points that a reversal gives back later expire at once.
+// does nothing. Points that a reversal gives back later expire at once, and who never
+// earned any earns none later: a prize may still be on its way to him.
 //
 // Errors: ErrHeld while a hold is open.
 func (l *Ledger) CloseTx(ctx context.Context, tx *sql.Tx, member model.MemberID) error {
 	now := model.At(l.now())
-	row, err := l.lock(ctx, tx, int64(member), false, now)
-	if errors.Is(err, errNoAccount) {
-		return nil
-	}
+	row, err := l.lock(ctx, tx, int64(member), true, now)
 	if err != nil {
 		return err
 	}

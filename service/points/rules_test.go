@@ -440,6 +440,9 @@ func TestClosing(t *testing.T) {
 		if err := closing(bob); err != nil {
 			t.Errorf("closing one who has no account = %v", err)
 		}
+		if _, err := f.Earn(ctx, bob, "month", 1, model.Ref{}, "e10"); !errors.Is(err, ErrClosed) {
+			t.Errorf("who had earned nothing before he closed his account earns: %v", err)
+		}
 		e, err := f.Export(ctx, alice)
 		if err != nil || len(e.Entries) != 9 || len(e.Lots) != 0 || e.More {
 			t.Errorf("Export = %d entries, %d lots, %v, %v", len(e.Entries), len(e.Lots), e.More, err)
