@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { bytes, chatTime, codeIn, isWeb, phoneNumber, spansOf, yuan } from '../phone/format.js'
+import { prizeOf, wonText } from '../phone/mini/pots/pots.js'
 import { outcomeOf, pretty, prettyXML } from '../phone/pretty.js'
 
 const now = Date.parse('2026-11-22T09:00:00+08:00') // a Sunday in Beijing
@@ -54,4 +55,13 @@ test('an outcome says whether it went as it should', () => {
     [{ kind: 'api', status: 200, outcome: 'answered', answer: '{"errcode":45015}' }, { text: 'errcode 45015', bad: true }],
     [{ kind: 'api', status: 200, outcome: 'answered', answer: '{"errcode":0}' }, { text: '已应答', bad: false }],
   ]) assert.deepEqual(outcomeOf(x), want)
+})
+
+test('a prize is said as it was won, and a campaign by the least that it gives', () => {
+  assert.equal(wonText({ kind: 'phone_credit', quantity: 350 }), '3.5 元话费')
+  assert.equal(wonText({ kind: 'data', quantity: 2048 }), '2 GB 流量')
+  assert.equal(wonText({ kind: 'data', quantity: 500 }), '500 MB 流量')
+  assert.equal(wonText({ kind: 'points', quantity: 90 }), '90 积分')
+  assert.equal(prizeOf({ targetsFen: [900], prize: { kind: 'phone_credit', perYuan: 0 } }), '9 元话费')
+  assert.equal(prizeOf({ targetsFen: [10000, 900, 2000], prize: { kind: 'points', perYuan: 100 } }), '900 积分 起')
 })

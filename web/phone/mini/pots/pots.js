@@ -26,16 +26,19 @@ const list = (amounts) => {
 /** The amount of each help, sorted, as it stands on the first screen. */
 export const sharesIn = list
 
-/** What an envelope of the campaign gives, in words. */
+/** What an envelope of the campaign gives, in words: the least where there are several. */
 export function prizeOf(campaign) {
-  const said = campaign.targetsFen.map((fen) => prizeText(campaign.prize, fen))
-  return said.length > 1 ? `${said[0]} 起` : said[0]
+  const { kind, perYuan } = campaign.prize
+  const least = Math.min(...campaign.targetsFen)
+  const said = wonText({ kind, quantity: kind === 'phone_credit' ? least : (least * perYuan) / 100 })
+  return campaign.targetsFen.length > 1 ? `${said} 起` : said
 }
 
-export function prizeText(prize, fen) {
-  if (prize.kind === 'data') return megabytes((fen * prize.perYuan) / 100)
-  if (prize.kind === 'points') return `${(fen * prize.perYuan) / 100} 积分`
-  return `${shortYuan(fen)} 元话费`
+/** What was won, in words; of an envelope that ended early less than it would have given. */
+export function wonText({ kind, quantity }) {
+  if (kind === 'data') return megabytes(quantity)
+  if (kind === 'points') return `${quantity} 积分`
+  return `${shortYuan(quantity)} 元话费`
 }
 
 const megabytes = (mb) => (mb % 1024 ? `${mb} MB 流量` : `${mb / 1024} GB 流量`)
