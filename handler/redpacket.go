@@ -1,7 +1,6 @@
 package handler
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -270,13 +269,19 @@ func (h Redpacket) Claim(ctx context.Context, in *claimInput) (*prizeAnswer, err
 	return &prizeAnswer{prizeOf(p)}, nil
 }
 
-// unwon says why there is no prize: the pot is not filled, or not the member's.
+// unwon says why there is no prize: the pot is not filled, has ended so, or is not the
+// member's.
 func (h Redpacket) unwon(ctx context.Context, id model.ID, who redpacket.Visitor, unfilled error) error {
 	view, err := h.Pots.View(ctx, redpacket.PotID(id), who)
-	if err == nil && !view.IsOwner {
-		err = redpacket.ErrUnknownPot
+	switch {
+	case err != nil:
+		return err
+	case !view.IsOwner:
+		return redpacket.ErrUnknownPot
+	case view.State == redpacket.Closed, view.Left == 0 && view.Helped < view.Helps:
+		return redpacket.ErrEnded
 	}
-	return cmp.Or(err, unfilled)
+	return unfilled
 }
 
 type proofAnswer struct{ Body redpacket.Proof }

@@ -55,6 +55,7 @@ func TestEveryRefusalHasItsCodeAndItsSentence(t *testing.T) {
 		refused("not on the plan", open(owner, plan), 403, "redpacket.not_on_plan", "套餐")
 		refused("an unknown game", open(owner, "1"), 404, "redpacket.unknown_game", "没有找到这个活动")
 		refused("an unknown pot", first.Helps("1"), 404, "redpacket.unknown_pot", "没有找到这个红包")
+		refused("the claim of what is not filled", owner.Do("POST", "/pots/"+pot+"/claim", story.Key(), nil), 409, "payout.not_won", "还没有凑满")
 		refused("another's claim", first.Do("POST", "/pots/"+pot+"/claim", story.Key(), nil), 404, "redpacket.unknown_pot", "没有找到")
 
 		refused("his own pot", owner.Helps(pot), 409, "redpacket.own_pot", "不能给自己")
@@ -75,6 +76,7 @@ func TestEveryRefusalHasItsCodeAndItsSentence(t *testing.T) {
 			m.SignsIn() // the tokens are old by now
 		}
 		refused("ended", third.Helps(third3), 409, "redpacket.ended", "截止时间")
+		refused("the claim of what ended unfilled", owner.Do("POST", "/pots/"+third3+"/claim", story.Key(), nil), 409, "redpacket.ended", "没能凑满")
 		w.Until("the budget of what ended is free", func() bool { return open(second, poor).Status == http.StatusCreated })
 		proven(t, r)
 	})
