@@ -43,7 +43,7 @@ func (d *domains) game(g ground) error {
 	d.moments = newMoments(d.redpacket, d.payer, d.push, moment{
 		appID: g.cfg.WeChat.MiniAppID, page: g.cfg.Chat.RedpacketPage, template: g.cfg.WeChat.RedpacketTemplate,
 	}, g.now, g.log)
-	d.moments.thumb = &thumb{client: d.wechat, now: g.now}
+	d.moments.thumb, d.moments.members = &thumb{client: d.wechat, now: g.now}, d.members
 	d.background = append(d.background, d.moments.Run)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kaimenhong/model"
+	"kaimenhong/service/member"
 	"kaimenhong/service/payout"
 	"kaimenhong/service/push"
 	"kaimenhong/service/redpacket"
@@ -25,9 +26,10 @@ type moment struct {
 // most once. The first help and the last one missing come from the help's answer and
 // may be lost with the process: they cheer, they promise nothing.
 type moments struct {
-	engine *redpacket.Engine
-	payer  *payout.Payer
-	push   *push.Pusher
+	engine  *redpacket.Engine
+	payer   *payout.Payer
+	push    *push.Pusher
+	members *member.Members
 	moment
 	now   model.Clock
 	log   *slog.Logger
@@ -116,20 +118,51 @@ const maxThanked = 50
 
 // ended tells of a pot's end.
 func (m *moments) ended(ctx context.Context, e redpacket.Ended) error {
+	unbound, err := m.needsPhone(ctx, e)
+	if err != nil {
+		return err
+	}
 	switch {
 	case e.State == redpacket.Filled:
 		err := m.say(ctx, "redpacket.filled", e.Owner, e.Game, e.Pot, func(prize string) (string, string, string) {
+			if unbound {
+				return "红包凑满啦！" + prize + bindFirst, "已凑满", bindHint
+			}
 			return "红包凑满啦！" + prize + "正在发放，到账后告诉您。", "已凑满", "奖品正在发放"
 		}, e.Won)
 		return errors.Join(err, m.thank(ctx, e))
 	case e.Won > 0:
 		return m.say(ctx, "redpacket.expired", e.Owner, e.Game, e.Pot, func(prize string) (string, string, string) {
-			return fmt.Sprintf("红包到时间了，%d位好友助力，凑到的%s会发放给您。", e.Helps, prize), fmt.Sprintf("助力%d位，已截止", e.Helps), "凑到的部分会发放给您"
+			text, progress := fmt.Sprintf("红包到时间了，%d位好友助力，凑到的%s", e.Helps, prize), fmt.Sprintf("助力%d位，已截止", e.Helps)
+			if unbound {
+				return text + bindFirst, progress, bindHint
+			}
+			return text + "会发放给您。", progress, "凑到的部分会发放给您"
 		}, e.Won)
 	}
 	return m.say(ctx, "redpacket.expired", e.Owner, e.Game, e.Pot, func(string) (string, string, string) {
 		return fmt.Sprintf("红包到时间了，%d位好友助力，没能凑满，这次没有奖品。", e.Helps), fmt.Sprintf("助力%d位，已截止", e.Helps), "没能凑满，这次没有奖品"
 	}, e.Target)
+}
+
+// What is said to a winner who has no number yet.
+const (
+	bindFirst = "绑定手机号后发放，发送“绑定”即可绑定。"
+	bindHint  = "绑定手机号后发放"
+)
+
+// needsPhone tells that a prize waits until its winner binds a number, as all but points
+// do.
+func (m *moments) needsPhone(ctx context.Context, e redpacket.Ended) (bool, error) {
+	g, err := m.engine.Game(ctx, e.Game)
+	if err != nil || e.Won == 0 || g.Rules.Prize.Kind == model.PointsPrize {
+		return false, err
+	}
+	owner, err := m.members.Get(ctx, e.Owner, model.OfficialAccount)
+	if errors.Is(err, member.ErrUnknown) {
+		return false, nil // he has closed his account: nobody is told
+	}
+	return err == nil && !owner.Bound(), err
 }
 
 // thank tells the helpers that the pot is full.

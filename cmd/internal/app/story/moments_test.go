@@ -106,6 +106,20 @@ func TestAMomentThatMayHaveBeenToldIsNotToldAgain(t *testing.T) {
 	})
 }
 
+func TestAWinnerWithoutANumberIsAskedForIt(t *testing.T) {
+	w := story.Begin(t, story.Embedded(t))
+	r := w.Replica()
+	game := r.Plays(w.Envelope("回家", func(r *redpacket.Rules) { r.Helps, r.Open.Bound = 1, false }))[0]
+	zhang := w.Person("ordinary").Follows()
+	w.Settle() // WeChat was asked who he is
+	owner := zhang.Opens().SignsIn()
+	pot := owner.OpensPot(game)
+	w.Players("family")[0].Helps(pot).Is(http.StatusCreated)
+	zhang.Gets("红包凑满啦！9元话费绑定手机号后发放", "发送“绑定”")
+	w.Until("the prize waits for his number", func() bool { return owner.Sees(pot).Value("prize.needBind") == true })
+	proven(t, r)
+}
+
 func TestTheChatTellsOfTheEnvelopeAndLeadsToTheMiniProgramAlone(t *testing.T) {
 	story.Everywhere(t, func(t *testing.T, s story.Stores) {
 		w := story.Begin(t, s)
