@@ -8,6 +8,8 @@ type PotProgress struct {
 	Helped int
 	Prize  string // what it gives, for a person: 50元话费
 	Open   bool   // may still be helped
-	Filled bool
-	EndsAt Millis
+	// Stopped tells that the game's kill switch is on: nobody can help until it goes on.
+	Stopped bool
+	Filled  bool
+	EndsAt  Millis
 }

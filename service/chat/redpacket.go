@@ -60,6 +60,8 @@ func potSaid(p model.PotProgress) (text, label string) {
 		return "现在没有进行中的红包活动，有了新活动会在这里告诉您。", ""
 	case p.Pot == 0:
 		return "“" + title + "”正在进行：开一个红包，请亲友助力，凑满就能领取，金额事先公示。", "去看规则、开红包"
+	case p.Open && p.Stopped:
+		return fmt.Sprintf("您的“%s”已有%d位好友助力。活动已暂停，请留意官方通知。", title, p.Helped), "看我的红包"
 	case p.Open:
 		return fmt.Sprintf("您的“%s”已有%d位好友助力，还差%d位，凑满得%s，%s截止。",
 			title, p.Helped, p.Helps-p.Helped, p.Prize, p.EndsAt.Time().Format("1月2日15:04")), "看我的红包"

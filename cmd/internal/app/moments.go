@@ -98,6 +98,9 @@ func (m *moments) cheer(ctx context.Context, pot redpacket.PotID) error {
 	if err != nil || v.State != redpacket.Open {
 		return err
 	}
+	if stopped, err := m.stopped(ctx, v.Game); err != nil || stopped {
+		return err
+	}
 	switch left := v.Helps - v.Helped; {
 	case left == 1:
 		return m.say(ctx, "redpacket.last_one_missing", v.Owner, v.Game, pot, func(prize string) (string, string, string) {
@@ -218,10 +221,7 @@ func (m *moments) Remind(ctx context.Context) (int, error) {
 		}
 		for _, p := range page {
 			after = p.Pot
-			err := m.say(ctx, "redpacket.ending_soon", p.Owner, p.Game, p.Pot, func(prize string) (string, string, string) {
-				left := p.Helps - p.Helped
-				return fmt.Sprintf("您的红包%s截止，还差%d位好友助力就凑满%s。", until(p.EndsAt), left, prize), fmt.Sprintf("还差%d位", left), "还有2小时截止"
-			}, p.Target)
+			err := m.remind(ctx, p)
 			if !errors.Is(err, push.ErrSending) { // another run is at it; the next one sees what became of it
 				failed = append(failed, err)
 			}
@@ -231,6 +231,24 @@ func (m *moments) Remind(ctx context.Context) (int, error) {
 		}
 	}
 	return seen, errors.Join(append(failed, ctx.Err())...)
+}
+
+// remind tells one owner, unless nobody can help any more: the pot is full, or the game
+// is stopped. Where it goes on within remindBack he is told then.
+func (m *moments) remind(ctx context.Context, p redpacket.PotLine) error {
+	left := p.Helps - p.Helped
+	if stopped, err := m.stopped(ctx, p.Game); err != nil || stopped || left <= 0 {
+		return err
+	}
+	return m.say(ctx, "redpacket.ending_soon", p.Owner, p.Game, p.Pot, func(prize string) (string, string, string) {
+		return fmt.Sprintf("您的红包%s截止，还差%d位好友助力就凑满%s。", until(p.EndsAt), left, prize), fmt.Sprintf("还差%d位", left), "还有2小时截止"
+	}, p.Target)
+}
+
+// stopped tells that the kill switch of a game is on: nobody is asked to find friends.
+func (m *moments) stopped(ctx context.Context, game redpacket.GameID) (bool, error) {
+	g, err := m.engine.Game(ctx, game)
+	return g.StoppedAt != 0, err
 }
 
 // say sends one message about a pot, with a way to it in the mini-program: never a

@@ -34,9 +34,10 @@ func (b potBook) Progress(ctx context.Context, member model.MemberID) (model.Pot
 	if err != nil {
 		return model.PotProgress{}, err
 	}
+	full := pot.Helped >= pot.Helps // it is called filled a moment later
 	return model.PotProgress{
 		Pot: model.ID(pot.Pot), Title: game.Rules.Title, Helps: pot.Helps, Helped: pot.Helped, Prize: game.Rules.Prize.Say(pot.Target),
-		Open: pot.State == redpacket.Open && pot.EndsAt > model.At(b.now()), Filled: pot.State == redpacket.Filled, EndsAt: pot.EndsAt,
+		Open: pot.State == redpacket.Open && !full && pot.EndsAt > model.At(b.now()), Stopped: game.StoppedAt != 0, Filled: full, EndsAt: pot.EndsAt,
 	}, nil
 }
 

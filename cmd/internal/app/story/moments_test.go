@@ -3,6 +3,7 @@ package story_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"kaimenhong/cmd/internal/app/story"
 	"kaimenhong/sandbox/faults"
 	"kaimenhong/sandbox/wechat"
+	"kaimenhong/service/operator"
 	"kaimenhong/service/redpacket"
 )
 
@@ -118,6 +120,35 @@ func TestAWinnerWithoutANumberIsAskedForIt(t *testing.T) {
 	zhang.Gets("红包凑满啦！9元话费绑定手机号后发放", "发送“绑定”")
 	w.Until("the prize waits for his number", func() bool { return owner.Sees(pot).Value("prize.needBind") == true })
 	proven(t, r)
+}
+
+func TestWhatIsStoppedAsksNobodyToFindFriends(t *testing.T) {
+	w := story.Begin(t, story.Embedded(t))
+	r := w.Replica()
+	game := r.Plays(w.Envelope("回家", nil))[0]
+	zhang := w.Person("ordinary")
+	owner := zhang.Whole()
+	pot := owner.OpensPot(game)
+	w.Operator("zhao", operator.Reviewer).Does("POST", "/games/"+game+"/stop", map[string]string{"why": "投诉太多"}, http.StatusNoContent)
+	zhang.Says("红包").Gets("已有0位好友助力。活动已暂停")
+	w.Passes(22*time.Hour + time.Minute)
+	remind := func() {
+		t.Helper()
+		if seen, err := r.App().Remind(t.Context()); err != nil || seen != 1 {
+			t.Errorf("Remind = %d, %v, want the one pot that ends in two hours", seen, err)
+		}
+	}
+	remind()
+	for _, heard := range zhang.Heard() {
+		if strings.Contains(heard.Text, "截止") {
+			t.Errorf("while the game is stopped he is told %q", heard.Text)
+		}
+	}
+	zhang.Says("红包") // who was quiet for a day is written to again
+	w.Operator("wang", operator.Planner).Does("POST", "/games/"+game+"/resume", nil, http.StatusNoContent)
+	remind()
+	zhang.Gets("还差3位好友助力就凑满9元话费")
+	owner.SignsIn().Sees(pot)
 }
 
 func TestTheChatTellsOfTheEnvelopeAndLeadsToTheMiniProgramAlone(t *testing.T) {
