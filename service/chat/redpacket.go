@@ -9,8 +9,8 @@ import (
 
 // potBook knows the red envelopes of members.
 type potBook interface {
-	// Progress tells of the envelope that the member opened last; without one, Title is
-	// that of a game that runs, or "".
+	// Progress tells of the envelope that the member opened last; without one, or when it
+	// is past, Title is that of a game that runs, or "".
 	Progress(ctx context.Context, member model.MemberID) (model.PotProgress, error)
 	// Card sends the member the card of the page soon, once for a request; what cannot
 	// be sent is not: the answer itself leads to the same page.

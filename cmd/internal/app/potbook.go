@@ -3,11 +3,13 @@ package app
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"kaimenhong/model"
+	"kaimenhong/service/payout"
 	"kaimenhong/service/push"
 	"kaimenhong/service/redpacket"
 	"kaimenhong/service/wechat"
@@ -16,29 +18,55 @@ import (
 // potBook is the game as the chat reads it.
 type potBook struct{ *moments }
 
-// Progress tells of the envelope that the member opened last, or of a game that runs.
+// Progress tells of the envelope that the member opened last, or of a game that runs
+// where he has none or it is past.
 func (b potBook) Progress(ctx context.Context, member model.MemberID) (model.PotProgress, error) {
 	lines, _, err := b.engine.MyPots(ctx, member, "", 1)
 	if err != nil {
 		return model.PotProgress{}, err
 	}
 	if len(lines) == 0 {
-		running, err := b.engine.Running(ctx)
-		if err != nil || len(running) == 0 {
-			return model.PotProgress{}, err
-		}
-		return model.PotProgress{Title: running[0].Rules.Title}, nil
+		return b.running(ctx)
 	}
 	pot := lines[0]
 	game, err := b.engine.Game(ctx, pot.Game)
 	if err != nil {
 		return model.PotProgress{}, err
 	}
+	if past, err := b.past(ctx, pot, game); err != nil {
+		return model.PotProgress{}, err
+	} else if past {
+		if next, err := b.running(ctx); err != nil || next.Title != "" {
+			return next, err
+		}
+	}
 	full := pot.Helped >= pot.Helps // it is called filled a moment later
 	return model.PotProgress{
 		Pot: model.ID(pot.Pot), Title: game.Rules.Title, Helps: pot.Helps, Helped: pot.Helped, Prize: game.Rules.Prize.Say(pot.Target),
 		Open: pot.State == redpacket.Open && !full && pot.EndsAt > model.At(b.now()), Stopped: game.StoppedAt != 0, Filled: full, EndsAt: pot.EndsAt,
 	}, nil
+}
+
+// running is a game that runs, for who has no envelope.
+func (b potBook) running(ctx context.Context) (model.PotProgress, error) {
+	running, err := b.engine.Running(ctx)
+	if err != nil || len(running) == 0 {
+		return model.PotProgress{}, err
+	}
+	return model.PotProgress{Title: running[0].Rules.Title}, nil
+}
+
+// past tells that an envelope is of a game that is over, and that nothing more comes of
+// it: last year's must not hide this year's.
+func (b potBook) past(ctx context.Context, pot redpacket.PotLine, game redpacket.Game) (bool, error) {
+	if pot.State == redpacket.Open || game.Rules.EndsAt > model.At(b.now()) {
+		return false, nil
+	}
+	prize, err := b.payer.Payout(ctx, model.ID(pot.Pot))
+	if errors.Is(err, payout.ErrUnknownPayout) {
+		return true, nil
+	}
+	return prize.State == payout.Paid || prize.State == payout.Released, err
 }
 
 // topicCard is the card that follows an answer about an envelope.

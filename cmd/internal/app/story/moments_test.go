@@ -151,6 +151,21 @@ func TestWhatIsStoppedAsksNobodyToFindFriends(t *testing.T) {
 	owner.SignsIn().Sees(pot)
 }
 
+func TestLastYearsEnvelopeDoesNotHideThisYears(t *testing.T) {
+	w := story.Begin(t, story.Embedded(t))
+	r := w.Replica()
+	last := r.Plays(w.Envelope("去年", func(r *redpacket.Rules) { r.Title, r.EndsAt = "去年红包", r.StartsAt.Add(3*time.Hour) }))[0]
+	zhang := w.Person("ordinary")
+	owner := zhang.Whole()
+	pot := owner.OpensPot(last)
+	w.Passes(3 * time.Hour)
+	owner.SignsIn()
+	w.Until("the pot is closed", func() bool { return owner.Sees(pot).Text("status") == "closed" })
+	zhang.Says("红包").Gets("去年红包", "已截止")
+	r.Plays(w.Envelope("今年", func(r *redpacket.Rules) { r.Title = "今年红包" }))
+	zhang.Says("红包").Gets("今年红包", "正在进行")
+}
+
 func TestTheChatTellsOfTheEnvelopeAndLeadsToTheMiniProgramAlone(t *testing.T) {
 	story.Everywhere(t, func(t *testing.T, s story.Stores) {
 		w := story.Begin(t, s)
