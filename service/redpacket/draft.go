@@ -43,7 +43,35 @@ func (e *Engine) lasting(rules Rules) error {
 	if rules.EndsAt <= model.At(e.now()) {
 		return ErrRules.Saying("活动配置不正确：结束时间已经过去")
 	}
+	if value := rules.undeliverable(e.opts.Sold); value > 0 {
+		return ErrRules.Saying("活动配置不正确：没有可以发放的%s包", rules.Prize.Say(value))
+	}
 	return nil
+}
+
+// undeliverable is a value that a pot may win in data of a size that is not sold, 0
+// without one: its prize would fail when it is won.
+func (r Rules) undeliverable(sold func(megabytes int64) bool) model.Fen {
+	if r.Prize.Kind != model.DataPrize || sold == nil {
+		return 0
+	}
+	for _, a := range r.Amounts {
+		if !sold(r.Prize.quantity(a.Target)) {
+			return a.Target
+		}
+		if r.Unfilled != Collected { // the split is equal then
+			continue
+		}
+		share, larger := a.Target/model.Fen(r.Helps), a.Target%model.Fen(r.Helps)
+		for k := model.Fen(1); k < model.Fen(r.Helps); k++ {
+			for more := max(0, k-model.Fen(r.Helps)+larger); more <= min(k, larger); more++ {
+				if value := k*share + more; !sold(r.Prize.quantity(value)) {
+					return value
+				}
+			}
+		}
+	}
+	return 0
 }
 
 // DraftGame keeps a game for approval; by is the operator who answers for it. Errors:

@@ -103,3 +103,46 @@ func TestADraftCanBeGivenUpAndGrowsOld(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// What a pot of a data game may win is sold in that size, or the game is not drafted.
+func TestADataGameNeedsItsPacks(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		packs []int64
+		rules func(r *Rules)
+		want  error
+	}{
+		{"sold", []int64{5120}, func(*Rules) {}, nil},
+		{"not sold", []int64{1024}, func(*Rules) {}, ErrRules},
+		{"one of two amounts is not", []int64{5120}, func(r *Rules) { r.Amounts = append(r.Amounts, Amount{2000, 1}) }, ErrRules},
+		{"credit needs none", nil, func(r *Rules) { r.Prize = PrizeRule{Kind: model.PhoneCreditPrize} }, nil},
+		{"what is collected is not", []int64{4000}, func(r *Rules) {
+			r.Split, r.Unfilled, r.Helps, r.Prize.PerYuan = Equal, Collected, 4, 400
+		}, ErrRules},
+		{"what is collected is, too", []int64{4000, 3000, 2000, 1000}, func(r *Rules) {
+			r.Split, r.Unfilled, r.Helps, r.Prize.PerYuan = Equal, Collected, 4, 400
+		}, nil},
+		{"the larger shares are not", []int64{4000, 2664, 1332}, func(r *Rules) {
+			r.Split, r.Unfilled, r.Helps, r.Prize.PerYuan = Equal, Collected, 3, 400
+		}, ErrRules},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+				h := &house{db, dbtest.EmbeddedRedis(t), newClock()}
+				e := h.engine(t, Options{Sold: func(megabytes int64) bool { return slices.Contains(tt.packs, megabytes) }})
+				rules := someRules(h.clock)
+				rules.Prize = PrizeRule{model.DataPrize, 512}
+				tt.rules(&rules)
+				d, err := e.DraftGame(t.Context(), 1, rules)
+				if !errors.Is(err, tt.want) {
+					t.Fatalf("DraftGame = %v, want %v", err, tt.want)
+				}
+				if err == nil {
+					if err := e.DiscardDraft(t.Context(), 1, d.ID); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		})
+	}
+}

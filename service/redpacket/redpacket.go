@@ -138,6 +138,8 @@ type Options struct {
 	Pace         pace          // speed limits; none when nil
 	Moments      moments       // is told of ended pots; nobody when nil
 	Audit        auditor       // keeps who turned the kill switch; nobody when nil
+	// Sold tells whether data can be ordered in a size, in megabytes; any when nil.
+	Sold func(megabytes int64) bool
 }
 
 // Stores are what the engine stands on.
