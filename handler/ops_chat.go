@@ -27,6 +27,7 @@ type (
 	// noteBook is what members told us.
 	noteBook interface {
 		List(ctx context.Context, open bool, cursor string, limit int) ([]chat.Note, string, error)
+		Teller(ctx context.Context, id model.ID) (model.MemberID, error)
 		Finish(ctx context.Context, by, id model.ID, remark string) error
 	}
 )
@@ -193,9 +194,12 @@ func feedbackRowOf(n chat.Note) feedbackRow {
 	return feedbackRow{n.ID, n.Member, n.Message, when(n.CreatedAt), when(n.DoneAt), n.DoneBy, n.Remark}
 }
 
-// Feedback lists what members told us.
+// Feedback lists what members of the operator's regions told us.
 func (h OpsChat) Feedback(ctx context.Context, in *feedbackInput) (*listAnswer[feedbackRow], error) {
 	page, next, err := h.Notes.List(ctx, in.Open, in.Cursor, in.Limit)
+	if err == nil {
+		page, err = visible(ctx, page, func(n chat.Note) model.MemberID { return n.Member })
+	}
 	return listed(page, next, err, feedbackRowOf)
 }
 
@@ -209,5 +213,12 @@ type finishInput struct {
 
 // Finish says what became of one.
 func (h OpsChat) Finish(ctx context.Context, in *finishInput) (*empty, error) {
+	member, err := h.Notes.Teller(ctx, in.id())
+	if err == nil {
+		err = near(ctx, member)
+	}
+	if err != nil {
+		return nil, err
+	}
 	return nil, h.Notes.Finish(ctx, operatorOf(ctx).ID, in.id(), in.Body.Remark)
 }

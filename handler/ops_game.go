@@ -25,6 +25,7 @@ type (
 	// prizeDesk is where people decide about prizes that wait for them.
 	prizeDesk interface {
 		Waiting(ctx context.Context, state payout.State, cursor string, limit int) ([]payout.Payout, string, error)
+		Payout(ctx context.Context, pot model.ID) (payout.Payout, error)
 		Review(ctx context.Context, pot model.ID, d payout.Decision) error
 	}
 )
@@ -127,9 +128,13 @@ type opsPrize struct {
 	UpdatedAt instant        `json:"updatedAt" format:"date-time"`
 }
 
-// Waiting lists the prizes that wait for a person, with the reason of each.
+// Waiting lists the prizes of the operator's regions that wait for a person, with the
+// reason of each.
 func (h OpsGame) Waiting(ctx context.Context, in *opsPrizesInput) (*listAnswer[opsPrize], error) {
 	page, next, err := h.Prizes.Waiting(ctx, payout.State(in.State), in.Cursor, in.Limit)
+	if err == nil {
+		page, err = visible(ctx, page, func(p payout.Payout) model.MemberID { return p.Member })
+	}
 	return listed(page, next, err, func(p payout.Payout) opsPrize {
 		return opsPrize{p.Pot, p.Game, p.Member, string(p.Kind), p.Value, p.Quantity, string(p.State), p.Why, when(p.CreatedAt), when(p.UpdatedAt)}
 	})
@@ -146,6 +151,13 @@ type opsReviewInput struct {
 
 // Review decides about one prize.
 func (h OpsGame) Review(ctx context.Context, in *opsReviewInput) (*empty, error) {
+	p, err := h.Prizes.Payout(ctx, in.id())
+	if err == nil {
+		err = near(ctx, p.Member)
+	}
+	if err != nil {
+		return nil, err
+	}
 	return nil, h.Prizes.Review(ctx, in.id(), payout.Decision{
 		Verdict: payout.Verdict(in.Body.Verdict), By: strconv.FormatInt(int64(operatorOf(ctx).ID), 10), Why: in.Body.Why,
 	})

@@ -52,9 +52,13 @@ type stuckItem struct {
 	UpdatedAt     instant        `json:"updatedAt" format:"date-time"`
 }
 
-// Stuck lists redemptions that somebody has to ask the carrier about.
+// Stuck lists redemptions of the operator's regions that somebody has to ask the carrier
+// about.
 func (h OpsMall) Stuck(ctx context.Context, in *stuckInput) (*listAnswer[stuckItem], error) {
 	list, err := h.Desk.StuckNow(ctx, in.Limit)
+	if err == nil {
+		list, err = visible(ctx, list, func(s mall.Stuck) model.MemberID { return s.Member })
+	}
 	return listed(list, "", err, func(s mall.Stuck) stuckItem {
 		return stuckItem{
 			s.ID, s.Member, s.Gift, string(s.Kind), s.Title, string(s.State), s.Attempts, s.CarrierNo, when(s.NextAt), when(s.CreatedAt), when(s.UpdatedAt),

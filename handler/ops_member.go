@@ -37,6 +37,21 @@ func near(ctx context.Context, member model.MemberID) error {
 	return sees(ctx, member)
 }
 
+// visible leaves out what is of people outside the operator's regions, so that a page may
+// have fewer than were asked for.
+func visible[T any](ctx context.Context, page []T, of func(T) model.MemberID) ([]T, error) {
+	var seen []T
+	for _, one := range page {
+		err := near(ctx, of(one))
+		if err == nil {
+			seen = append(seen, one)
+		} else if !errors.Is(err, crowd.ErrUnknown) {
+			return nil, err
+		}
+	}
+	return seen, nil
+}
+
 // Portrait is all that is known of one person, masked.
 func (h OpsAudience) Portrait(ctx context.Context, in *ByID) (*oneAnswer[crowd.Portrait], error) {
 	member := model.MemberID(in.id())

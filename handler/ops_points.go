@@ -34,6 +34,7 @@ type (
 		Reject(ctx context.Context, id, checker model.ID) (points.Adjustment, error)
 	}
 	adjustmentBook interface {
+		Adjustment(ctx context.Context, id model.ID) (points.Adjustment, error)
 		Adjustments(ctx context.Context, state, cursor string, limit int) ([]points.Adjustment, string, error)
 	}
 	// accrualDesk takes the carrier's files of points.
@@ -81,9 +82,12 @@ type adjustmentsInput struct {
 	State string `query:"state" enum:"requested,posted,rejected" default:"requested"`
 }
 
-// Adjustments lists those in a state, oldest first.
+// Adjustments lists those in a state of the operator's regions, oldest first.
 func (h OpsPoints) Adjustments(ctx context.Context, in *adjustmentsInput) (*listAnswer[adjustment], error) {
 	page, next, err := h.Book.Adjustments(ctx, in.State, in.Cursor, in.Limit)
+	if err == nil {
+		page, err = visible(ctx, page, func(a points.Adjustment) model.MemberID { return a.Member })
+	}
 	return listed(page, next, err, newAdjustment)
 }
 
@@ -114,13 +118,29 @@ type decideAdjustmentInput struct {
 	ByID
 }
 
+// decidable refuses an adjustment of somebody outside the operator's regions. Errors:
+// points.ErrNoAdjustment, crowd.ErrUnknown.
+func (h OpsPoints) decidable(ctx context.Context, id model.ID) error {
+	a, err := h.Book.Adjustment(ctx, id)
+	if err == nil {
+		err = near(ctx, a.Member)
+	}
+	return err
+}
+
 // Approve posts what another asked for.
 func (h OpsPoints) Approve(ctx context.Context, in *decideAdjustmentInput) (*oneAnswer[adjustment], error) {
+	if err := h.decidable(ctx, in.id()); err != nil {
+		return nil, err
+	}
 	return oneAdjustment(h.Hand.Approve(ctx, in.id(), operatorOf(ctx).ID))
 }
 
 // Reject ends it.
 func (h OpsPoints) Reject(ctx context.Context, in *decideAdjustmentInput) (*oneAnswer[adjustment], error) {
+	if err := h.decidable(ctx, in.id()); err != nil {
+		return nil, err
+	}
 	return oneAdjustment(h.Hand.Reject(ctx, in.id(), operatorOf(ctx).ID))
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -153,6 +154,18 @@ func (b *Notes) note(r db.FeedbackBeforeRow) (Note, error) {
 		n.Remark = string(remark)
 	}
 	return n, nil
+}
+
+// Teller is who told a note. Errors: ErrNoteMissing.
+func (b *Notes) Teller(ctx context.Context, id model.ID) (model.MemberID, error) {
+	member, err := b.queries.FeedbackTeller(ctx, int64(id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, ErrNoteMissing
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read who told feedback %d: %w", id, err)
+	}
+	return model.MemberID(member), nil
 }
 
 // Finish says what became of a note; by is the operator who took care of it. Errors:

@@ -54,6 +54,9 @@ WHERE f.id < ? AND NOT EXISTS (SELECT 1 FROM chat_feedback_done d WHERE d.feedba
 -- name: FeedbackIsThere :one
 SELECT COUNT(*) FROM chat_feedback WHERE id = ?;
 
+-- name: FeedbackTeller :one
+SELECT member_id FROM chat_feedback WHERE id = ?;
+
 -- Who comes second meets the primary key.
 -- name: FinishFeedback :exec
 INSERT INTO chat_feedback_done (feedback_id, operator_id, note, done_at) VALUES (?, ?, ?, ?);

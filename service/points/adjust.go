@@ -237,6 +237,18 @@ func (l *Ledger) postAdjustment(ctx context.Context, tx *sql.Tx, a Adjustment, n
 	return l.issue(ctx, tx, p, accountAdjusted, l.opts.Rules[SourceAdjustment])
 }
 
+// Adjustment is one of any state. Errors: ErrNoAdjustment.
+func (l *Ledger) Adjustment(ctx context.Context, id model.ID) (Adjustment, error) {
+	row, err := db.New(l.db).Adjustment(ctx, int64(id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Adjustment{}, ErrNoAdjustment
+	}
+	if err != nil {
+		return Adjustment{}, fmt.Errorf("read adjustment %d: %w", id, err)
+	}
+	return adjustment(row), nil
+}
+
 // Adjustments are those in a state, oldest first; cursor is "" or the one that came
 // with the page before. Errors: page.ErrCursor.
 func (l *Ledger) Adjustments(ctx context.Context, state, cursor string, limit int) (list []Adjustment, next string, err error) {

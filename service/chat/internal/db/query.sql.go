@@ -264,6 +264,17 @@ func (q *Queries) FeedbackOf(ctx context.Context, arg FeedbackOfParams) ([]Feedb
 	return items, nil
 }
 
+const feedbackTeller = `-- name: FeedbackTeller :one
+SELECT member_id FROM chat_feedback WHERE id = ?
+`
+
+func (q *Queries) FeedbackTeller(ctx context.Context, id int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, feedbackTeller, id)
+	var member_id int64
+	err := row.Scan(&member_id)
+	return member_id, err
+}
+
 const finishFeedback = `-- name: FinishFeedback :exec
 INSERT INTO chat_feedback_done (feedback_id, operator_id, note, done_at) VALUES (?, ?, ?, ?)
 `
