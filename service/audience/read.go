@@ -3,7 +3,6 @@ package audience
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -88,25 +87,23 @@ func (a *Audience) Place(ctx context.Context, member model.MemberID) (province, 
 	return r.Province, r.City, nil
 }
 
-// Within is the tree for those alone who live in one of the regions; the tree itself
-// for none of them.
-func (n Node) Within(regions model.Regions) Node {
+// living adds that p lives in one of the regions; nothing for none of them. It is a
+// condition of its own and no part of the tree, whose bounds are the author's alone.
+func (s *statement) living(regions model.Regions) {
 	if len(regions) == 0 {
-		return n
+		return
 	}
-	somewhere := Node{}
-	for _, r := range regions {
-		place := Node{And: []Node{is("province", r.Province)}}
-		if r.City != "" {
-			place.And = append(place.And, is("city", r.City))
+	s.add(" AND ")
+	s.bracket(func() {
+		for i, r := range regions {
+			if i > 0 {
+				s.add(" OR ")
+			}
+			s.add("(p.province = ?", r.Province)
+			if r.City != "" {
+				s.add(" AND p.city = ?", r.City)
+			}
+			s.add(")")
 		}
-		somewhere.Or = append(somewhere.Or, place)
-	}
-	return Node{And: []Node{somewhere, n}}
-}
-
-// is asks for the value of a word.
-func is(attribute, value string) Node {
-	text, _ := json.Marshal(value) // a string always can
-	return Node{Attribute: attribute, Op: "eq", Value: text}
+	})
 }
