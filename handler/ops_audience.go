@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -225,20 +226,36 @@ type tagAnswer struct {
 
 // Tag makes a tag, puts it on people, or takes it off.
 func (h OpsAudience) Tag(ctx context.Context, in *tagInput) (*oneAnswer[tagAnswer], error) {
-	members := make([]model.MemberID, len(in.Body.Members))
-	for i, id := range in.Body.Members {
-		members[i] = model.MemberID(id)
+	members, far, err := h.reached(ctx, in.Body.Members)
+	if err != nil {
+		return nil, err
 	}
-	by, done, err := operatorOf(ctx).ID, crowd.Tagged{}, error(nil)
+	by, done := operatorOf(ctx).ID, crowd.Tagged{}
 	switch {
-	case len(members) == 0:
+	case len(in.Body.Members) == 0:
 		done.Tag, err = h.Crowd.CreateTag(ctx, by, in.Body.Name)
 	case in.Body.Remove:
 		done, err = h.Crowd.RemoveTag(ctx, by, in.Body.Name, members)
 	default:
 		done, err = h.Crowd.AddTag(ctx, by, in.Body.Name, members)
 	}
-	return answered(tagAnswer{done.Tag, done.Changed, done.Unknown}, err)
+	return answered(tagAnswer{done.Tag, done.Changed, done.Unknown + far}, err)
+}
+
+// reached are the people who are named, each once, and how many of them live outside the
+// operator's regions: these are to him as if there were none.
+func (h OpsAudience) reached(ctx context.Context, named []model.ID) (members []model.MemberID, far int, err error) {
+	for _, id := range named {
+		members = append(members, model.MemberID(id))
+	}
+	slices.Sort(members)
+	members = slices.Compact(members)
+	regions := operatorOf(ctx).Regions
+	if len(regions) == 0 {
+		return members, 0, nil
+	}
+	here, err := h.Crowd.Living(ctx, regions, members)
+	return here, len(members) - len(here), err
 }
 
 // Frozen lists the audiences that were used, newest first.

@@ -87,6 +87,17 @@ func (a *Audience) Place(ctx context.Context, member model.MemberID) (province, 
 	return r.Province, r.City, nil
 }
 
+// Living is who of the members is known to live in one of the regions, ascending; none of
+// these is everywhere. Errors: ErrTooMany.
+func (a *Audience) Living(ctx context.Context, regions model.Regions, members []model.MemberID) ([]model.MemberID, error) {
+	return a.asked(ctx, members, func(s *statement) {
+		s.add("SELECT p.member_id FROM audience_portrait p WHERE ")
+		s.among("p.member_id", members)
+		s.living(regions)
+		s.add(" ORDER BY p.member_id")
+	})
+}
+
 // living adds that p lives in one of the regions; nothing for none of them. It is a
 // condition of its own and no part of the tree, whose bounds are the author's alone.
 func (s *statement) living(regions model.Regions) {
