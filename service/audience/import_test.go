@@ -328,11 +328,21 @@ func TestAnUploadedListSelectsItsPeople(t *testing.T) {
 			t.Errorf("again = %+v, %v, want the same list", again, err)
 		}
 		n := tree(t, fmt.Sprintf(`{"list":"%s"}`, got.ID))
+		importText(t, a, "手机号\n13900000000\n")
+		for range 2 { // the second time nobody is new
+			again, err := a.UploadList(t.Context(), 1, "别名", strings.NewReader(file))
+			if err != nil || again.ID != got.ID || again.Size != 3 || again.Unknown != 0 {
+				t.Errorf("after the unknown one was imported = %+v, %v, want three people and none unknown", again, err)
+			}
+			if c, err := a.Count(t.Context(), n); c != 3 || err != nil {
+				t.Errorf("Count = %d, %v, want the three", c, err)
+			}
+		}
 		if err := a.Observe(t.Context(), model.Member{ID: 5, Phone: phone(t, "13800000001"), BoundAt: 1}); err != nil {
 			t.Fatal(err)
 		}
-		if c, err := a.Count(t.Context(), n); c != 2 || err != nil {
-			t.Errorf("Count = %d, %v, want 2", c, err)
+		if c, err := a.Count(t.Context(), n); c != 3 || err != nil {
+			t.Errorf("Count = %d, %v, want 3", c, err)
 		}
 		if why, err := a.WhyIn(t.Context(), n, 5); err != nil || !why.Holds || why.Value != "在名单中" {
 			t.Errorf("WhyIn = %+v, %v, want the new member on the list", why, err)

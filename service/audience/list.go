@@ -38,8 +38,8 @@ type ListUpload struct {
 }
 
 // UploadList saves, for an operator, a CSV or XLSX file with a column 手机号 as a list, all of it in
-// one transaction. The same file is the same list, under its first name. A customer
-// on it who becomes a member stays on it.
+// one transaction. The same file is the same list, under its first name; whose numbers
+// became known since comes onto it. A customer on it who becomes a member stays on it.
 // Errors: ErrListName, ErrFileSize, ErrFileFormat, ErrFileBomb, ErrMapping.
 func (a *Audience) UploadList(ctx context.Context, by model.ID, name string, r io.Reader) (ListUpload, error) {
 	out := ListUpload{Errors: []LineError{}}
@@ -76,7 +76,7 @@ func (a *Audience) UploadList(ctx context.Context, by model.ID, name string, r i
 		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "list.upload", Target: listRef(model.ID(id)), Detail: map[string]int{"members": len(ids)}})
 	})
 	if sqldb.Duplicate(err) { // the same file again
-		err = a.record(ctx, model.AuditEntry{Operator: by, Action: "list.upload", Target: model.Ref{Type: "audience_file", ID: hash[:maxHash]}})
+		err = a.extend(ctx, by, hash, ids)
 	}
 	if err != nil {
 		return out, fmt.Errorf("save a list: %w", err)
@@ -87,6 +87,41 @@ func (a *Audience) UploadList(ctx context.Context, by model.ID, name string, r i
 	}
 	out.List = listOf(saved)
 	return out, nil
+}
+
+// extend puts on the list of a file who is not on it yet.
+func (a *Audience) extend(ctx context.Context, by model.ID, hash string, ids []int64) error {
+	return sqldb.InTx(ctx, a.DB, func(tx *sql.Tx) error {
+		q := a.q.WithTx(tx)
+		n, err := q.HoldListByHash(ctx, hash) // two at once would both add
+		if err != nil || n == 0 {
+			return absent(err, ErrNoList) // deleted a moment ago
+		}
+		list, err := q.ListByHash(ctx, hash)
+		if err != nil {
+			return err
+		}
+		var args []any
+		for part := range slices.Chunk(ids, insertBatch) {
+			have, err := q.Listed(ctx, db.ListedParams{ListID: list.ID, Ids: part})
+			if err != nil {
+				return err
+			}
+			for _, id := range part {
+				if !slices.Contains(have, id) {
+					args = append(args, list.ID, id)
+				}
+			}
+		}
+		if err := insertRows(ctx, tx, "audience_list_member", 2, args); err != nil {
+			return err
+		}
+		more := len(args) / 2
+		if err := q.GrowList(ctx, db.GrowListParams{ID: list.ID, More: int64(more)}); err != nil {
+			return err
+		}
+		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "list.upload", Target: listRef(model.ID(list.ID)), Detail: map[string]int{"members": more}})
+	})
 }
 
 // listed reads the numbers and finds whose they are, in order and each once.

@@ -159,6 +159,15 @@ SELECT * FROM audience_list WHERE id < sqlc.arg(before) ORDER BY id DESC LIMIT ?
 INSERT INTO audience_list (id, name, file_hash, size, created_at)
 VALUES (sqlc.arg(id), sqlc.arg(name), sqlc.arg(file_hash), sqlc.arg(size), sqlc.arg(created_at));
 
+-- name: HoldListByHash :execrows
+UPDATE audience_list SET created_at = created_at WHERE file_hash = sqlc.arg(file_hash);
+
+-- name: Listed :many
+SELECT member_id FROM audience_list_member WHERE list_id = sqlc.arg(list_id) AND member_id IN (sqlc.slice(ids));
+
+-- name: GrowList :exec
+UPDATE audience_list SET size = size + sqlc.arg(more) WHERE id = sqlc.arg(id);
+
 -- name: ListsOf :many
 SELECT list_id FROM audience_list_member WHERE member_id = sqlc.arg(member_id) LIMIT ?;
 

@@ -995,12 +995,38 @@ func (q *Queries) Gone(ctx context.Context, ids []int64) ([]GoneRow, error) {
 	return items, nil
 }
 
+const growList = `-- name: GrowList :exec
+UPDATE audience_list SET size = size + ? WHERE id = ?
+`
+
+type GrowListParams struct {
+	More int64
+	ID   int64
+}
+
+func (q *Queries) GrowList(ctx context.Context, arg GrowListParams) error {
+	_, err := q.db.ExecContext(ctx, growList, arg.More, arg.ID)
+	return err
+}
+
 const holdList = `-- name: HoldList :execrows
 UPDATE audience_list SET created_at = created_at WHERE id = ?
 `
 
 func (q *Queries) HoldList(ctx context.Context, id int64) (int64, error) {
 	result, err := q.db.ExecContext(ctx, holdList, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const holdListByHash = `-- name: HoldListByHash :execrows
+UPDATE audience_list SET created_at = created_at WHERE file_hash = ?
+`
+
+func (q *Queries) HoldListByHash(ctx context.Context, fileHash string) (int64, error) {
+	result, err := q.db.ExecContext(ctx, holdListByHash, fileHash)
 	if err != nil {
 		return 0, err
 	}
@@ -1447,6 +1473,49 @@ func (q *Queries) ListByHash(ctx context.Context, fileHash string) (AudienceList
 		&i.CreatedAt,
 	)
 	return i, err
+}
+
+const listed = `-- name: Listed :many
+SELECT member_id FROM audience_list_member WHERE list_id = ? AND member_id IN (/*SLICE:ids*/?)
+`
+
+type ListedParams struct {
+	ListID int64
+	Ids    []int64
+}
+
+func (q *Queries) Listed(ctx context.Context, arg ListedParams) ([]int64, error) {
+	query := listed
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.ListID)
+	if len(arg.Ids) > 0 {
+		for _, v := range arg.Ids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(arg.Ids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var member_id int64
+		if err := rows.Scan(&member_id); err != nil {
+			return nil, err
+		}
+		items = append(items, member_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const lists = `-- name: Lists :many
