@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -200,9 +201,10 @@ func (s *Sheet) csv(f *os.File) error {
 	if s.Lines, err = lines(f); err != nil {
 		return err
 	}
-	buffered := bufio.NewReaderSize(f, 64<<10)
+	buffered, broken := bufio.NewReaderSize(f, 64<<10), false
 	if mark, err := buffered.Peek(3); err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
 		_, _ = buffered.Discard(3) // peeked at
+		broken, utf = !utf, true   // it says so: a byte that is none is one line's mistake
 	}
 	var text io.Reader = buffered
 	if !utf {
@@ -227,6 +229,9 @@ func (s *Sheet) csv(f *os.File) error {
 		}
 		line, _ := table.FieldPos(0)
 		s.Line = int64(line)
+		if broken && slices.ContainsFunc(cells, func(c string) bool { return !utf8.ValidString(c) }) {
+			return nil, ErrLine.Saying("含有无法识别的字符，请检查这一行的文字编码")
+		}
 		return cells, nil
 	}
 	return nil

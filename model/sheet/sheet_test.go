@@ -50,6 +50,14 @@ func all(t testing.TB, content []byte) ([]string, error) {
 	}
 }
 
+func TestABrokenByteAfterTheMarkOfUTF8IsOneLinesMistake(t *testing.T) {
+	lines, err := all(t, []byte("\ufeff手机号,姓名\n13800000001,张三\n13800000002,\xd5\xc5\n13800000003,李四\n"))
+	want := []string{"手机号|姓名", "2 13800000001|张三", "3 含有无法识别的字符，请检查这一行的文字编码", "4 13800000003|李四"}
+	if err != nil || !slices.Equal(lines, want) {
+		t.Errorf("lines = %q, %v, want %q", lines, err, want)
+	}
+}
+
 func workbook(t testing.TB, rows ...[]any) []byte {
 	t.Helper()
 	book := excelize.NewFile()
