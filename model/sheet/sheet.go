@@ -16,8 +16,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -289,6 +292,23 @@ func begun(text []byte) int {
 		}
 	}
 	return 0
+}
+
+// stored is how some programs (Java's) keep a whole number in a workbook: 3.0, and
+// 1.3800000001E10. With a plus it is a text that was cut for the eye, 1.38E+10.
+var stored = regexp.MustCompile(`^[0-9]+\.0$|^[1-9]\.[0-9]{1,15}E1?[0-9]$`)
+
+// Whole writes a whole number of a workbook with its digits alone, as a person saw it in
+// the cell; anything else stays as it is.
+func Whole(cell string) string {
+	if !stored.MatchString(cell) {
+		return cell
+	}
+	f, err := strconv.ParseFloat(cell, 64)
+	if err != nil || f != math.Trunc(f) || f > 1<<53 { // beyond it not every number has a value
+		return cell
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64)
 }
 
 // Empty tells whether nothing stands in a line.

@@ -197,6 +197,9 @@ func (b *batch) refuse(line int64, text string) {
 	b.errors = append(b.errors, LineError{line, text})
 }
 
+// wholes are the fields that a workbook may keep as a whole number.
+var wholes = []string{fieldPhone, "birth_month", "tenure", "festival_taps", "festival_helps"}
+
 // line checks one line; the text says what is wrong with it.
 func (p *parser) line(cells []string) (checkedLine, string) {
 	l := checkedLine{line: line{number: p.s.Line, row: blank(0), book: p.s.Workbook}, cells: make([]string, len(p.columns))}
@@ -211,6 +214,9 @@ func (p *parser) line(cells []string) (checkedLine, string) {
 			return l, fmt.Sprintf("%s：内容过长或不是文字", f.titles[0])
 		}
 		l.cells[i] = strings.TrimSpace(cells[i]) // of a string of the line's own
+		if l.book && slices.Contains(wholes, f.key) {
+			l.cells[i] = sheet.Whole(l.cells[i])
+		}
 	}
 	if err := p.apply(&l.line, l.cells); err != nil {
 		return l, err.Error()

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -179,7 +181,7 @@ func (a *Audience) purchases(s *sheet.Sheet, columns [len(purchaseColumns)]int, 
 		}
 		if err == nil {
 			var p purchase
-			if p, err = a.purchase(cells, columns); err == nil {
+			if p, err = a.purchase(cells, columns, s.Workbook); err == nil {
 				batch = append(batch, p)
 				continue
 			}
@@ -196,12 +198,15 @@ func (a *Audience) purchases(s *sheet.Sheet, columns [len(purchaseColumns)]int, 
 // errPurchase is what is wrong with a line, in the words of its text.
 var errPurchase = fault.New(fault.Invalid, "audience.purchase", "该行内容不正确")
 
-func (a *Audience) purchase(cells []string, columns [len(purchaseColumns)]int) (purchase, error) {
+func (a *Audience) purchase(cells []string, columns [len(purchaseColumns)]int, book bool) (purchase, error) {
 	var v [len(columns)]string
 	for i, at := range columns {
 		if at >= 0 && at < len(cells) {
 			v[i] = strings.TrimSpace(cells[at])
 		}
+	}
+	if book {
+		v[0], v[3] = sheet.Whole(v[0]), sheet.Whole(v[3])
 	}
 	phone, err := model.ParsePhone(v[0])
 	if err != nil {
@@ -230,11 +235,22 @@ func (a *Audience) purchase(cells []string, columns [len(purchaseColumns)]int) (
 	}}, nil
 }
 
+// secondsADay are those of a day in China, which has no summer time.
+const secondsADay = 24 * 60 * 60
+
 func purchasedAt(s string) (time.Time, error) {
 	for _, layout := range []string{time.DateTime, "2006/1/2 15:04:05", "2006-01-02 15:04", time.RFC3339} {
 		if t, err := time.ParseInLocation(layout, s, model.Shanghai); err == nil {
 			return t, nil
 		}
+	}
+	if whole, part, timed := strings.Cut(s, "."); timed && len(whole) == 5 { // as a workbook counts, with the time as a part of the day
+		day, err := date(whole)
+		share, bad := strconv.ParseFloat("0."+part, 64)
+		if err != nil || bad != nil {
+			return time.Time{}, errPurchase
+		}
+		return day.Start().Add(time.Duration(math.Round(share*secondsADay)) * time.Second), nil
 	}
 	day, err := date(s)
 	if err != nil || day == 0 {

@@ -97,11 +97,15 @@ func (r *rowReader) accrual(cells []string) (Accrual, error) {
 	if !model.RequestID(a.Key).Valid() {
 		return Accrual{}, errRow.Saying("%s", ErrRowKey.Text)
 	}
+	phone, amount := strings.TrimSpace(cells[r.phone]), strings.TrimSpace(cells[r.points])
+	if r.Workbook {
+		phone, amount = sheet.Whole(phone), sheet.Whole(amount)
+	}
 	var err error
-	if a.Phone, err = model.ParsePhone(strings.TrimSpace(cells[r.phone])); err != nil {
+	if a.Phone, err = model.ParsePhone(phone); err != nil {
 		return a, errRow.Saying("手机号不正确")
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(cells[r.points]), 10, 64)
+	n, err := strconv.ParseInt(amount, 10, 64)
 	if err != nil || n <= 0 || model.Points(n) > MaxAmount {
 		return a, errRow.Saying("积分应为正整数")
 	}
