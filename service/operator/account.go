@@ -132,10 +132,11 @@ type accountDetail struct {
 // for one that is disabled already; ErrLastAdmin.
 func (o *Operators) Disable(ctx context.Context, id, by model.ID) error {
 	return o.changing(ctx, id, by, "operator.disable", nil, func(q *db.Queries) (int64, error) {
-		if err := q.DropSessions(ctx, int64(id)); err != nil {
+		n, err := q.Disable(ctx, db.DisableParams{DisabledAt: int64(model.At(o.now())), ID: int64(id)})
+		if err != nil {
 			return 0, err
 		}
-		return q.Disable(ctx, db.DisableParams{DisabledAt: int64(model.At(o.now())), ID: int64(id)})
+		return n, q.DropSessions(ctx, int64(id))
 	})
 }
 
@@ -160,10 +161,11 @@ func (o *Operators) Reset(ctx context.Context, id model.ID, password string, by 
 		return err
 	}
 	return o.changing(ctx, id, by, "operator.reset", nil, func(q *db.Queries) (int64, error) {
-		if err := q.DropSessions(ctx, int64(id)); err != nil {
+		n, err := q.Reset(ctx, db.ResetParams{PasswordHash: hash, ID: int64(id)})
+		if err != nil {
 			return 0, err
 		}
-		return q.Reset(ctx, db.ResetParams{PasswordHash: hash, ID: int64(id)})
+		return n, q.DropSessions(ctx, int64(id))
 	})
 }
 

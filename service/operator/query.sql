@@ -54,6 +54,11 @@ DELETE FROM operator_reveal WHERE operator_id = sqlc.arg(operator_id) AND slot N
 UPDATE operator SET failures = failures + 1, locked_until = sqlc.arg(until_at)
 WHERE id = sqlc.arg(id) AND failures = sqlc.arg(was) AND locked_until <= sqlc.arg(now_at);
 
+-- Lets a sign-in through whose password was compared: 0 rows when the password was
+-- changed, or the account disabled, meanwhile.
+-- name: Admit :execrows
+UPDATE operator SET failures = 0, locked_until = 0 WHERE id = sqlc.arg(id) AND password_hash = sqlc.arg(compared) AND disabled_at = 0;
+
 -- name: ClearFailures :exec
 UPDATE operator SET failures = 0, locked_until = 0 WHERE id = ?;
 

@@ -84,7 +84,7 @@ func (o *Operators) signIn(ctx context.Context, username, password, code string)
 	if err != nil {
 		return Session{}, err
 	}
-	return o.open(ctx, who)
+	return o.open(ctx, who, row.PasswordHash)
 }
 
 // countAttempt counts before anything is compared; of attempts at the same time one
@@ -105,14 +105,17 @@ func (o *Operators) countAttempt(ctx context.Context, row db.ByUsernameRow) erro
 	return nil
 }
 
-// open makes a session in the transaction that audits it.
-func (o *Operators) open(ctx context.Context, who Operator) (Session, error) {
+// open makes a session in the transaction that audits it. compared is the hash that the
+// password was found to be of: one that is another's by now opens nothing. Whoever ends
+// sessions has the account's row first, so that none is opened behind his back.
+func (o *Operators) open(ctx context.Context, who Operator, compared string) (Session, error) {
 	now := o.now()
 	s := Session{Token: rand.Text() + rand.Text(), Operator: who, ExpiresAt: model.At(now.Add(o.opts.Lifetime))}
 	err := sqldb.InTx(ctx, o.db, func(tx *sql.Tx) error {
 		q := o.q.WithTx(tx)
-		if err := q.ClearFailures(ctx, int64(who.ID)); err != nil {
-			return err
+		n, err := q.Admit(ctx, db.AdmitParams{ID: int64(who.ID), Compared: compared})
+		if err != nil || n == 0 {
+			return cmp.Or(err, error(ErrSignIn))
 		}
 		if err := q.AddSession(ctx, db.AddSessionParams{
 			TokenHash: tokenHash(s.Token), OperatorID: int64(who.ID),

@@ -162,6 +162,25 @@ func (q *Queries) AddSession(ctx context.Context, arg AddSessionParams) error {
 	return err
 }
 
+const admit = `-- name: Admit :execrows
+UPDATE operator SET failures = 0, locked_until = 0 WHERE id = ? AND password_hash = ? AND disabled_at = 0
+`
+
+type AdmitParams struct {
+	ID       int64
+	Compared string
+}
+
+// Lets a sign-in through whose password was compared: 0 rows when the password was
+// changed, or the account disabled, meanwhile.
+func (q *Queries) Admit(ctx context.Context, arg AdmitParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, admit, arg.ID, arg.Compared)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const auditAfter = `-- name: AuditAfter :many
 SELECT seq, operator_id, action, target, detail, happened_at, hash FROM operator_audit
 WHERE seq > ? ORDER BY seq LIMIT ?
