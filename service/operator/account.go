@@ -7,15 +7,21 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"kaimenhong/model"
 	"kaimenhong/model/page"
+	"kaimenhong/model/sheet"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/operator/internal/db"
 )
 
-// maxRegion bounds a province's or city's name, in characters.
-const maxRegion = 32
+// maxRegion and maxName bound the names of a province or city and of a person, in characters.
+const (
+	maxRegion = 32
+	maxName   = 20
+)
 
 // checkRegions refuses what the table cannot hold or nobody can mean.
 func checkRegions(regions model.Regions) error {
@@ -23,7 +29,7 @@ func checkRegions(regions model.Regions) error {
 		return ErrRegion
 	}
 	for i, r := range regions {
-		if r.Province == "" || len([]rune(r.Province)) > maxRegion || len([]rune(r.City)) > maxRegion || slices.Contains(regions[:i], r) {
+		if !readable(r.Province, maxRegion) || r.City != "" && !readable(r.City, maxRegion) || slices.Contains(regions[:i], r) {
 			return ErrRegion
 		}
 	}
@@ -258,10 +264,18 @@ func check(a Account) error {
 }
 
 func checkName(name string) error {
-	if n := len([]rune(name)); n < 1 || n > 20 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
+	if !readable(name, maxName) || sheet.Formula(name) {
 		return ErrName
 	}
 	return nil
+}
+
+// readable tells whether a person sees all of s, which has 1 to most characters: a place
+// with a space behind it would hold nobody, a name of spaces would name nobody.
+func readable(s string, most int) bool {
+	n := utf8.RuneCountInString(s)
+	hidden := func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError }
+	return n >= 1 && n <= most && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, hidden)
 }
 
 func checkPassword(username, password string) error {

@@ -49,6 +49,11 @@ func TestAnAccountIsChangedAndReset(t *testing.T) {
 			{"no role", operator.Change{Name: "王"}, operator.ErrRole},
 			{"a city of nowhere", operator.Change{Name: "王", Roles: []operator.Role{operator.Editor}, Regions: model.Regions{{City: "深圳"}}}, operator.ErrRegion},
 			{"a region twice", operator.Change{Name: "王", Roles: []operator.Role{operator.Editor}, Regions: append(regions, regions[0])}, operator.ErrRegion},
+			{"a name of spaces", operator.Change{Name: "　 ", Roles: []operator.Role{operator.Editor}}, operator.ErrName},
+			{"a name that turns the writing round", operator.Change{Name: "王\u202e小", Roles: []operator.Role{operator.Editor}}, operator.ErrName},
+			{"a formula for a name", operator.Change{Name: "=HYPERLINK(1)", Roles: []operator.Role{operator.Editor}}, operator.ErrName},
+			{"a space behind a province", operator.Change{Name: "王", Roles: []operator.Role{operator.Editor}, Regions: model.Regions{{Province: "广东"}, {Province: "广东 "}}}, operator.ErrRegion},
+			{"a hidden character in a city", operator.Change{Name: "王", Roles: []operator.Role{operator.Editor}, Regions: model.Regions{{Province: "广东", City: "深\u200b圳"}}}, operator.ErrRegion},
 			{"all is well", operator.Change{Name: "王", Roles: []operator.Role{operator.Editor}, Regions: regions}, nil},
 			{"the same again", operator.Change{Name: "王", Roles: []operator.Role{operator.Editor}, Regions: regions}, nil},
 		} {

@@ -37,10 +37,10 @@ import (
 // The faults of this domain.
 var (
 	ErrUsername    = fault.New(fault.Invalid, "operator.username", "用户名由3到32位小写字母、数字、点、横线组成")
-	ErrName        = fault.New(fault.Invalid, "operator.name", "请填写姓名，最多20个字")
+	ErrName        = fault.New(fault.Invalid, "operator.name", "请填写姓名，最多20个字，不能以=、+、-、@开头")
 	ErrPassword    = fault.New(fault.Invalid, "operator.password", "密码需12到128个字符，且不能包含用户名")
 	ErrRole        = fault.New(fault.Invalid, "operator.role", "请至少选择一个有效的角色")
-	ErrRegion      = fault.New(fault.Invalid, "operator.region", "地区不正确：最多50个，不能重复，省份必填")
+	ErrRegion      = fault.New(fault.Invalid, "operator.region", "地区不正确：最多50个，不能重复，省份必填，名称前后不能有空格")
 	ErrTrail       = fault.New(fault.Invalid, "operator.trail", "按对象和按人员只能选一种，开始日期不能晚于结束日期")
 	ErrReason      = fault.New(fault.Invalid, "operator.reason", "请填写查看原因，4到100个字")
 	ErrReveals     = fault.New(fault.Limited, "operator.reveals", "查看号码次数已达上限，请稍后再试")
