@@ -241,7 +241,8 @@ func birthday(s string) (int32, error) {
 	if len(all) == 2 {
 		all = append([]int{2000}, all...) // has a 29th of February
 	}
-	if _, ok := calendar(all); !ok {
+	// A year of two figures may be a month or a day: 3/1/01 is one day in one land, another in another.
+	if t, ok := calendar(all); !ok || t.Year() < 1900 || t.Year() > 2100 {
 		return 0, fmt.Errorf("“%s”不是日期，应写成2001-02-03或02-03", short(s))
 	}
 	return int32(all[1]*100 + all[2]), nil

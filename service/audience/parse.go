@@ -22,6 +22,7 @@ type parser struct {
 	columns []*field // by column; nil is passed over
 	facts   []string // the attributes that the file tells, derived ones too
 	after   int64    // lines up to this one are saved already
+	today   int32
 	seen    int
 	origin  int64 // of a customer of whom only this file speaks
 	loads   bool  // the database takes rows by LOAD DATA
@@ -68,7 +69,7 @@ func newParser(a *Audience, s *sheet.Sheet, mapping Mapping, after int64) (*pars
 	if mapping == nil {
 		mapping = suggest(s.Heads)
 	}
-	p := &parser{a: a, s: s, mapping: mapping, columns: make([]*field, len(s.Heads)), after: after}
+	p := &parser{a: a, s: s, mapping: mapping, columns: make([]*field, len(s.Heads)), after: after, today: int32(model.DayOf(a.Now()))}
 	used := map[string]string{}
 	for i, h := range s.Heads {
 		key, ok := mapping[h]
@@ -220,6 +221,9 @@ func (p *parser) line(cells []string) (checkedLine, string) {
 	}
 	if err := p.apply(&l.line, l.cells); err != nil {
 		return l, err.Error()
+	}
+	if l.row.SinceDay > p.today {
+		return l, fmt.Sprintf("入网日期：“%s”还没有到，请核对", model.Day(l.row.SinceDay))
 	}
 	l.index = p.a.phoneIndex(l.phone)
 	return l, ""
