@@ -322,6 +322,9 @@ DELETE FROM audience_tag WHERE id = sqlc.arg(id);
 -- name: DeleteList :execrows
 DELETE FROM audience_list WHERE id = sqlc.arg(id);
 
+-- name: IDsNaming :many
+SELECT id FROM audience_segment WHERE INSTR(tree, sqlc.arg(part)) > 0 ORDER BY id LIMIT ?;
+
 -- part is a name with its value, as the JSON of a tree has them.
 -- name: SegmentsNaming :many
 SELECT name, archived_at FROM audience_segment WHERE INSTR(tree, sqlc.arg(part)) > 0 ORDER BY id DESC LIMIT ?;

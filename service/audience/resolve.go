@@ -51,12 +51,15 @@ type expr struct {
 // resolver turns a tree into an expr and collects what is wrong with it.
 type resolver struct {
 	a     *Audience
+	q     *db.Queries // what is read by, perhaps within a transaction
 	today model.Day
 	path  []model.ID // the segments that lead here
 	nodes int
 	found []Problem
 
 	archived []Problem // segments that nothing new may name, and what is saved may
+
+	unbounded bool // beyond the bounds of a tree with others written out, or a circle
 }
 
 // resolve checks the tree as of today. self is the segment that the tree is or
@@ -68,7 +71,7 @@ func (a *Audience) resolve(ctx context.Context, tree *Node, self model.ID, today
 }
 
 func (a *Audience) resolver(self model.ID, today model.Day) *resolver {
-	r := &resolver{a: a, today: today}
+	r := &resolver{a: a, q: a.q, today: today}
 	if self != 0 {
 		r.path = []model.ID{self}
 	}
@@ -84,12 +87,14 @@ func (r *resolver) problem(where, format string, args ...any) {
 func (r *resolver) node(ctx context.Context, n *Node, where string, depth int) (expr, error) {
 	e := expr{node: n, where: where}
 	if r.nodes++; r.nodes > maxNodes {
+		r.unbounded = true
 		if r.nodes == maxNodes+1 {
 			r.problem(where, "条件过多：连同引用的人群最多%d个，请精简", maxNodes)
 		}
 		return e, nil
 	}
 	if depth > maxDepth {
+		r.unbounded = true
 		r.problem(where, "条件嵌套过深：连同引用的人群最多%d层，请精简", maxDepth)
 		return e, nil
 	}
@@ -206,7 +211,7 @@ func (r *resolver) named(ctx context.Context, n *Node, e expr) (expr, error) {
 	var err error
 	if n.Tag != "" {
 		var tag db.AudienceTag
-		tag, err = r.a.q.TagByName(ctx, n.Tag)
+		tag, err = r.q.TagByName(ctx, n.Tag)
 		e.form, e.id, e.name = formTag, tag.ID, n.Tag
 		if errors.Is(err, sql.ErrNoRows) {
 			r.problem(e.where, "没有标签“%s”，请先创建这个标签，或换一个", short(n.Tag))
@@ -214,7 +219,7 @@ func (r *resolver) named(ctx context.Context, n *Node, e expr) (expr, error) {
 		}
 	} else {
 		var list db.AudienceList
-		list, err = r.a.q.List(ctx, int64(n.List))
+		list, err = r.q.List(ctx, int64(n.List))
 		e.form, e.id, e.name = formList, list.ID, list.Name
 		if errors.Is(err, sql.ErrNoRows) {
 			r.problem(e.where, "没有编号为%s的名单，请先上传，或换一个", n.List)
@@ -232,14 +237,15 @@ func (r *resolver) segment(ctx context.Context, n *Node, e expr, depth int) (exp
 	e.form = formSegment
 	if at := slices.Index(r.path, n.Segment); at >= 0 {
 		name := "编号" + n.Segment.String()
-		found, err := r.a.Segment(ctx, n.Segment)
+		r.unbounded = true
+		found, err := segmentOf(ctx, r.q, n.Segment)
 		if err == nil {
 			name = "“" + found.Name + "”"
 		}
 		r.problem(e.where, "人群引用成了一个圈：人群%s又引用了自己，请去掉其中一处引用", name)
 		return e, nil
 	}
-	found, err := r.a.Segment(ctx, n.Segment)
+	found, err := segmentOf(ctx, r.q, n.Segment)
 	if isNotFound(err) {
 		r.problem(e.where, "没有编号为%s的人群，请换一个", n.Segment)
 		return e, nil

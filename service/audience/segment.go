@@ -86,6 +86,9 @@ func (a *Audience) CreateSegment(ctx context.Context, operator model.ID, name st
 		}); err != nil {
 			return err
 		}
+		if err := a.boundedTx(ctx, tx, id); err != nil { // what it names may have grown meanwhile
+			return err
+		}
 		return a.recordTx(ctx, tx, model.AuditEntry{Operator: operator, Action: "segment.create", Target: segmentRef(id), Detail: tree})
 	})
 	if sqldb.Duplicate(err) {
@@ -125,6 +128,9 @@ func (a *Audience) UpdateSegment(ctx context.Context, operator model.ID, s Segme
 		if n == 0 {
 			return ErrSegmentOld
 		}
+		if err := a.boundedTx(ctx, tx, s.ID); err != nil {
+			return err
+		}
 		return a.recordTx(ctx, tx, model.AuditEntry{Operator: operator, Action: "segment.update", Target: segmentRef(s.ID), Detail: s.Tree})
 	})
 	if sqldb.Duplicate(err) {
@@ -149,7 +155,11 @@ func segmentRef(id model.ID) model.Ref { return model.Ref{Type: "segment", ID: i
 
 // Segment reads one. Errors: ErrNoSegment.
 func (a *Audience) Segment(ctx context.Context, id model.ID) (Segment, error) {
-	found, err := a.q.Segment(ctx, int64(id))
+	return segmentOf(ctx, a.q, id)
+}
+
+func segmentOf(ctx context.Context, q *db.Queries, id model.ID) (Segment, error) {
+	found, err := q.Segment(ctx, int64(id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Segment{}, ErrNoSegment
 	}

@@ -1059,6 +1059,38 @@ func (q *Queries) HoldTag(ctx context.Context, name string) (int64, error) {
 	return result.RowsAffected()
 }
 
+const iDsNaming = `-- name: IDsNaming :many
+SELECT id FROM audience_segment WHERE INSTR(tree, ?) > 0 ORDER BY id LIMIT ?
+`
+
+type IDsNamingParams struct {
+	Part  string
+	Limit int32
+}
+
+func (q *Queries) IDsNaming(ctx context.Context, arg IDsNamingParams) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, iDsNaming, arg.Part, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const importByHash = `-- name: ImportByHash :one
 SELECT id, file_hash, name, mapping, as_of, operator_id, done_line, total, added, changed, refused, leased_until, lease_token, created_at, done_at, halt, file_lines FROM audience_import WHERE file_hash = ?
 `
