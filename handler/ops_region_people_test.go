@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"log/slog"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -96,5 +97,29 @@ func TestATagReachesThePeopleOfTheRegionsAlone(t *testing.T) {
 	tags, err := a.Tags(t.Context())
 	if err != nil || len(tags) != 2 || tags[0].Members+tags[1].Members != 3 {
 		t.Errorf("Tags = %+v, %v, want one with the new tag and two with the old one", tags, err)
+	}
+}
+
+func TestAListHoldsThePeopleOfTheRegionsAlone(t *testing.T) {
+	a := people(t)
+	ask := regional(t, a)
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	if err := w.WriteField("name", "名单"); err != nil {
+		t.Fatal(err)
+	}
+	part, err := w.CreateFormFile("file", "名单.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(part, "手机号\n13800000001\n13800000002\n13800000003\n13900000000\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := ask("/audience/lists", w.FormDataContentType(), &body)
+	if answer := got.Body.String(); got.Code != http.StatusCreated || !strings.Contains(answer, `"size":1,`) || !strings.Contains(answer, `"unknown":3`) {
+		t.Errorf("a list of four numbers = %d %s, want the one of the region, and three of nobody", got.Code, answer)
 	}
 }

@@ -42,6 +42,12 @@ type ListUpload struct {
 // became known since comes onto it. A customer on it who becomes a member stays on it.
 // Errors: ErrListName, ErrFileSize, ErrFileFormat, ErrFileBomb, ErrMapping.
 func (a *Audience) UploadList(ctx context.Context, by model.ID, name string, r io.Reader) (ListUpload, error) {
+	return a.UploadListIn(ctx, nil, by, name, r)
+}
+
+// UploadListIn is UploadList by one who looks after these regions alone, none of them is
+// everywhere: to him the numbers of people elsewhere are nobody's. Errors: as there.
+func (a *Audience) UploadListIn(ctx context.Context, regions model.Regions, by model.ID, name string, r io.Reader) (ListUpload, error) {
 	out := ListUpload{Errors: []LineError{}}
 	if !validName(name) {
 		return out, ErrListName
@@ -56,7 +62,7 @@ func (a *Audience) UploadList(ctx context.Context, by model.ID, name string, r i
 		return out, err
 	}
 	defer s.Close()
-	ids, err := a.listed(ctx, s, &out)
+	ids, err := a.listed(ctx, regions, s, &out)
 	if err != nil {
 		return out, err
 	}
@@ -125,7 +131,7 @@ func (a *Audience) extend(ctx context.Context, by model.ID, hash string, ids []i
 }
 
 // listed reads the numbers and finds whose they are, in order and each once.
-func (a *Audience) listed(ctx context.Context, s *sheet.Sheet, out *ListUpload) ([]int64, error) {
+func (a *Audience) listed(ctx context.Context, regions model.Regions, s *sheet.Sheet, out *ListUpload) ([]int64, error) {
 	mapping := Mapping{}
 	for heading, key := range suggest(s.Heads) {
 		if key == fieldPhone {
@@ -162,7 +168,31 @@ func (a *Audience) listed(ctx context.Context, s *sheet.Sheet, out *ListUpload) 
 		out.Errors = append(out.Errors, b.errors[:min(len(b.errors), MaxDryErrors-len(out.Errors))]...)
 	}
 	slices.Sort(ids)
-	return slices.Compact(ids), nil
+	ids = slices.Compact(ids)
+	if len(regions) == 0 {
+		return ids, nil
+	}
+	here, err := a.here(ctx, regions, ids)
+	out.Unknown += int64(len(ids) - len(here))
+	return here, err
+}
+
+// here are those of the people who live in one of the regions.
+func (a *Audience) here(ctx context.Context, regions model.Regions, ids []int64) (here []int64, err error) {
+	for part := range slices.Chunk(ids, MaxAmong) {
+		members := make([]model.MemberID, len(part))
+		for i, id := range part {
+			members[i] = model.MemberID(id)
+		}
+		living, err := a.Living(ctx, regions, members)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range living {
+			here = append(here, int64(m))
+		}
+	}
+	return here, nil
 }
 
 func listOf(l db.AudienceList) List {
