@@ -26,6 +26,7 @@ type board struct {
 // posted is a dispatch of the board.
 type posted struct {
 	model.Dispatch
+	state    string // open; another one alone when it is over
 	released bool
 	campaign string // running, paused, killed
 }
@@ -39,7 +40,7 @@ const maxPosted = 500
 // Look reads the board. Run does so every second.
 func (p *Planner) Look(ctx context.Context) error {
 	at := time.Now()
-	rows, err := p.q.OpenDispatches(ctx, db.OpenDispatchesParams{StartedBy: int64(p.now()), Limit: maxPosted})
+	rows, err := p.q.OpenDispatches(ctx, db.OpenDispatchesParams{StartedBy: int64(p.now()), EndedBy: int64(p.now()), Limit: maxPosted})
 	if err != nil {
 		return fmt.Errorf("look for dispatches: %w", err)
 	}
@@ -52,7 +53,7 @@ func (p *Planner) Look(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		one := posted{Dispatch: d, released: r.Released, campaign: r.CampaignState}
+		one := posted{Dispatch: d, state: r.State, released: r.Released, campaign: r.CampaignState}
 		b.open = append(b.open, one)
 		b.byID[d.ID] = one
 	}

@@ -15,11 +15,14 @@ SELECT * FROM push_dispatch WHERE campaign_id = ? ORDER BY id LIMIT ?;
 -- name: DispatchesByID :many
 SELECT * FROM push_dispatch WHERE id IN (sqlc.slice(ids));
 
--- What may have to be sent now, whatever a person said of its campaign.
+-- What may have to be sent now, whatever a person said of its campaign; and what is to be
+-- settled, for its time is over or its campaign was killed, also when it stopped by itself
+-- or its rows were still being made.
 -- name: OpenDispatches :many
 SELECT d.*, COALESCE(c.state, 'running') AS campaign_state FROM push_dispatch d
 LEFT JOIN push_campaign c ON c.campaign_id = d.campaign_id
-WHERE d.state = 'open' AND d.starts_at <= sqlc.arg(started_by)
+WHERE d.state IN ('open', 'stopped', 'staging') AND d.starts_at <= sqlc.arg(started_by)
+  AND (d.state = 'open' OR d.ends_at <= sqlc.arg(ended_by) OR c.state = 'killed')
 ORDER BY d.starts_at, d.id LIMIT ?;
 
 -- The checkpoint moves on from where it was read, or the page was another's.

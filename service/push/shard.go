@@ -39,12 +39,17 @@ const choices = 8
 
 // sendShard takes one shard that is due and sends it; false when there is none.
 func (p *Planner) sendShard(ctx context.Context) (bool, error) {
-	open, _ := p.posted()
+	list, _ := p.posted()
 	now := p.Now()
-	for _, one := range open {
+	for _, one := range list {
 		over := one.campaign == killed || model.At(now) >= one.EndsAt
-		if !over && (one.campaign != running || one.Purpose == Marketing && p.quiet(now)) {
+		if !over && (one.state != open || one.campaign != running || one.Purpose == Marketing && p.quiet(now)) {
 			continue
+		}
+		if one.state != open { // no row is added from now on
+			if _, err := p.q.SetDispatchState(ctx, db.SetDispatchStateParams{State: open, ID: int64(one.ID), FromState: one.state}); err != nil {
+				return false, err
+			}
 		}
 		s, ok, err := p.lease(ctx, one, over)
 		if err != nil {

@@ -66,16 +66,32 @@ func (p *Planner) tell(ctx context.Context, rows []db.PushDelivery) ([]Told, err
 	p.mu.Lock()
 	board := p.board.byID
 	p.mu.Unlock()
+	stands := make(map[int64]string, len(found))
+	for _, row := range found {
+		stands[row.ID] = waitsFor(row, board[model.ID(row.ID)])
+	}
 	out := make([]Told, len(rows))
 	for i, r := range rows {
-		d := named.delivery(r)
-		state := ""
-		if one, ok := board[d.Dispatch]; ok && one.campaign != running {
-			state = one.campaign
-		}
+		d, state := named.delivery(r), stands[r.DispatchID]
 		out[i] = Told{Delivery: d, Campaign: model.ID(r.CampaignID), Sentence: sentence(d, state, named[r.DispatchID], p.now())}
 	}
 	return out, nil
+}
+
+// canary is what who waits for a release waits for.
+const canary = "canary"
+
+// waitsFor says what those who wait for a dispatch wait for; empty: their turn.
+func waitsFor(row db.PushDispatch, one posted) string {
+	switch {
+	case one.campaign == paused || one.campaign == killed:
+		return one.campaign
+	case row.State == stopped:
+		return stopped
+	case !row.Released:
+		return canary
+	}
+	return ""
 }
 
 // channels are their names for people.
@@ -112,7 +128,7 @@ var reasons = map[string]string{
 }
 
 // sentence says it in one Chinese sentence.
-func sentence(d model.Delivery, campaign string, of model.Dispatch, now model.Millis) string {
+func sentence(d model.Delivery, waits string, of model.Dispatch, now model.Millis) string {
 	at, by := d.At.Time().Format("1月2日15:04"), channels[d.Channel]
 	why := reasons[d.Why]
 	if why == "" && d.Why != "" {
@@ -133,14 +149,23 @@ func sentence(d model.Delivery, campaign string, of model.Dispatch, now model.Mi
 		return "正在用" + by + "发送。"
 	}
 	switch {
-	case campaign == paused:
+	case waits == paused:
 		return "等待发送：活动推送已暂停。"
-	case campaign == killed:
+	case waits == killed:
 		return "不会发送：活动推送被终止。"
+	case waits == stopped:
+		return "等待发送：微信不接受这次推送的内容，已自动停止；先暂停活动再继续，就会重新尝试。"
 	case of.StartsAt > now:
 		return "等待发送：" + of.StartsAt.Time().Format("1月2日15:04") + "开始。"
 	}
-	return "等待发送：排队中，营销消息只在8点到21点之间发送。"
+	queued := "等待发送：排队中"
+	if waits == canary {
+		queued = "等待发送：活动正在试发，先发给少数人，没有问题再发给其余的人"
+	}
+	if of.Purpose == Marketing {
+		queued += "，营销消息只在8点到21点之间发送"
+	}
+	return queued + "。"
 }
 
 func sent(d model.Delivery, at, by, why string) string {

@@ -1267,12 +1267,14 @@ func (q *Queries) OldTaps(ctx context.Context, arg OldTapsParams) ([]int64, erro
 const openDispatches = `-- name: OpenDispatches :many
 SELECT d.id, d.campaign_id, d.step_id, d.frozen_id, d.purpose, d.holdout, d.canary, d.variants, d.starts_at, d.ends_at, d.cap_day, d.cap_week, d.cap_campaign, d.state, d.why, d.released, d.staged_to, d.total, d.shards, d.created_at, COALESCE(c.state, 'running') AS campaign_state FROM push_dispatch d
 LEFT JOIN push_campaign c ON c.campaign_id = d.campaign_id
-WHERE d.state = 'open' AND d.starts_at <= ?
+WHERE d.state IN ('open', 'stopped', 'staging') AND d.starts_at <= ?
+  AND (d.state = 'open' OR d.ends_at <= ? OR c.state = 'killed')
 ORDER BY d.starts_at, d.id LIMIT ?
 `
 
 type OpenDispatchesParams struct {
 	StartedBy int64
+	EndedBy   int64
 	Limit     int32
 }
 
@@ -1300,9 +1302,11 @@ type OpenDispatchesRow struct {
 	CampaignState string
 }
 
-// What may have to be sent now, whatever a person said of its campaign.
+// What may have to be sent now, whatever a person said of its campaign; and what is to be
+// settled, for its time is over or its campaign was killed, also when it stopped by itself
+// or its rows were still being made.
 func (q *Queries) OpenDispatches(ctx context.Context, arg OpenDispatchesParams) ([]OpenDispatchesRow, error) {
-	rows, err := q.db.QueryContext(ctx, openDispatches, arg.StartedBy, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, openDispatches, arg.StartedBy, arg.EndedBy, arg.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,70 @@
+package push_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/service/push"
+)
+
+// TestWhatStoppedByItselfIsSettledInTheEnd stops a dispatch by refused data, and then
+// ends it: nobody of it may wait for ever.
+func TestWhatStoppedByItselfIsSettledInTheEnd(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(t *testing.T, r *rig)
+		why  string
+	}{
+		{"its time is over", func(_ *testing.T, r *rig) { r.pass(100 * time.Hour) }, "push.ended"},
+		{"it is killed", func(t *testing.T, r *rig) { must(t, r.Kill(t.Context(), 7)) }, "push.killed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			everywhere(t, 60, push.PlannerOptions{Chunk: 20, Calls: 1, MaxBad: 10}, func(t *testing.T, r *rig) {
+				r.answer = func(call) error { return badData }
+				r.stage(t, dispatch(1, by(model.CustomChannel)))
+				r.send(t)
+				r.wants(t, map[string]int64{"pending": 50, "pending wechat.bad_data": 10})
+				tt.end(t, r)
+				r.send(t)
+				r.wants(t, map[string]int64{"skipped " + tt.why: 60})
+			})
+		})
+	}
+}
+
+// TestWhoseStagingWasCutByTheKillIsSettled kills a campaign while its rows are made.
+func TestWhoseStagingWasCutByTheKillIsSettled(t *testing.T) {
+	everywhere(t, 60, push.PlannerOptions{}, func(t *testing.T, r *rig) {
+		r.stage(t, dispatch(1, by(model.CustomChannel)))
+		_, err := r.sql.ExecContext(t.Context(), "UPDATE push_dispatch SET state = 'staging'") // as whoever dies before the last page leaves it
+		must(t, err)
+		r.send(t)
+		r.wants(t, map[string]int64{"pending": 60})
+		must(t, r.Kill(t.Context(), 7))
+		r.send(t)
+		r.wants(t, map[string]int64{"skipped push.killed": 60})
+	})
+}
+
+func TestWhoWaitsIsToldForWhat(t *testing.T) {
+	everywhere(t, 60, push.PlannerOptions{Chunk: 20, Calls: 1, MaxBad: 10}, func(t *testing.T, r *rig) {
+		says := func(when, want string) {
+			t.Helper()
+			told, err := r.WhyNot(t.Context(), []model.MemberID{r.frozen[59]}, 7)
+			if err != nil || len(told) != 1 || !strings.Contains(told[0].Sentence, want) {
+				t.Errorf("%s: told %+v, %v, want %q", when, told, err, want)
+			}
+		}
+		d := dispatch(1, by(model.CustomChannel))
+		d.Canary = 1
+		r.stage(t, d)
+		r.send(t)
+		says("beyond the canary", "先发给少数人")
+		must(t, r.Release(t.Context(), 7))
+		r.answer = func(call) error { return badData }
+		r.send(t)
+		says("when it stopped by itself", "微信不接受这次推送的内容")
+	})
+}
