@@ -86,14 +86,14 @@ func (c *Campaigns) choose(ctx context.Context, v *Version) error {
 }
 
 // chooseOne decides one. Its hours begin when it may be sent, in the morning for one that
-// came at night, and what is too few is waited for twice as long, nights left out. An hour
-// before the campaign ends it is decided by what there is.
+// came at night, and what is too few is waited for twice as long, nights left out. When
+// the campaign leaves an hour to send to the rest it is decided by what there is.
 func (c *Campaigns) chooseOne(ctx context.Context, v *Version, s Step, t db.CampaignOccurrence) error {
 	wait, now, began := time.Duration(s.Winner.Hours)*time.Hour, model.At(c.Now()), model.Millis(t.StagedAt)
 	if morning, waits := s.night(began); waits {
 		began = morning
 	}
-	last := now >= v.Plan.EndsAt.Add(-time.Hour)
+	last := s.awake(now, v.Plan.EndsAt) <= time.Hour
 	if now < began.Add(wait) && !last {
 		return nil
 	}

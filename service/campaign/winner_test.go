@@ -204,3 +204,26 @@ func TestTheWinnerIsAUnlessAnotherIsBetterBeyondChance(t *testing.T) {
 		}
 	})
 }
+
+func TestATestThatEndsAtMidnightIsDecidedWhileTheRestIsAwake(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		w.launch(c, plan(compared(24), func(p *Plan) {
+			p.EndsAt = model.At(begin.Add(39 * time.Hour)) // at midnight
+		}))
+		w.passes(25*time.Hour + time.Minute) // 10:01
+		w.round(c)
+		w.becomes(Tally{Variant: "A", State: model.DeliverySent, N: 500, Tapped: 40}, Tally{Variant: "B", State: model.DeliverySent, N: 500, Tapped: 80})
+		w.passes(9*time.Hour + 50*time.Minute)
+		w.round(c)
+		if len(w.staged) != 1 {
+			t.Fatalf("%d dispatches at 19:51, want the test", len(w.staged))
+		}
+		w.passes(10 * time.Minute)
+		w.round(c)
+		if len(w.staged) != 2 || w.staged[1].Variants[0].Name != "B" {
+			t.Fatalf("%d dispatches at 20:01, an hour before the night that the campaign ends in, want the test and the rest", len(w.staged))
+		}
+	})
+}
