@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -72,9 +73,9 @@ func (c *Campaigns) advance(ctx context.Context, r db.Campaign) error {
 	if err != nil {
 		return fmt.Errorf("read the last times: %w", err)
 	}
-	lastOf := map[model.ID]model.Millis{}
+	lastOf := map[model.ID]db.LastOccurrencesRow{}
 	for _, l := range last {
-		lastOf[model.ID(l.StepID)] = model.Millis(l.ScheduledFor)
+		lastOf[model.ID(l.StepID)] = l
 	}
 	more := false // some step has a time to come
 	for _, s := range v.Plan.Steps {
@@ -120,11 +121,11 @@ func (c *Campaigns) mayLook(id int64) bool {
 }
 
 // times records what has come of one step and tells whether more is to come.
-func (c *Campaigns) times(ctx context.Context, v *Version, s Step, last model.Millis) (more bool, err error) {
+func (c *Campaigns) times(ctx context.Context, v *Version, s Step, last db.LastOccurrencesRow) (more bool, err error) {
 	now := model.At(c.Now())
 	switch s.When.Kind {
 	case AtInstant:
-		if last != 0 {
+		if last.ScheduledFor != 0 {
 			return false, nil
 		}
 		if s.When.At > now {
@@ -132,11 +133,36 @@ func (c *Campaigns) times(ctx context.Context, v *Version, s Step, last model.Mi
 		}
 		return false, c.note(ctx, v, s, s.When.At, 0)
 	case ByCron:
-		return c.repeat(ctx, v, s, last, now)
+		from, err := c.since(ctx, v, s, last)
+		if err != nil {
+			return false, err
+		}
+		return c.repeat(ctx, v, s, from, now)
 	case OnEvent:
 		return now < v.Plan.EndsAt, c.gather(ctx, v, s, now)
 	}
 	return false, nil
+}
+
+// since is after which instant the times of a cron step count: the last one that was
+// recorded. What had passed already when the step went live, or was given other times by
+// another version, was never to come.
+func (c *Campaigns) since(ctx context.Context, v *Version, s Step, last db.LastOccurrencesRow) (model.Millis, error) {
+	live := cmp.Or(v.LiveAt, v.DecidedAt)
+	switch {
+	case last.ScheduledFor == 0:
+		return max(v.Plan.StartsAt.Add(-time.Millisecond), live), nil
+	case last.Version == int64(v.Version):
+		return model.Millis(last.ScheduledFor), nil
+	}
+	before, err := c.Version(ctx, v.Campaign, int(last.Version))
+	if err != nil {
+		return 0, err
+	}
+	if was, ok := before.Plan.step(s.ID); ok && was.When == s.When {
+		return model.Millis(last.ScheduledFor), nil
+	}
+	return max(model.Millis(last.ScheduledFor), live), nil
 }
 
 // repeat walks from the last recorded time of a cron step over all that have come. It
@@ -145,9 +171,6 @@ func (c *Campaigns) repeat(ctx context.Context, v *Version, s Step, last, now mo
 	next, err := c.Cron(s.When.Cron)
 	if err != nil {
 		return false, fmt.Errorf("read the times: %w", err)
-	}
-	if last == 0 {
-		last = max(v.Plan.StartsAt.Add(-time.Millisecond), v.DecidedAt)
 	}
 	var come model.Millis
 	passed := int64(0)

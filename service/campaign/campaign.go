@@ -195,6 +195,7 @@ type Version struct {
 	DecidedBy   model.ID
 	DecidedAt   model.Millis
 	Why         string // it was sent back
+	LiveAt      model.Millis
 }
 
 func campaignOf(r db.Campaign) Campaign {
@@ -211,7 +212,7 @@ func versionOf(r db.CampaignVersion) (Version, error) {
 		Campaign: model.ID(r.CampaignID), Version: int(r.Version), State: State(r.State), Edits: r.Edits,
 		Author: model.ID(r.AuthorID), EditedAt: model.Millis(r.EditedAt), SubmittedBy: model.ID(r.SubmittedBy),
 		SubmittedAt: model.Millis(r.SubmittedAt), Frozen: model.ID(r.FrozenID), FrozenSize: r.FrozenSize,
-		DecidedBy: model.ID(r.DecidedBy), DecidedAt: model.Millis(r.DecidedAt), Why: r.Why,
+		DecidedBy: model.ID(r.DecidedBy), DecidedAt: model.Millis(r.DecidedAt), Why: r.Why, LiveAt: model.Millis(r.LiveAt),
 	}
 	if err := json.Unmarshal([]byte(r.Plan), &v.Plan); err != nil {
 		return v, fmt.Errorf("read the plan of campaign %d version %d: %w", r.CampaignID, r.Version, err)

@@ -39,7 +39,7 @@ func (c *Campaigns) Schedule(ctx context.Context, by, id model.ID, version int) 
 	}
 	err = sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) error {
 		q := c.q.WithTx(tx)
-		n, err := q.LiveVersion(ctx, db.LiveVersionParams{CampaignID: int64(id), Version: int32(version)})
+		n, err := q.LiveVersion(ctx, db.LiveVersionParams{CampaignID: int64(id), Version: int32(version), Now: c.millis()})
 		if err != nil {
 			return err
 		}

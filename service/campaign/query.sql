@@ -92,7 +92,7 @@ UPDATE campaign_version SET state = 'draft', decided_by = sqlc.arg(decided_by), 
 WHERE campaign_id = sqlc.arg(campaign_id) AND version = sqlc.arg(version) AND state IN ('review', 'approved');
 
 -- name: LiveVersion :execrows
-UPDATE campaign_version SET state = 'live' WHERE campaign_id = sqlc.arg(campaign_id) AND version = sqlc.arg(version) AND state = 'approved';
+UPDATE campaign_version SET state = 'live', live_at = sqlc.arg(now) WHERE campaign_id = sqlc.arg(campaign_id) AND version = sqlc.arg(version) AND state = 'approved';
 
 -- name: RetireVersions :exec
 UPDATE campaign_version SET state = 'old' WHERE campaign_id = sqlc.arg(campaign_id) AND version < sqlc.arg(version) AND state = 'live';
@@ -101,9 +101,9 @@ UPDATE campaign_version SET state = 'old' WHERE campaign_id = sqlc.arg(campaign_
 INSERT INTO campaign_occurrence (step_id, scheduled_for, part, campaign_id, version, state, due_at, missed, dispatch_id, frozen_id, total, winner, why, ends_at, leased_until, lease_token, created_at, staged_at)
 VALUES (sqlc.arg(step_id), sqlc.arg(scheduled_for), sqlc.arg(part), sqlc.arg(campaign_id), sqlc.arg(version), sqlc.arg(state), sqlc.arg(due_at), sqlc.arg(missed), sqlc.arg(dispatch_id), 0, 0, sqlc.arg(winner), sqlc.arg(why), sqlc.arg(ends_at), 0, '', sqlc.arg(now), 0);
 
--- The last recorded occurrence of each step.
+-- The last recorded occurrence of each step, and the last version that recorded one.
 -- name: LastOccurrences :many
-SELECT o.step_id, CAST(MAX(o.scheduled_for) AS SIGNED) AS scheduled_for FROM campaign_occurrence o
+SELECT o.step_id, CAST(MAX(o.scheduled_for) AS SIGNED) AS scheduled_for, CAST(MAX(o.version) AS SIGNED) AS version FROM campaign_occurrence o
 WHERE o.campaign_id = sqlc.arg(campaign_id) AND o.part = 0 GROUP BY o.step_id;
 
 -- name: Occurrences :many

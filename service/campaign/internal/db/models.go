@@ -108,6 +108,7 @@ type CampaignVersion struct {
 	DecidedBy   int64
 	DecidedAt   int64
 	Why         string
+	LiveAt      int64
 }
 
 type CampaignWatch struct {

@@ -456,16 +456,17 @@ func (q *Queries) InsertWatch(ctx context.Context, arg InsertWatchParams) error 
 }
 
 const lastOccurrences = `-- name: LastOccurrences :many
-SELECT o.step_id, CAST(MAX(o.scheduled_for) AS SIGNED) AS scheduled_for FROM campaign_occurrence o
+SELECT o.step_id, CAST(MAX(o.scheduled_for) AS SIGNED) AS scheduled_for, CAST(MAX(o.version) AS SIGNED) AS version FROM campaign_occurrence o
 WHERE o.campaign_id = ? AND o.part = 0 GROUP BY o.step_id
 `
 
 type LastOccurrencesRow struct {
 	StepID       int64
 	ScheduledFor int64
+	Version      int64
 }
 
-// The last recorded occurrence of each step.
+// The last recorded occurrence of each step, and the last version that recorded one.
 func (q *Queries) LastOccurrences(ctx context.Context, campaignID int64) ([]LastOccurrencesRow, error) {
 	rows, err := q.db.QueryContext(ctx, lastOccurrences, campaignID)
 	if err != nil {
@@ -475,7 +476,7 @@ func (q *Queries) LastOccurrences(ctx context.Context, campaignID int64) ([]Last
 	var items []LastOccurrencesRow
 	for rows.Next() {
 		var i LastOccurrencesRow
-		if err := rows.Scan(&i.StepID, &i.ScheduledFor); err != nil {
+		if err := rows.Scan(&i.StepID, &i.ScheduledFor, &i.Version); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -544,16 +545,17 @@ func (q *Queries) LeaseWatch(ctx context.Context, arg LeaseWatchParams) (int64, 
 }
 
 const liveVersion = `-- name: LiveVersion :execrows
-UPDATE campaign_version SET state = 'live' WHERE campaign_id = ? AND version = ? AND state = 'approved'
+UPDATE campaign_version SET state = 'live', live_at = ? WHERE campaign_id = ? AND version = ? AND state = 'approved'
 `
 
 type LiveVersionParams struct {
+	Now        int64
 	CampaignID int64
 	Version    int32
 }
 
 func (q *Queries) LiveVersion(ctx context.Context, arg LiveVersionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, liveVersion, arg.CampaignID, arg.Version)
+	result, err := q.db.ExecContext(ctx, liveVersion, arg.Now, arg.CampaignID, arg.Version)
 	if err != nil {
 		return 0, err
 	}
@@ -1242,7 +1244,7 @@ func (q *Queries) Untold(ctx context.Context, limit int32) ([]Campaign, error) {
 }
 
 const version = `-- name: Version :one
-SELECT campaign_id, version, state, edits, plan, author_id, edited_at, submitted_by, submitted_at, frozen_id, frozen_size, decided_by, decided_at, why FROM campaign_version WHERE campaign_id = ? AND version = ?
+SELECT campaign_id, version, state, edits, plan, author_id, edited_at, submitted_by, submitted_at, frozen_id, frozen_size, decided_by, decided_at, why, live_at FROM campaign_version WHERE campaign_id = ? AND version = ?
 `
 
 type VersionParams struct {
@@ -1268,12 +1270,13 @@ func (q *Queries) Version(ctx context.Context, arg VersionParams) (CampaignVersi
 		&i.DecidedBy,
 		&i.DecidedAt,
 		&i.Why,
+		&i.LiveAt,
 	)
 	return i, err
 }
 
 const versions = `-- name: Versions :many
-SELECT campaign_id, version, state, edits, plan, author_id, edited_at, submitted_by, submitted_at, frozen_id, frozen_size, decided_by, decided_at, why FROM campaign_version WHERE campaign_id = ? ORDER BY version DESC LIMIT ?
+SELECT campaign_id, version, state, edits, plan, author_id, edited_at, submitted_by, submitted_at, frozen_id, frozen_size, decided_by, decided_at, why, live_at FROM campaign_version WHERE campaign_id = ? ORDER BY version DESC LIMIT ?
 `
 
 type VersionsParams struct {
@@ -1305,6 +1308,7 @@ func (q *Queries) Versions(ctx context.Context, arg VersionsParams) ([]CampaignV
 			&i.DecidedBy,
 			&i.DecidedAt,
 			&i.Why,
+			&i.LiveAt,
 		); err != nil {
 			return nil, err
 		}

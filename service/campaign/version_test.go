@@ -1,0 +1,60 @@
+package campaign
+
+import (
+	"database/sql"
+	"slices"
+	"testing"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/model/dbtest"
+)
+
+func (w *world) revise(c *Campaigns, id model.ID, change func(*Plan)) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	v := must[Version](w.t)(c.Revise(ctx, planner, id))
+	v.Plan.Steps = slices.Clone(v.Plan.Steps)
+	change(&v.Plan)
+	v = must[Version](w.t)(c.Save(ctx, planner, id, v.Version, v.Edits, v.Plan))
+	v = must[Version](w.t)(c.Submit(ctx, planner, id, v.Version))
+	must[Version](w.t)(c.Approve(ctx, checker, id, v.Version, v.FrozenSize))
+	must[Campaign](w.t)(c.Schedule(ctx, planner, id, v.Version))
+}
+
+func TestANewTimeOfARepeatedStepIsNotCaughtUp(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		id := w.launch(c, plan(func(p *Plan) { p.Steps[0].When = When{Kind: ByCron, Cron: "0 10 * * *"} }))
+		w.passes(90 * time.Minute)
+		w.round(c) // 10:30
+		w.passes(5 * time.Hour)
+		w.revise(c, id, func(p *Plan) { p.Steps[0].When.Cron = "0 14 * * *" })
+		w.round(c) // 15:30
+		if got := times(t, c, id); !slices.Equal(got, []string{"02-09 10:00 staged"}) {
+			t.Errorf("pushes %v, want none for 14:00, which had passed when the new time was made", got)
+		}
+		w.passes(24 * time.Hour)
+		w.round(c)
+		if got := times(t, c, id); !slices.Equal(got, []string{"02-10 14:00 staged", "02-09 10:00 staged"}) {
+			t.Errorf("pushes %v, want the one of the next day", got)
+		}
+	})
+}
+
+func TestWhatPassedBeforeACampaignWasScheduledIsNotCaughtUp(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, ctx := w.replica(), t.Context()
+		v := must[Version](t)(c.Create(ctx, planner, plan(func(p *Plan) { p.Steps[0].When = When{Kind: ByCron, Cron: "0 14 * * *"} })))
+		v = must[Version](t)(c.Submit(ctx, planner, v.Campaign, 1))
+		must[Version](t)(c.Approve(ctx, checker, v.Campaign, 1, v.FrozenSize))
+		w.passes(7 * time.Hour) // 16:00
+		must[Campaign](t)(c.Schedule(ctx, planner, v.Campaign, 1))
+		w.round(c)
+		if got := times(t, c, v.Campaign); len(got) != 0 {
+			t.Errorf("pushes %v, want none before tomorrow", got)
+		}
+	})
+}
