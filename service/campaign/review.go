@@ -1,9 +1,11 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -97,7 +99,11 @@ func (c *Campaigns) troubles(ctx context.Context, v Version) ([]Problem, error) 
 		return nil, err
 	}
 	more, err := c.kept(ctx, v, fired)
-	return append(found, more...), err
+	if err != nil {
+		return nil, err
+	}
+	waited, err := c.waited(ctx, v)
+	return slices.Concat(found, more, waited), err
 }
 
 // fired are the steps of a campaign that were pushed at least once.
@@ -135,6 +141,38 @@ func (c *Campaigns) kept(ctx context.Context, v Version, fired map[model.ID]bool
 		}
 	}
 	return wrong, nil
+}
+
+// waited refuses another segment for a step that waits for people to come into one, or
+// that waited for something else: who was in the new one already would seem to have come.
+func (c *Campaigns) waited(ctx context.Context, v Version) ([]Problem, error) {
+	var wrong []Problem
+	for i, s := range v.Plan.Steps {
+		if s.When.Kind != OnEvent || s.When.Event != JoinedSegment {
+			continue
+		}
+		all, err := c.Versions(ctx, v.Campaign)
+		if err != nil {
+			return nil, err
+		}
+		for _, before := range all {
+			was, ok := before.Plan.step(s.ID)
+			if ok && (before.State == Live || before.State == Old) && was.When.Kind == OnEvent && before.Plan.awaits(was) != v.Plan.awaits(s) {
+				wrong = append(wrong, Problem{fmt.Sprintf("steps[%d].when", i), s.title(i) + "已经在等待别的事，不能改成等待这个人群，否则原来就在人群里的人都会收到；请新增一个步骤"})
+				break
+			}
+		}
+	}
+	return wrong, nil
+}
+
+// awaits is the segment that the step waits for people to come into; 0: it waits for
+// something else.
+func (p *Plan) awaits(s Step) model.ID {
+	if s.When.Event != JoinedSegment {
+		return 0
+	}
+	return cmp.Or(s.When.Segment, p.Segment)
 }
 
 // Approve is the word of a second person who confirms how many people it is about.

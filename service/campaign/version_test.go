@@ -58,3 +58,29 @@ func TestWhatPassedBeforeACampaignWasScheduledIsNotCaughtUp(t *testing.T) {
 		}
 	})
 }
+
+func TestAStepThatWaitsForAnotherSegmentGreetsNobodyWhoIsInIt(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		w.people[others] = []model.MemberID{7001, 7002, 7003}
+		c, ctx := w.replica(), t.Context()
+		id := w.launch(c, plan(func(p *Plan) { p.Steps[0].When = When{Kind: OnEvent, Event: JoinedSegment, Segment: some} }))
+		w.passes(2 * time.Hour)
+		w.round(c)
+		v := must[Version](t)(c.Revise(ctx, planner, id))
+		v.Plan.Steps = slices.Clone(v.Plan.Steps)
+		v.Plan.Steps[0].When.Segment = others
+		v = must[Version](t)(c.Save(ctx, planner, id, v.Version, v.Edits, v.Plan))
+		if v, err := c.Submit(ctx, planner, id, v.Version); err == nil {
+			must[Version](t)(c.Approve(ctx, checker, id, v.Version, v.FrozenSize))
+			must[Campaign](t)(c.Schedule(ctx, planner, id, v.Version))
+		}
+		for range 3 {
+			w.passes(time.Hour)
+			w.round(c)
+		}
+		if len(w.staged) != 0 {
+			t.Errorf("pushed to %v, who were in the segment before it was waited for", w.frozen[w.staged[0].Frozen])
+		}
+	})
+}
