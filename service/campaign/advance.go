@@ -91,10 +91,14 @@ func (c *Campaigns) advance(ctx context.Context, r db.Campaign) error {
 	if err := c.choose(ctx, &v); err != nil {
 		return err
 	}
-	if State(r.State) == Canary {
-		if err := c.judge(ctx, r); err != nil {
-			return err
-		}
+	switch State(r.State) {
+	case Scheduled:
+		err = c.begun(ctx, r)
+	case Canary:
+		err = c.judge(ctx, r)
+	}
+	if err != nil {
+		return err
 	}
 	return c.finish(ctx, r, &v, more)
 }

@@ -45,6 +45,23 @@ func (c *Campaigns) judge(ctx context.Context, r db.Campaign) error {
 	return nil
 }
 
+// begun lets the canary begin of a campaign that was paused while its first push was
+// handed over: it was paused as one that waits for its first time, and goes on as one.
+func (c *Campaigns) begun(ctx context.Context, r db.Campaign) error {
+	states, err := c.Counts.Canary(ctx, model.ID(r.ID))
+	if err != nil {
+		return fmt.Errorf("count the canary: %w", err)
+	}
+	if len(states) == 0 {
+		return nil
+	}
+	n, err := c.q.BeginCanary(ctx, db.BeginCanaryParams{ID: r.ID, Now: c.millis()})
+	if n > 0 {
+		c.moved.WithLabelValues(string(Canary)).Inc()
+	}
+	return err
+}
+
 // halt pauses a campaign by itself.
 func (c *Campaigns) halt(ctx context.Context, r db.Campaign, why string) error {
 	moved := int64(0)
