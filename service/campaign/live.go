@@ -191,8 +191,39 @@ func (c *Campaigns) tellNow(ctx context.Context, id model.ID) {
 	}
 }
 
-// tell makes the pushes stand where the campaign stands. Each call may be repeated.
+// untold is the told of a campaign that was moved: what the pushes heard last is not
+// certain.
+const untold = "moved"
+
+// maxTells bounds how often a campaign is told of that others move meanwhile; the next
+// round goes on.
+const maxTells = 5
+
+// tell makes the pushes stand where the campaign stands. Each call may be repeated. When
+// somebody moves the campaign meanwhile, his word may have come before this one: it is
+// told again where the campaign stands then.
 func (c *Campaigns) tell(ctx context.Context, r db.Campaign) error {
+	for range maxTells {
+		if err := c.say(ctx, r); err != nil {
+			return err
+		}
+		n, err := c.q.Tell(ctx, db.TellParams{ID: r.ID, Told: r.State})
+		if err != nil || n > 0 {
+			return err
+		}
+		if r, err = c.q.Campaign(ctx, r.ID); err != nil {
+			return fmt.Errorf("read a campaign: %w", err)
+		}
+		if State(r.State) == Finished {
+			return nil
+		}
+		r.Told = untold
+	}
+	return nil
+}
+
+// say says to the pushes where a campaign stands.
+func (c *Campaigns) say(ctx context.Context, r db.Campaign) error {
 	id := model.ID(r.ID)
 	var err error
 	switch State(r.State) {
@@ -201,7 +232,7 @@ func (c *Campaigns) tell(ctx context.Context, r db.Campaign) error {
 	case Stopped:
 		err = c.Brakes.Kill(ctx, id)
 	case Scheduled, Canary, Running:
-		if r.Told == string(Paused) {
+		if r.Told == string(Paused) || r.Told == untold {
 			err = c.Brakes.Resume(ctx, id)
 		}
 		if err == nil && State(r.State) == Running {
@@ -211,5 +242,5 @@ func (c *Campaigns) tell(ctx context.Context, r db.Campaign) error {
 	if err != nil {
 		return fmt.Errorf("tell the pushes that campaign %s is %s: %w", id, r.State, err)
 	}
-	return c.q.Tell(ctx, db.TellParams{ID: r.ID, Told: r.State})
+	return nil
 }

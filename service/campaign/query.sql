@@ -19,12 +19,14 @@ SELECT * FROM campaign WHERE state IN ('scheduled', 'canary', 'running') AND id 
 -- name: Untold :many
 SELECT * FROM campaign WHERE state IN ('scheduled', 'canary', 'running', 'paused', 'stopped') AND told <> state ORDER BY id LIMIT ?;
 
--- No row when the campaign is in another state meanwhile.
+-- No row when the campaign is in another state meanwhile. What the pushes were told before
+-- may still be on its way: nobody knows where they stand.
 -- name: MoveCampaign :execrows
-UPDATE campaign SET state = sqlc.arg(state), why = sqlc.arg(why), paused_from = sqlc.arg(paused_from), updated_at = sqlc.arg(now)
+UPDATE campaign SET state = sqlc.arg(state), told = 'moved', why = sqlc.arg(why), paused_from = sqlc.arg(paused_from), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state = sqlc.arg(was);
 
--- name: Tell :exec
+-- No row when the campaign is in another state meanwhile.
+-- name: Tell :execrows
 UPDATE campaign SET told = sqlc.arg(told) WHERE id = sqlc.arg(id) AND state = sqlc.arg(told);
 
 -- A canary that goes on after a pause is watched anew, and one of which nobody was tried

@@ -563,7 +563,7 @@ func (q *Queries) LiveVersion(ctx context.Context, arg LiveVersionParams) (int64
 }
 
 const moveCampaign = `-- name: MoveCampaign :execrows
-UPDATE campaign SET state = ?, why = ?, paused_from = ?, updated_at = ?
+UPDATE campaign SET state = ?, told = 'moved', why = ?, paused_from = ?, updated_at = ?
 WHERE id = ? AND state = ?
 `
 
@@ -576,7 +576,8 @@ type MoveCampaignParams struct {
 	Was        string
 }
 
-// No row when the campaign is in another state meanwhile.
+// No row when the campaign is in another state meanwhile. What the pushes were told before
+// may still be on its way: nobody knows where they stand.
 func (q *Queries) MoveCampaign(ctx context.Context, arg MoveCampaignParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, moveCampaign,
 		arg.State,
@@ -1129,7 +1130,7 @@ func (q *Queries) TakeSignals(ctx context.Context, arg TakeSignalsParams) (int64
 	return result.RowsAffected()
 }
 
-const tell = `-- name: Tell :exec
+const tell = `-- name: Tell :execrows
 UPDATE campaign SET told = ? WHERE id = ? AND state = ?
 `
 
@@ -1138,9 +1139,13 @@ type TellParams struct {
 	ID   int64
 }
 
-func (q *Queries) Tell(ctx context.Context, arg TellParams) error {
-	_, err := q.db.ExecContext(ctx, tell, arg.Told, arg.ID, arg.Told)
-	return err
+// No row when the campaign is in another state meanwhile.
+func (q *Queries) Tell(ctx context.Context, arg TellParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, tell, arg.Told, arg.ID, arg.Told)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const tests = `-- name: Tests :many
