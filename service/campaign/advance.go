@@ -285,15 +285,6 @@ func (c *Campaigns) finish(ctx context.Context, r db.Campaign, v *Version, more 
 
 // untried counts tests whose winner is not known yet.
 func (c *Campaigns) untried(ctx context.Context, v *Version) (int, error) {
-	tests, err := c.q.Tests(ctx, db.TestsParams{CampaignID: int64(v.Campaign), Limit: maxTests})
-	if err != nil {
-		return 0, fmt.Errorf("list tests: %w", err)
-	}
-	n := 0
-	for _, t := range tests {
-		if s, ok := v.Plan.step(model.ID(t.StepID)); ok && s.Winner != nil {
-			n++
-		}
-	}
-	return n, nil
+	tests, err := c.tests(ctx, v)
+	return len(tests), err
 }

@@ -135,12 +135,16 @@ WHERE step_id = sqlc.arg(step_id) AND scheduled_for = sqlc.arg(scheduled_for) AN
 -- name: OpenOccurrences :one
 SELECT COUNT(*) FROM campaign_occurrence WHERE campaign_id = ? AND state = 'due';
 
--- Tests that wait for their winner.
+-- Tests that wait for their winner, of steps that have a rule.
 -- name: Tests :many
 SELECT o.* FROM campaign_occurrence o
-WHERE o.campaign_id = sqlc.arg(campaign_id) AND o.part = 0 AND o.state = 'staged'
+WHERE o.campaign_id = sqlc.arg(campaign_id) AND o.part = 0 AND o.state = 'staged' AND o.step_id IN (sqlc.slice(steps))
   AND NOT EXISTS (SELECT 1 FROM campaign_occurrence r WHERE r.step_id = o.step_id AND r.scheduled_for = o.scheduled_for AND r.part = 1)
 ORDER BY o.scheduled_for LIMIT ?;
+
+-- The version by which the variants of a push were tried.
+-- name: TestedBy :one
+SELECT version FROM campaign_occurrence WHERE step_id = ? AND scheduled_for = ? AND part = 0;
 
 -- name: InsertSignal :exec
 INSERT INTO campaign_signal (step_id, member_id, ref, campaign_id, happened_at, due_at, taken_for)

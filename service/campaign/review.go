@@ -120,7 +120,7 @@ func (c *Campaigns) fired(ctx context.Context, id model.ID) (map[model.ID]bool, 
 }
 
 // kept refuses another instant for a step that was pushed: everybody would get it
-// again.
+// again; and that a test begins or ends with it, which divides whom it goes to.
 func (c *Campaigns) kept(ctx context.Context, v Version, fired map[model.ID]bool) ([]Problem, error) {
 	if len(fired) == 0 {
 		return nil, nil
@@ -136,6 +136,9 @@ func (c *Campaigns) kept(ctx context.Context, v Version, fired map[model.ID]bool
 	var wrong []Problem
 	for i, s := range v.Plan.Steps {
 		before, ok := live.Plan.step(s.ID)
+		if ok && fired[s.ID] && (before.Winner == nil) != (s.Winner == nil) {
+			wrong = append(wrong, Problem{fmt.Sprintf("steps[%d].winner", i), s.title(i) + "已经推送过，不能再加上或去掉选优规则，否则收到过的人会再收到，或其余的人都收不到；请新增一个步骤"})
+		}
 		if ok && fired[s.ID] && before.When != s.When && (before.When.Kind == AtInstant || s.When.Kind == AtInstant) {
 			wrong = append(wrong, Problem{fmt.Sprintf("steps[%d].when", i), s.title(i) + "已经推送过，不能再改时间；要再推一次请新增一个步骤"})
 		}

@@ -72,6 +72,9 @@ func (c *Campaigns) stage(ctx context.Context, o db.CampaignOccurrence) error {
 	if !ok {
 		return fmt.Errorf("version %d has no such step", o.Version)
 	}
+	if s.Winner, err = c.splitOf(ctx, &v, s, o); err != nil {
+		return err
+	}
 	now := c.Now()
 	switch late := now.Sub(model.Millis(o.DueAt).Time()); {
 	case model.At(now) >= model.Millis(o.EndsAt):

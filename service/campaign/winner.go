@@ -62,20 +62,17 @@ func z(x, y tried) float64 {
 
 // choose decides the tests whose time is over.
 func (c *Campaigns) choose(ctx context.Context, v *Version) error {
-	waits := false
-	for _, s := range v.Plan.Steps {
-		waits = waits || s.Winner != nil
-	}
-	if !waits {
-		return nil
-	}
-	tests, err := c.q.Tests(ctx, db.TestsParams{CampaignID: int64(v.Campaign), Limit: maxTests})
+	tests, err := c.tests(ctx, v)
 	if err != nil {
-		return fmt.Errorf("list tests: %w", err)
+		return err
 	}
 	for _, t := range tests {
-		s, ok := v.Plan.step(model.ID(t.StepID))
-		if !ok || s.Winner == nil {
+		s, _ := v.Plan.step(model.ID(t.StepID))
+		rule, err := c.ruleOf(ctx, v, s, int(t.Version))
+		if err != nil {
+			return err
+		}
+		if rule == nil { // pushed to everybody, before the step had one
 			continue
 		}
 		if err := c.chooseOne(ctx, v, s, t); err != nil {
@@ -83,6 +80,50 @@ func (c *Campaigns) choose(ctx context.Context, v *Version) error {
 		}
 	}
 	return nil
+}
+
+// tests are those that wait for their winner.
+func (c *Campaigns) tests(ctx context.Context, v *Version) ([]db.CampaignOccurrence, error) {
+	var steps []int64
+	for _, s := range v.Plan.Steps {
+		if s.Winner != nil {
+			steps = append(steps, int64(s.ID))
+		}
+	}
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	tests, err := c.q.Tests(ctx, db.TestsParams{CampaignID: int64(v.Campaign), Steps: steps, Limit: maxTests})
+	if err != nil {
+		return nil, fmt.Errorf("list tests: %w", err)
+	}
+	return tests, nil
+}
+
+// splitOf is the rule by which the audience of an occurrence was divided: the test's own,
+// also when a version since divides otherwise. Who tried a variant is not of the rest.
+func (c *Campaigns) splitOf(ctx context.Context, v *Version, s Step, o db.CampaignOccurrence) (*Winner, error) {
+	if o.Part == 0 {
+		return s.Winner, nil
+	}
+	version, err := c.q.TestedBy(ctx, db.TestedByParams{StepID: o.StepID, ScheduledFor: o.ScheduledFor})
+	if err != nil {
+		return nil, fmt.Errorf("find the version of a test: %w", err)
+	}
+	return c.ruleOf(ctx, v, s, int(version))
+}
+
+// ruleOf is the rule that a step of v had in a version.
+func (c *Campaigns) ruleOf(ctx context.Context, v *Version, s Step, version int) (*Winner, error) {
+	if version == v.Version {
+		return s.Winner, nil
+	}
+	other, err := c.Version(ctx, v.Campaign, version)
+	if err != nil {
+		return nil, err
+	}
+	was, _ := other.Plan.step(s.ID)
+	return was.Winner, nil
 }
 
 // chooseOne decides one. Its hours begin when it may be sent, in the morning for one that

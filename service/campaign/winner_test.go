@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"database/sql"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
+	"kaimenhong/model/fault"
 )
 
 // compared makes the first step a test of two wordings, which are compared after so many
@@ -224,6 +226,105 @@ func TestATestThatEndsAtMidnightIsDecidedWhileTheRestIsAwake(t *testing.T) {
 		w.round(c)
 		if len(w.staged) != 2 || w.staged[1].Variants[0].Name != "B" {
 			t.Fatalf("%d dispatches at 20:01, an hour before the night that the campaign ends in, want the test and the rest", len(w.staged))
+		}
+	})
+}
+
+func TestATestIsDecidedBesideAStepThatIsPushedOften(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		w.launch(c, plan(compared(4), func(p *Plan) {
+			p.Steps[0].When.At = model.At(begin.AddDate(0, 0, 8).Add(time.Hour))
+			often := p.Steps[0]
+			often.When = When{Kind: ByCron, Cron: "0 * * * *"}
+			often.Variants, often.Winner = plan().Steps[0].Variants, nil
+			p.Steps = append(p.Steps, often)
+		}))
+		for range 8*24 + 1 {
+			w.passes(time.Hour)
+			w.round(c)
+		}
+		w.mu.Lock()
+		tested := slices.IndexFunc(w.staged, func(d model.Dispatch) bool { return len(d.Variants) == 2 })
+		for _, v := range []Tally{{Variant: "A", Tapped: 40}, {Variant: "B", Tapped: 80}} {
+			w.tally = append(w.tally, Tally{Dispatch: w.staged[tested].ID, Step: w.staged[tested].Step, Variant: v.Variant, State: model.DeliverySent, N: 500, Tapped: v.Tapped})
+		}
+		w.mu.Unlock()
+		w.passes(5 * time.Hour)
+		w.round(c)
+		if !slices.ContainsFunc(w.staged, func(d model.Dispatch) bool {
+			return d.Step == w.staged[tested].Step && len(d.Variants) == 1 && d.Variants[0].Name == "B"
+		}) {
+			t.Errorf("nobody but the test's people got the step, after %d pushes of another", len(w.staged)-1)
+		}
+	})
+}
+
+// TestARuleComesToNoStepThatWasPushed adds a rule to a step that went to everybody, who
+// would be the rest of a test that never was.
+func TestARuleComesToNoStepThatWasPushed(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		for _, tt := range []struct {
+			name          string
+			before, after func(*Plan)
+		}{
+			{"it had none", func(*Plan) {}, compared(4)},
+			{"it loses its own", compared(4), func(p *Plan) { p.Steps[0].Winner = nil }},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				w := newWorld(t, db)
+				c, ctx := w.replica(), t.Context()
+				id := w.launch(c, plan(func(p *Plan) { p.Steps[0].When = When{Kind: ByCron, Cron: "0 10 * * *"} }, tt.before))
+				w.passes(90 * time.Minute)
+				w.round(c)
+				v := must[Version](t)(c.Revise(ctx, planner, id))
+				v.Plan.Steps = slices.Clone(v.Plan.Steps)
+				tt.after(&v.Plan)
+				v = must[Version](t)(c.Save(ctx, planner, id, v.Version, v.Edits, v.Plan))
+				if _, err := c.Submit(ctx, planner, id, v.Version); !errors.Is(err, ErrPlan) || !strings.Contains(fault.Of(err).Text, "选优规则") {
+					t.Errorf("Submit = %v, want %v", err, ErrPlan)
+				}
+			})
+		}
+	})
+}
+
+func TestTheRestOfATestIsWhoWasNotInItAlsoWhenItsPartChanged(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		for _, tt := range []struct {
+			name   string
+			change func(*Plan)
+		}{
+			{"a smaller part", func(p *Plan) { p.Steps[0].Winner = &Winner{TestPercent: 10, Hours: 4, MinSent: 100} }},
+			{"a larger part", func(p *Plan) { p.Steps[0].Winner = &Winner{TestPercent: 40, Hours: 4, MinSent: 100} }},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				w := newWorld(t, db)
+				c := w.replica()
+				id := w.launch(c, plan(compared(4)))
+				w.passes(25*time.Hour + time.Minute)
+				w.round(c)
+				w.becomes(Tally{Variant: "A", State: model.DeliverySent, N: 500, Tapped: 40}, Tally{Variant: "B", State: model.DeliverySent, N: 500, Tapped: 80})
+				w.revise(c, id, tt.change)
+				w.passes(5 * time.Hour)
+				w.round(c)
+				got := map[model.MemberID]int{}
+				for _, d := range w.staged {
+					for _, m := range w.frozen[d.Frozen] {
+						got[m]++
+					}
+				}
+				twice := 0
+				for _, n := range got {
+					if n > 1 {
+						twice++
+					}
+				}
+				if len(got) != 5000 || twice != 0 {
+					t.Errorf("%d of 5000 are in it, %d twice", len(got), twice)
+				}
+			})
 		}
 	})
 }

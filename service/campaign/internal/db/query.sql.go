@@ -1148,21 +1148,51 @@ func (q *Queries) Tell(ctx context.Context, arg TellParams) (int64, error) {
 	return result.RowsAffected()
 }
 
+const testedBy = `-- name: TestedBy :one
+SELECT version FROM campaign_occurrence WHERE step_id = ? AND scheduled_for = ? AND part = 0
+`
+
+type TestedByParams struct {
+	StepID       int64
+	ScheduledFor int64
+}
+
+// The version by which the variants of a push were tried.
+func (q *Queries) TestedBy(ctx context.Context, arg TestedByParams) (int32, error) {
+	row := q.db.QueryRowContext(ctx, testedBy, arg.StepID, arg.ScheduledFor)
+	var version int32
+	err := row.Scan(&version)
+	return version, err
+}
+
 const tests = `-- name: Tests :many
 SELECT o.step_id, o.scheduled_for, o.part, o.campaign_id, o.version, o.state, o.due_at, o.missed, o.dispatch_id, o.frozen_id, o.total, o.winner, o.why, o.ends_at, o.leased_until, o.lease_token, o.created_at, o.staged_at FROM campaign_occurrence o
-WHERE o.campaign_id = ? AND o.part = 0 AND o.state = 'staged'
+WHERE o.campaign_id = ? AND o.part = 0 AND o.state = 'staged' AND o.step_id IN (/*SLICE:steps*/?)
   AND NOT EXISTS (SELECT 1 FROM campaign_occurrence r WHERE r.step_id = o.step_id AND r.scheduled_for = o.scheduled_for AND r.part = 1)
 ORDER BY o.scheduled_for LIMIT ?
 `
 
 type TestsParams struct {
 	CampaignID int64
+	Steps      []int64
 	Limit      int32
 }
 
-// Tests that wait for their winner.
+// Tests that wait for their winner, of steps that have a rule.
 func (q *Queries) Tests(ctx context.Context, arg TestsParams) ([]CampaignOccurrence, error) {
-	rows, err := q.db.QueryContext(ctx, tests, arg.CampaignID, arg.Limit)
+	query := tests
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.CampaignID)
+	if len(arg.Steps) > 0 {
+		for _, v := range arg.Steps {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:steps*/?", strings.Repeat(",?", len(arg.Steps))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:steps*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
 	if err != nil {
 		return nil, err
 	}
