@@ -180,7 +180,7 @@ func (c *Campaigns) repeat(ctx context.Context, v *Version, s Step, last, now mo
 	passed := int64(0)
 	at := last.Time()
 	for range maxMissed {
-		if at = next(at); at.IsZero() || model.At(at) > v.Plan.EndsAt {
+		if at = next(at); at.IsZero() || model.At(at) >= v.Plan.EndsAt { // at the end nobody gets it any more
 			more = false
 			break
 		}

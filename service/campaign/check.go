@@ -256,7 +256,7 @@ func (k *check) when(ctx context.Context, s Step, at string) error {
 		}
 		from := max(p.StartsAt, k.now).Time()
 		first := next(from.Add(-time.Millisecond))
-		if p.EndsAt != 0 && (first.IsZero() || model.At(first) > p.EndsAt) {
+		if p.EndsAt != 0 && (first.IsZero() || model.At(first) >= p.EndsAt) {
 			k.say(at+".cron", "在活动期间（%s至%s）这个定时一次也不会触发，请修改定时或延长活动", shortTime(p.StartsAt, k.now), shortTime(p.EndsAt, k.now))
 			return nil
 		}

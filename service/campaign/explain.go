@@ -130,7 +130,7 @@ func (c *Campaigns) nextOf(p *Plan, s Step) []model.Millis {
 		}
 		next := t.Next[:0]
 		for _, at := range t.Next {
-			if at <= p.EndsAt {
+			if at < p.EndsAt {
 				next = append(next, at)
 			}
 		}

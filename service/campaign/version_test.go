@@ -84,3 +84,34 @@ func TestAStepThatWaitsForAnotherSegmentGreetsNobodyWhoIsInIt(t *testing.T) {
 		}
 	})
 }
+
+func TestAStepIsNotDueAtTheEnd(t *testing.T) {
+	w := newWorld(t, dbtest.SQLite(t))
+	c := w.replica()
+	p := plan(func(p *Plan) {
+		p.Steps[0].When = When{Kind: ByCron, Cron: "0 10 19 2 *"}
+		p.EndsAt = model.At(begin.Add(10*24*time.Hour + time.Hour)) // at ten
+	})
+	if found := must[[]Problem](t)(c.Validate(t.Context(), p)); len(found) == 0 {
+		t.Error("a step whose only time is the campaign's end is found good, though nobody would get it")
+	}
+	if e := must[Explanation](t)(c.Explain(t.Context(), p)); len(e.Steps[0].Next) != 0 {
+		t.Errorf("its next times are %v, want none", e.Steps[0].Next)
+	}
+}
+
+func TestTheLastTimeIsBeforeTheEnd(t *testing.T) {
+	w := newWorld(t, dbtest.SQLite(t))
+	c := w.replica()
+	id := w.launch(c, plan(func(p *Plan) {
+		p.Steps[0].When = When{Kind: ByCron, Cron: "0 10 * * *"}
+		p.EndsAt = model.At(begin.Add(49 * time.Hour)) // the third ten o'clock
+	}))
+	for range 50 {
+		w.passes(time.Hour)
+		w.round(c)
+	}
+	if got := times(t, c, id); !slices.Equal(got, []string{"02-10 10:00 staged", "02-09 10:00 staged"}) {
+		t.Errorf("pushes %v, want none at the end, when nobody gets it any more", got)
+	}
+}
