@@ -188,3 +188,22 @@ func TestCapsCountWhatSomebodyGotAsAnother(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoGotTheMonthsMassMessagesHasThemAsAnother lets a follower use up his month and
+// become another member: he is the same follower to WeChat.
+func TestWhoGotTheMonthsMassMessagesHasThemAsAnother(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		r := newRig(t, pool, newCrowd(4), push.PlannerOptions{})
+		for i := range 4 {
+			r.stage(t, dispatch(model.ID(i+1), by(model.MassChannel)))
+			r.send(t)
+		}
+		r.wants(t, map[string]int64{"sent mass": 16})
+		r.joins(t, r.frozen[0], 2001)
+		r.joins(t, r.frozen[1], 2002)
+		d := dispatch(5, by(model.MassChannel))
+		r.stage(t, d)
+		r.send(t)
+		r.wants(t, map[string]int64{"sent mass": 16, "skipped push.no_entitlement": 4})
+	})
+}

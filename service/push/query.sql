@@ -92,9 +92,10 @@ DELETE FROM push_message WHERE id IN (sqlc.slice(ids));
 -- name: DropEntitlements :exec
 DELETE FROM push_entitlement WHERE member_id = sqlc.arg(member_id);
 
--- When two members become one, consents move; the same source of both stays one.
+-- When two members become one, consents move; the same source of both stays one. So do the
+-- month's mass messages, also when none is left: to WeChat he is the follower that he was.
 -- name: ConsentsOf :many
-SELECT id FROM push_entitlement WHERE member_id = ? AND channel <> 'custom' AND remaining > 0 ORDER BY id LIMIT ?;
+SELECT id FROM push_entitlement WHERE member_id = ? AND channel <> 'custom' AND (remaining > 0 OR channel = 'mass') ORDER BY id LIMIT ?;
 
 -- name: MoveConsent :exec
 UPDATE push_entitlement SET member_id = sqlc.arg(into_id) WHERE id = sqlc.arg(id);

@@ -129,7 +129,7 @@ func (q *Queries) Consent(ctx context.Context, arg ConsentParams) (int64, error)
 }
 
 const consentsOf = `-- name: ConsentsOf :many
-SELECT id FROM push_entitlement WHERE member_id = ? AND channel <> 'custom' AND remaining > 0 ORDER BY id LIMIT ?
+SELECT id FROM push_entitlement WHERE member_id = ? AND channel <> 'custom' AND (remaining > 0 OR channel = 'mass') ORDER BY id LIMIT ?
 `
 
 type ConsentsOfParams struct {
@@ -137,7 +137,8 @@ type ConsentsOfParams struct {
 	Limit    int32
 }
 
-// When two members become one, consents move; the same source of both stays one.
+// When two members become one, consents move; the same source of both stays one. So do the
+// month's mass messages, also when none is left: to WeChat he is the follower that he was.
 func (q *Queries) ConsentsOf(ctx context.Context, arg ConsentsOfParams) ([]int64, error) {
 	rows, err := q.db.QueryContext(ctx, consentsOf, arg.MemberID, arg.Limit)
 	if err != nil {
