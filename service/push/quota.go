@@ -45,6 +45,9 @@ func (p *Planner) allowance(ctx context.Context, c model.Channel, purpose model.
 	default:
 		a.n = min(day-row.DayUsed, perMinute-row.MinuteUsed)
 	}
+	if morning, night := model.Night(a.until.Time(), p.opts.Zone, p.opts.QuietFrom, p.opts.QuietUntil); night && purpose == Marketing {
+		a.until = morning // what ends before is sent another way
+	}
 	return a, nil
 }
 

@@ -68,3 +68,17 @@ func TestWhoWaitsIsToldForWhat(t *testing.T) {
 		says("when it stopped by itself", "微信不接受这次推送的内容")
 	})
 }
+
+// TestWhoseQuotaComesBackInTheNightGoesByTheNextWay uses up a day's quota. The next day
+// begins within the dispatch's time, but marketing may not be sent before that ends.
+func TestWhoseQuotaComesBackInTheNightGoesByTheNextWay(t *testing.T) {
+	everywhere(t, 30, push.PlannerOptions{Quotas: map[model.Channel]push.Quota{model.CustomChannel: {Day: 10}}, Reserve: 1}, func(t *testing.T, r *rig) {
+		d := dispatch(1, twoWays...)
+		d.EndsAt = model.At(noon.Add(18 * time.Hour)) // at six in the morning
+		r.stage(t, d)
+		r.send(t)
+		r.pass(10 * time.Second)
+		r.send(t)
+		r.wants(t, map[string]int64{"sent custom": 10, "sent mini_subscribe": 20})
+	})
+}
