@@ -182,10 +182,13 @@ func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignW
 		all[p.Now] = p
 	}
 	var happened []Happening
-	if joins {
+	switch round := model.Millis(w.RoundAt); {
+	case joins:
 		happened, err = c.joined(ctx, model.ID(w.BaselineID), all)
-	} else {
-		happened, err = c.Happened.Look(ctx, s.When, slices.Sorted(maps.Keys(all)), model.Millis(w.RoundAt))
+	case s.When.Event == Payment && model.DayOf(round.Time()) <= model.DayOf(v.Plan.StartsAt.Time()):
+		// A round finds the payments of the day before: those were before the campaign.
+	default:
+		happened, err = c.Happened.Look(ctx, s.When, slices.Sorted(maps.Keys(all)), round)
 	}
 	for _, h := range happened {
 		found = append(found, happening{h, all[h.Member].Former})

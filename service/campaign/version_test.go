@@ -115,3 +115,27 @@ func TestTheLastTimeIsBeforeTheEnd(t *testing.T) {
 		t.Errorf("pushes %v, want none at the end, when nobody gets it any more", got)
 	}
 }
+
+func TestAPaymentBeforeTheCampaignBringsNoPush(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		w.launch(c, plan(func(p *Plan) { p.Steps[0].When = When{Kind: OnEvent, Event: Payment} }))
+		w.happens[7] = "2026-02-08" // the day before, which the first round looks at
+		for range 4 {
+			w.passes(time.Hour)
+			w.round(c)
+		}
+		if len(w.staged) != 0 {
+			t.Fatalf("pushed to %v, who paid before the campaign began", w.frozen[w.staged[0].Frozen])
+		}
+		w.happens[7] = "2026-02-09"
+		for range 24 {
+			w.passes(time.Hour)
+			w.round(c)
+		}
+		if len(w.staged) != 1 {
+			t.Errorf("%d dispatches the day after, want one to who paid on the first day", len(w.staged))
+		}
+	})
+}
