@@ -1,6 +1,7 @@
 package push_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -81,4 +82,31 @@ func TestWhoseQuotaComesBackInTheNightGoesByTheNextWay(t *testing.T) {
 		r.send(t)
 		r.wants(t, map[string]int64{"sent custom": 10, "sent mini_subscribe": 20})
 	})
+}
+
+func TestWhoOpenedWhatNobodyAnsweredForIsToldSo(t *testing.T) {
+	everywhere(t, 1, push.PlannerOptions{}, func(t *testing.T, r *rig) {
+		r.answer = func(call) error { return errors.New("cut off after it was sent") }
+		r.stage(t, dispatch(1, model.Way{Channel: model.MiniChannel, Material: 102}))
+		r.send(t)
+		r.wants(t, map[string]int64{"unknown wechat.unknown_outcome": 1})
+		_, token, _ := strings.Cut(r.asked[0].page, push.TapParam+"=")
+		if _, own, err := r.Tapped(t.Context(), r.frozen[0], token); err != nil || !own {
+			t.Fatalf("Tapped = %v, %v", own, err)
+		}
+		told, err := r.WhyNot(t.Context(), r.frozen, 7)
+		if err != nil || len(told) != 1 || !strings.Contains(told[0].Sentence, "点开") || strings.Contains(told[0].Sentence, "可能") {
+			t.Errorf("told %+v, %v, want that it came", told, err)
+		}
+	})
+}
+
+func TestEveryReasonIsSaidInWords(t *testing.T) {
+	for _, code := range []string{
+		"wechat.errcode", "wechat.credentials", "wechat.not_found", "material.no_version", "material.no_template", "material.state", "push.notice",
+	} {
+		if words := push.Reason(code); words == code {
+			t.Errorf("%s is told as its code", code)
+		}
+	}
 }

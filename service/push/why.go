@@ -108,7 +108,7 @@ var reasons = map[string]string{
 	whyCapDay:               "今天收到的营销消息已达上限",
 	whyCapWeek:              "最近七天收到的营销消息已达上限",
 	whyCapCampaign:          "这个活动给他的消息已达上限",
-	noRight:                 "没有可用的发送资格：近期没有互动，也没有可用的订阅授权",
+	noRight:                 "没有可用的发送资格：近期没有互动，也没有可用的订阅授权；群发则是没有关注公众号，或本月的四条已发完",
 	whyQuota:                "微信的发送配额在活动结束前不会恢复",
 	whyAlone:                "群发内容相同的只有他一人，微信要求至少两人",
 	whyEnded:                "活动结束前没有等到可以发送的时间",
@@ -125,6 +125,13 @@ var reasons = map[string]string{
 	"wechat.bad_data":       "消息内容或模板不符合微信要求",
 	"wechat.permission":     "账号没有这个接口的权限",
 	"wechat.not_configured": "没有配置对应的公众号或小程序",
+	"wechat.not_found":      "微信侧没有找到对应的数据",
+	"wechat.credentials":    "公众号或小程序的密钥或IP白名单设置有误",
+	"wechat.errcode":        "微信返回了未知的错误码",
+	"material.no_version":   "素材版本不存在",
+	"material.no_template":  "素材使用的模板不存在",
+	"material.state":        "素材版本还没有发布",
+	ErrNotice.Code:          "消息内容无法生成",
 }
 
 // sentence says it in one Chinese sentence.
@@ -144,6 +151,9 @@ func sentence(d model.Delivery, waits string, of model.Dispatch, now model.Milli
 	case model.DeliveryRefused:
 		return "微信没有接受：" + why + "。"
 	case model.DeliveryUnknown:
+		if d.TappedAt != 0 {
+			return fmt.Sprintf("%s用%s发送，微信没有给出明确结果，但%s点开，已经送达。", at, by, d.TappedAt.Time().Format("1月2日15:04"))
+		}
 		return fmt.Sprintf("%s用%s发送，结果未知：%s。", at, by, why)
 	case model.DeliverySending:
 		return "正在用" + by + "发送。"
