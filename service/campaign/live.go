@@ -64,12 +64,16 @@ func (c *Campaigns) Schedule(ctx context.Context, by, id model.ID, version int) 
 		if err := q.RetireVersions(ctx, db.RetireVersionsParams{CampaignID: int64(id), Version: int32(version)}); err != nil {
 			return err
 		}
+		if err := q.EndOccurrences(ctx, db.EndOccurrencesParams{CampaignID: int64(id), EndsAt: int64(v.Plan.EndsAt)}); err != nil {
+			return err
+		}
 		return c.record(ctx, tx, by, "schedule", id, inVersion{Version: version, People: v.FrozenSize})
 	})
 	if err != nil {
 		return found, fmt.Errorf("schedule a campaign: %w", err)
 	}
 	c.moved.WithLabelValues(string(state)).Inc()
+	c.tellNow(ctx, id)
 	return c.Get(ctx, id)
 }
 
@@ -225,7 +229,10 @@ func (c *Campaigns) tell(ctx context.Context, r db.Campaign) error {
 // say says to the pushes where a campaign stands.
 func (c *Campaigns) say(ctx context.Context, r db.Campaign) error {
 	id := model.ID(r.ID)
-	var err error
+	err := c.Ends.End(ctx, id, model.Millis(r.EndsAt))
+	if err != nil {
+		return fmt.Errorf("tell the pushes when campaign %s ends: %w", id, err)
+	}
 	switch State(r.State) {
 	case Paused:
 		err = c.Brakes.Pause(ctx, id, r.Why)

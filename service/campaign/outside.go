@@ -143,6 +143,12 @@ type brakes interface {
 	Kill(ctx context.Context, campaign model.ID) error
 }
 
+// ender lets a campaign's messages end with it.
+type ender interface {
+	// End ends what is under way at an instant; what ends before stays as it is.
+	End(ctx context.Context, campaign model.ID, at model.Millis) error
+}
+
 // Happening is something that happened to a member.
 type Happening struct {
 	Member model.MemberID

@@ -44,9 +44,9 @@ UPDATE campaign SET state = 'running', released_at = sqlc.arg(now), updated_at =
 UPDATE campaign SET name = sqlc.arg(name), goal = sqlc.arg(goal), updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id);
 
 -- A version goes live: the first makes the campaign scheduled, a later one leaves it
--- where it stands.
+-- where it stands. The pushes are told anew, for its end may be another.
 -- name: GoLive :execrows
-UPDATE campaign SET live_version = sqlc.arg(version), state = sqlc.arg(state), name = sqlc.arg(name), goal = sqlc.arg(goal), ends_at = sqlc.arg(ends_at), updated_at = sqlc.arg(now)
+UPDATE campaign SET told = CASE WHEN told = state THEN 'ends' ELSE told END, live_version = sqlc.arg(version), state = sqlc.arg(state), name = sqlc.arg(name), goal = sqlc.arg(goal), ends_at = sqlc.arg(ends_at), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state = sqlc.arg(was) AND live_version < sqlc.arg(version);
 
 -- name: AddVersion :execrows
@@ -126,6 +126,10 @@ WHERE step_id = sqlc.arg(step_id) AND scheduled_for = sqlc.arg(scheduled_for) AN
 -- name: SettleOccurrence :execrows
 UPDATE campaign_occurrence SET state = sqlc.arg(state), frozen_id = sqlc.arg(frozen_id), total = sqlc.arg(total), why = sqlc.arg(why), staged_at = sqlc.arg(now), leased_until = 0
 WHERE step_id = sqlc.arg(step_id) AND scheduled_for = sqlc.arg(scheduled_for) AND part = sqlc.arg(part) AND state = 'due';
+
+-- What is not handed over yet ends with its campaign.
+-- name: EndOccurrences :exec
+UPDATE campaign_occurrence SET ends_at = sqlc.arg(ends_at) WHERE campaign_id = sqlc.arg(campaign_id) AND state = 'due' AND ends_at > sqlc.arg(ends_at);
 
 -- A failed try waits a little.
 -- name: PutOff :exec

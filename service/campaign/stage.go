@@ -124,11 +124,12 @@ func (c *Campaigns) push(ctx context.Context, v *Version, s Step, o db.CampaignO
 	if err := c.settle(ctx, o, staged, frozen, total, o.Why); err != nil {
 		return err
 	}
-	// The campaign may have been released, paused or stopped while this was staged.
+	// The campaign may have been released, paused, stopped or made to end earlier while this
+	// was staged.
 	if r, err = c.q.Campaign(ctx, o.CampaignID); err != nil {
 		return fmt.Errorf("read a campaign: %w", err)
 	}
-	if r.State == string(Canary) || r.State == string(Scheduled) {
+	if (r.State == string(Canary) || r.State == string(Scheduled)) && r.EndsAt >= o.EndsAt {
 		return nil
 	}
 	return c.tell(ctx, r)

@@ -139,3 +139,20 @@ func TestAPaymentBeforeTheCampaignBringsNoPush(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsUnderWayEndsWithAnEarlierEnd(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		id := w.launch(c, plan(func(p *Plan) {
+			p.Steps[0].When, p.Steps[0].Hours = When{Kind: ByCron, Cron: "0 10 * * *"}, 168
+		}))
+		w.passes(90 * time.Minute)
+		w.round(c)
+		end := model.At(begin.Add(12 * time.Hour))
+		w.revise(c, id, func(p *Plan) { p.Steps[0].When.Cron, p.EndsAt = "0 18 * * *", end })
+		if len(w.staged) != 1 || w.staged[0].EndsAt != end {
+			t.Errorf("the push under way ends at %s, want %s, as its campaign", w.staged[0].EndsAt.Time(), end.Time())
+		}
+	})
+}

@@ -107,7 +107,7 @@ func (w *world) replica() *Campaigns {
 	w.t.Helper()
 	c, err := New(Deps{
 		DB: w.db, IDs: w.ids, Now: w.clock, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Audit: w,
-		Segments: w, Holds: w, Frozen: w, People: w, Library: w, Kits: w, Games: w, Pushes: w, Counts: w, Brakes: w, Happened: w, Cron: fewFields,
+		Segments: w, Holds: w, Frozen: w, People: w, Library: w, Kits: w, Games: w, Pushes: w, Counts: w, Brakes: w, Ends: w, Happened: w, Cron: fewFields,
 	}, Options{})
 	if err != nil {
 		w.t.Fatal(err)
@@ -337,6 +337,15 @@ func (w *world) Open(context.Context, model.ID) (bool, error) {
 func (w *world) Pause(context.Context, model.ID, string) error { return w.tell("pause") }
 func (w *world) Resume(context.Context, model.ID) error        { return w.tell("resume") }
 func (w *world) Kill(context.Context, model.ID) error          { return w.tell("kill") }
+
+func (w *world) End(_ context.Context, _ model.ID, at model.Millis) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.staged {
+		w.staged[i].EndsAt = min(w.staged[i].EndsAt, at)
+	}
+	return nil
+}
 
 func (w *world) Look(_ context.Context, _ When, members []model.MemberID, at model.Millis) ([]Happening, error) {
 	var found []Happening

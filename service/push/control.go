@@ -59,6 +59,16 @@ func (p *Planner) Release(ctx context.Context, campaign model.ID) error {
 	return nil
 }
 
+// End lets no dispatch of a campaign that is there go on after an instant: the campaign
+// ends earlier than was planned. A repeat changes nothing.
+func (p *Planner) End(ctx context.Context, campaign model.ID, at model.Millis) error {
+	if err := p.q.EndDispatches(ctx, db.EndDispatchesParams{EndsAt: int64(at), CampaignID: int64(campaign)}); err != nil {
+		return fmt.Errorf("end campaign %s: %w", campaign, err)
+	}
+	p.wake()
+	return nil
+}
+
 // set writes what a person said, also before anything was staged.
 func (p *Planner) set(ctx context.Context, campaign model.ID, state, why string) error {
 	why = model.CutBytes(why, maxWhy)

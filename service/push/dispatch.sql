@@ -39,6 +39,10 @@ UPDATE push_dispatch SET state = sqlc.arg(state), why = sqlc.arg(why) WHERE id =
 -- name: ReleaseDispatches :exec
 UPDATE push_dispatch SET released = TRUE WHERE campaign_id = ?;
 
+-- No later than its campaign.
+-- name: EndDispatches :exec
+UPDATE push_dispatch SET ends_at = sqlc.arg(ends_at) WHERE campaign_id = sqlc.arg(campaign_id) AND state <> 'finished' AND ends_at > sqlc.arg(ends_at);
+
 -- A dispatch that stopped by itself goes on with its campaign.
 -- name: ReopenDispatches :exec
 UPDATE push_dispatch SET state = 'open', why = '' WHERE campaign_id = ? AND state = 'stopped';

@@ -110,3 +110,18 @@ func TestEveryReasonIsSaidInWords(t *testing.T) {
 		}
 	}
 }
+
+// TestADispatchEndsWithItsCampaign lets a day's quota keep most of a dispatch waiting, and
+// ends the campaign earlier.
+func TestADispatchEndsWithItsCampaign(t *testing.T) {
+	everywhere(t, 30, push.PlannerOptions{Quotas: map[model.Channel]push.Quota{model.CustomChannel: {Day: 10}}, Reserve: 1}, func(t *testing.T, r *rig) {
+		r.stage(t, dispatch(1, by(model.CustomChannel)))
+		r.send(t)
+		must(t, r.End(t.Context(), 7, model.At(noon.Add(100*24*time.Hour))))
+		r.wants(t, map[string]int64{"pending": 20, "sent custom": 10})
+		must(t, r.End(t.Context(), 7, model.At(noon.Add(time.Hour))))
+		r.pass(time.Hour)
+		r.send(t)
+		r.wants(t, map[string]int64{"sent custom": 10, "skipped push.ended": 20})
+	})
+}

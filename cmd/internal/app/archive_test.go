@@ -69,7 +69,7 @@ func newOffice(t *testing.T, pool *sql.DB) *office {
 	if p.d.campaign, err = campaign.New(campaign.Deps{
 		DB: pool, IDs: ids, Now: p.clock, Log: log, Metrics: reg, Audit: p,
 		Segments: people, Holds: p.d.audience, Frozen: slow{people, p}, People: p.d.audience, Library: anything{}, Kits: anything{}, Games: anything{},
-		Pushes: p, Counts: anything{}, Brakes: anything{}, Happened: happenings{audience: p.d.audience}, Cron: job.Times,
+		Pushes: p, Counts: anything{}, Brakes: anything{}, Ends: anything{}, Happened: happenings{audience: p.d.audience}, Cron: job.Times,
 	}, campaign.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -134,6 +134,7 @@ func (anything) Check(context.Context, model.Way) ([]string, error)          { r
 func (anything) Game(context.Context, model.ID) (campaign.Game, error)       { return campaign.Game{}, nil }
 func (anything) Pause(context.Context, model.ID, string) error               { return nil }
 func (anything) Resume(context.Context, model.ID) error                      { return nil }
+func (anything) End(context.Context, model.ID, model.Millis) error           { return nil }
 func (anything) Kill(context.Context, model.ID) error                        { return nil }
 func (anything) Tally(context.Context, model.ID) ([]campaign.Tally, error)   { return nil, nil }
 func (anything) TallyOf(context.Context, model.ID) ([]campaign.Tally, error) { return nil, nil }

@@ -275,8 +275,23 @@ func (q *Queries) DueOccurrences(ctx context.Context, arg DueOccurrencesParams) 
 	return items, nil
 }
 
+const endOccurrences = `-- name: EndOccurrences :exec
+UPDATE campaign_occurrence SET ends_at = ? WHERE campaign_id = ? AND state = 'due' AND ends_at > ?
+`
+
+type EndOccurrencesParams struct {
+	EndsAt     int64
+	CampaignID int64
+}
+
+// What is not handed over yet ends with its campaign.
+func (q *Queries) EndOccurrences(ctx context.Context, arg EndOccurrencesParams) error {
+	_, err := q.db.ExecContext(ctx, endOccurrences, arg.EndsAt, arg.CampaignID, arg.EndsAt)
+	return err
+}
+
 const goLive = `-- name: GoLive :execrows
-UPDATE campaign SET live_version = ?, state = ?, name = ?, goal = ?, ends_at = ?, updated_at = ?
+UPDATE campaign SET told = CASE WHEN told = state THEN 'ends' ELSE told END, live_version = ?, state = ?, name = ?, goal = ?, ends_at = ?, updated_at = ?
 WHERE id = ? AND state = ? AND live_version < ?
 `
 
@@ -292,7 +307,7 @@ type GoLiveParams struct {
 }
 
 // A version goes live: the first makes the campaign scheduled, a later one leaves it
-// where it stands.
+// where it stands. The pushes are told anew, for its end may be another.
 func (q *Queries) GoLive(ctx context.Context, arg GoLiveParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, goLive,
 		arg.Version,

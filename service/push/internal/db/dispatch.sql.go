@@ -738,6 +738,21 @@ func (q *Queries) DueShards(ctx context.Context, arg DueShardsParams) ([]DueShar
 	return items, nil
 }
 
+const endDispatches = `-- name: EndDispatches :exec
+UPDATE push_dispatch SET ends_at = ? WHERE campaign_id = ? AND state <> 'finished' AND ends_at > ?
+`
+
+type EndDispatchesParams struct {
+	EndsAt     int64
+	CampaignID int64
+}
+
+// No later than its campaign.
+func (q *Queries) EndDispatches(ctx context.Context, arg EndDispatchesParams) error {
+	_, err := q.db.ExecContext(ctx, endDispatches, arg.EndsAt, arg.CampaignID, arg.EndsAt)
+	return err
+}
+
 const firstShards = `-- name: FirstShards :many
 SELECT s.dispatch_id, s.n, s.from_id, s.to_id FROM push_dispatch d
 JOIN push_shard s ON s.dispatch_id = d.id
