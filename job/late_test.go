@@ -17,7 +17,9 @@ import (
 )
 
 func TestWhatWasMissedIsMadeUpForOnce(t *testing.T) {
-	at := func(day, hour, minute int) time.Time { return time.Date(2026, 2, day, hour, minute, 0, 0, model.Shanghai) }
+	at := func(day, hour, minute int) time.Time {
+		return time.Date(2026, 2, day, hour, minute, 0, 0, model.Shanghai)
+	}
 	const limit = 2 * time.Hour
 	type row struct {
 		at   time.Time
