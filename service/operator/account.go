@@ -116,7 +116,7 @@ func (o *Operators) Update(ctx context.Context, id model.ID, c Change, by model.
 			return err
 		}
 	}
-	return o.changing(ctx, id, by, "operator.update", accountDetail{Roles: c.Roles, Regions: len(c.Regions)}, func(q *db.Queries) (int64, error) {
+	return o.changing(ctx, id, by, "operator.update", accountDetail{Roles: c.Roles, Regions: named(c.Regions)}, func(q *db.Queries) (int64, error) {
 		// A row that is as it should be counts as none on some engines, so it is not asked.
 		if _, err := q.Change(ctx, db.ChangeParams{Name: c.Name, Roles: joinRoles(c.Roles), ID: int64(id)}); err != nil {
 			return 0, err
@@ -129,9 +129,16 @@ func (o *Operators) Update(ctx context.Context, id model.ID, c Change, by model.
 }
 
 type accountDetail struct {
-	Username string `json:"username,omitempty"`
-	Roles    []Role `json:"roles,omitempty"`
-	Regions  int    `json:"regions"`
+	Username string   `json:"username,omitempty"`
+	Roles    []Role   `json:"roles,omitempty"`
+	Regions  []string `json:"regions,omitempty"` // 广东, 江苏南京; none: all of them
+}
+
+func named(regions model.Regions) (names []string) {
+	for _, r := range regions {
+		names = append(names, r.Province+r.City)
+	}
+	return names
 }
 
 // Disable ends an account and all its sessions at once. Errors: ErrUnknown, also
