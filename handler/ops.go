@@ -29,6 +29,7 @@ const maxOpsBody = 256 << 10
 var (
 	errRight  = fault.New(fault.Forbidden, "operator.right", "您的角色没有这项权限")
 	errRenew  = fault.New(fault.Forbidden, "operator.new_password", "请先设置自己的密码，再继续操作")
+	errNation = fault.New(fault.Forbidden, "operator.nation", "文件可能涉及各地用户，您的账号只负责部分地区，请由不限地区的同事导入")
 	errFactor = fault.New(fault.Forbidden, "operator.second_factor", "请先启用动态码，再继续操作")
 )
 
@@ -95,6 +96,9 @@ const (
 	opsUpload = "upload"
 )
 
+// opsNation is where it lies whether it is for those alone who look after all regions.
+const opsNation = "nation"
+
 // opsOperation describes one of the operators' operations. One without a right is for
 // whoever has no session yet.
 type opsOperation struct {
@@ -106,6 +110,9 @@ type opsOperation struct {
 	// upload marks a POST whose body is a file: it is streamed, and known by its
 	// content, so that a repeat goes on or changes nothing.
 	upload bool
+	// nation marks what a file says of anybody, wherever he lives: it is for operators
+	// without regions alone, for it could move a person from one region to another.
+	nation bool
 	status int
 	errors []int
 	// body bounds the request, in bytes; 0 is maxOpsBody.
@@ -118,7 +125,7 @@ func registerOps[I, O any](api huma.API, o opsOperation, run func(context.Contex
 		Method: o.method, Path: opsPrefix + o.path, OperationID: o.id, Summary: o.summary, DefaultStatus: o.status,
 		Tags: []string{strings.SplitN(strings.TrimPrefix(o.path, "/"), "/", 2)[0]}, MaxBodyBytes: cmp.Or(o.body, maxOpsBody),
 		Errors:                       append([]int{http.StatusBadRequest, http.StatusInternalServerError, http.StatusServiceUnavailable}, o.errors...),
-		RejectUnknownQueryParameters: true, Metadata: map[string]any{opsRight: o.right, opsAsks: o.asks, opsUpload: o.upload},
+		RejectUnknownQueryParameters: true, Metadata: map[string]any{opsRight: o.right, opsAsks: o.asks, opsUpload: o.upload, opsNation: o.nation},
 	}
 	if o.right != "" {
 		op.Security = bearer
@@ -157,6 +164,9 @@ func (g OpsGate) enter(ctx huma.Context, next func(huma.Context)) {
 		who, err := g.Operators.Find(ctx.Context(), c.token)
 		if err == nil {
 			err = permit(who, op.Metadata[opsRight].(operator.Right))
+		}
+		if err == nil && op.Metadata[opsNation] == true && len(who.Regions) > 0 {
+			err = errNation
 		}
 		if err != nil {
 			refuse(ctx, err)

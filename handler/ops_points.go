@@ -21,7 +21,7 @@ func (h OpsPoints) operations(api huma.API) {
 	registerOps(api, opsOperation{method: "POST", path: "/points/adjustments", id: "adjustPoints", summary: "人工调整积分；超过限额的由另一人审批", right: operator.AdjustPoints, status: http.StatusCreated, errors: missing}, h.Adjust)
 	registerOps(api, opsOperation{method: "POST", path: "/points/adjustments/{id}/approve", id: "approveAdjustment", summary: "批准调整，不能批准自己的", right: review, status: http.StatusOK, errors: missing}, h.Approve)
 	registerOps(api, opsOperation{method: "POST", path: "/points/adjustments/{id}/reject", id: "rejectAdjustment", summary: "驳回调整，不能驳回自己的", right: review, status: http.StatusOK, errors: missing}, h.Reject)
-	registerOps(api, opsOperation{method: "POST", path: "/points/accruals", id: "importAccruals", summary: "导入运营商的积分文件（列：流水号、手机号、积分；须填checksum）；每个流水号只计一次", right: operator.ImportPoints, upload: true, status: http.StatusOK}, h.Import)
+	registerOps(api, opsOperation{method: "POST", path: "/points/accruals", id: "importAccruals", summary: "导入运营商的积分文件（列：流水号、手机号、积分；须填checksum）；每个流水号只计一次", right: operator.ImportPoints, upload: true, nation: true, status: http.StatusOK}, h.Import)
 	registerOps(api, opsOperation{method: "GET", path: "/points/accruals/{hash}", id: "getAccruals", summary: "积分文件的结果", right: read, errors: missing}, h.File)
 	registerOps(api, opsOperation{method: "GET", path: "/points/accruals/{hash}/errors", id: "listAccrualErrors", summary: "未入账的行", right: read, errors: missing}, h.FileErrors)
 }

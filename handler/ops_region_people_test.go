@@ -2,6 +2,7 @@ package handler
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"log/slog"
 	"mime/multipart"
@@ -121,5 +122,30 @@ func TestAListHoldsThePeopleOfTheRegionsAlone(t *testing.T) {
 	got := ask("/audience/lists", w.FormDataContentType(), &body)
 	if answer := got.Body.String(); got.Code != http.StatusCreated || !strings.Contains(answer, `"size":1,`) || !strings.Contains(answer, `"unknown":3`) {
 		t.Errorf("a list of four numbers = %d %s, want the one of the region, and three of nobody", got.Code, answer)
+	}
+}
+
+// A file may say of anybody that he lives here.
+func TestAFileAboutAnybodyIsForThoseOfAllRegions(t *testing.T) {
+	a := people(t)
+	ask := regional(t, a)
+	for _, path := range []string{
+		"/audience/imports", "/audience/imports/check", "/audience/imports/1/resume", "/audience/purchases", "/audience/purchases/check", "/points/accruals",
+	} {
+		var body bytes.Buffer
+		w := multipart.NewWriter(&body)
+		file, err := w.CreateFormFile("file", "一人.csv")
+		if err == nil {
+			_, err = io.WriteString(file, "手机号,省份,城市\n13800000002,江苏,南京\n")
+		}
+		if err := errors.Join(err, w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if got := ask(path, w.FormDataContentType(), &body); got.Code != http.StatusForbidden || !strings.Contains(got.Body.String(), `"operator.nation"`) {
+			t.Errorf("%s: %d %s, want that it is refused", path, got.Code, got.Body)
+		}
+	}
+	if _, city, err := a.Place(t.Context(), idOfPhone(t, a, "13800000002")); err != nil || city != "苏州" {
+		t.Errorf("he lives in %s (%v), want 苏州", city, err)
 	}
 }

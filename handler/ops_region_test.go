@@ -125,7 +125,7 @@ func TestAFewFilesAreTakenAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	send := func(file io.Reader) int {
-		request := httptest.NewRequest(http.MethodPost, opsPrefix+"/audience/imports", file)
+		request := httptest.NewRequest(http.MethodPost, opsPrefix+"/audience/lists", file)
 		request.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 		request.Header.Set(headerKey, "k")
 		request.Header.Set("Authorization", "Bearer x")
