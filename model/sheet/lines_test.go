@@ -1,52 +1,22 @@
 package sheet_test
 
 import (
-	"archive/zip"
 	"bytes"
-	"io"
 	"strings"
 	"testing"
 
 	"kaimenhong/model/sheet"
+	"kaimenhong/model/sheet/sheettest"
 )
 
-// dimensioned is a workbook whose first sheet says its extent in the tag.
+// dimensioned is a workbook whose sheet says its extent in the tag.
 func dimensioned(t *testing.T, tag string) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	old := workbook(t, []any{"手机号"}, []any{"138"}, []any{"139"})
-	from, err := zip.NewReader(bytes.NewReader(old), int64(len(old)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	to := zip.NewWriter(&out)
-	for _, part := range from.File {
-		r, err := part.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := string(content)
-		if part.Name == "xl/worksheets/sheet1.xml" {
-			begin, rest, _ := strings.Cut(text, "<dimension")
-			_, rest, _ = strings.Cut(rest, "<sheetViews")
-			text = begin + tag + "<sheetViews" + rest
-		}
-		w, err := to.Create(part.Name)
-		if err == nil {
-			_, err = w.Write([]byte(text))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := to.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return sheettest.Rewritten(t, sheettest.Workbook(t, []any{"手机号"}, []any{"138"}, []any{"139"}), func(xml string) string {
+		begin, rest, _ := strings.Cut(xml, "<dimension")
+		_, rest, _ = strings.Cut(rest, "<sheetViews")
+		return begin + tag + "<sheetViews" + rest
+	})
 }
 
 func TestAFileTellsAboutHowManyLinesItHas(t *testing.T) {

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/xuri/excelize/v2"
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"kaimenhong/model/fault"
 	"kaimenhong/model/sheet"
+	"kaimenhong/model/sheet/sheettest"
 )
 
 const unpacked = 64 << 20
@@ -58,21 +58,6 @@ func TestABrokenByteAfterTheMarkOfUTF8IsOneLinesMistake(t *testing.T) {
 	}
 }
 
-func workbook(t testing.TB, rows ...[]any) []byte {
-	t.Helper()
-	book := excelize.NewFile()
-	for i, row := range rows {
-		if err := book.SetSheetRow("Sheet1", fmt.Sprintf("A%d", i+1), &row); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var b bytes.Buffer
-	if err := book.Write(&b); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 func TestATableIsReadAsItStands(t *testing.T) {
 	gb, err := simplifiedchinese.GB18030.NewEncoder().String("手机号,姓名\n138,张三\n")
 	if err != nil {
@@ -87,7 +72,7 @@ func TestATableIsReadAsItStands(t *testing.T) {
 		"empty lines are nothing":    {[]byte("a,b\n\n1,2\n,\n3,4"), []string{"a|b", "3 1|2", "5 3|4"}},
 		"a broken line stands alone": {[]byte("a\n1\n\"x\"y\n2\n"), []string{"a", "2 1", "3 引号不配对", "4 2"}},
 		"a formula is a text":        {[]byte("a\n=1+1\n"), []string{"a", "2 =1+1"}},
-		"a workbook":                 {workbook(t, []any{"手机号", "积分"}, []any{13800000001, 15}), []string{"手机号|积分", "2 13800000001|15"}},
+		"a workbook":                 {sheettest.Workbook(t, []any{"手机号", "积分"}, []any{13800000001, 15}), []string{"手机号|积分", "2 13800000001|15"}},
 	} {
 		if got, err := all(t, c.content); err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, %v, want %q", name, got, err, c.want)
@@ -115,7 +100,7 @@ func TestAFileThatCannotBeOneIsRefusedWhole(t *testing.T) {
 func FuzzATableEnds(f *testing.F) {
 	f.Add([]byte("a,b\n1,2\n"))
 	f.Add([]byte("\xc1\xf7\xcb\xae,\xff\xff\n\"x\"y\n"))
-	f.Add(workbook(f, []any{"a"}, []any{1}))
+	f.Add(sheettest.Workbook(f, []any{"a"}, []any{1}))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		if _, err := all(t, content); err != nil && fault.KindOf(err) != fault.Invalid {
 			t.Errorf("refused as %v, want a fault that says why", err)

@@ -15,11 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/xuri/excelize/v2"
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
+	"kaimenhong/model/sheet/sheettest"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/audience"
 )
@@ -220,21 +220,10 @@ func bombOf(t *testing.T, parts, size int) string {
 
 func TestWorkbooksAndOldEncodingsAreRead(t *testing.T) {
 	a := open(t, dbtest.SQLite(t), audience.Options{})
-	book := excelize.NewFile()
-	for i, line := range [][]any{
-		{"手机号", "姓名", "套餐", "上月ARPU", "兴趣", "入网日期", "上月流量使用率"},
-		{13800000001, "李四", "大王卡", 66.5, "视频、游戏", 43525, "92.5%"}, {}, // 43525 is 2019-03-01
-		{"13800000002", "=1+1", "大王卡", 1, "", "", ""}, {"13800000005", "王五", "大王卡", 1, "", "", 0.92},
-	} {
-		if err := book.SetSheetRow("Sheet1", fmt.Sprintf("A%d", i+1), &line); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var b bytes.Buffer
-	if err := book.Write(&b); err != nil {
-		t.Fatal(err)
-	}
-	got, err := a.Import(t.Context(), audience.Upload{File: &b})
+	book := sheettest.Workbook(t, []any{"手机号", "姓名", "套餐", "上月ARPU", "兴趣", "入网日期", "上月流量使用率"},
+		[]any{13800000001, "李四", "大王卡", 66.5, "视频、游戏", 43525, "92.5%"}, nil, // 43525 is 2019-03-01
+		[]any{"13800000002", "=1+1", "大王卡", 1, "", "", ""}, []any{"13800000005", "王五", "大王卡", 1, "", "", 0.92})
+	got, err := a.Import(t.Context(), audience.Upload{File: bytes.NewReader(book)})
 	if err != nil || got.Added != 1 || got.Refused != 2 || got.Total != 3 {
 		t.Errorf("a workbook = %+v, %v, want one customer, a formula and a fraction refused", got, err)
 	}

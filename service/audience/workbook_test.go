@@ -1,70 +1,32 @@
 package audience_test
 
 import (
-	"archive/zip"
 	"bytes"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
 
-	"github.com/xuri/excelize/v2"
-
 	"kaimenhong/model/dbtest"
+	"kaimenhong/model/sheet/sheettest"
 	"kaimenhong/service/audience"
 )
 
-// workbook has these lines; the numbers in it are kept as stored has them.
-func workbook(t *testing.T, stored map[string]string, lines ...[]any) io.Reader {
+// stored is a workbook of these lines, in which numbers are kept as some programs do.
+func stored(t *testing.T, as map[string]string, lines ...[]any) io.Reader {
 	t.Helper()
-	book := excelize.NewFile()
-	for i, line := range lines {
-		if err := book.SetSheetRow("Sheet1", fmt.Sprintf("A%d", i+1), &line); err != nil {
-			t.Fatal(err)
+	return bytes.NewReader(sheettest.Rewritten(t, sheettest.Workbook(t, lines...), func(xml string) string {
+		for written, kept := range as {
+			xml = strings.ReplaceAll(xml, "<v>"+written+"</v>", "<v>"+kept+"</v>")
 		}
-	}
-	var made, out bytes.Buffer
-	if err := book.Write(&made); err != nil {
-		t.Fatal(err)
-	}
-	from, err := zip.NewReader(bytes.NewReader(made.Bytes()), int64(made.Len()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	into := zip.NewWriter(&out)
-	for _, part := range from.File {
-		r, err := part.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasSuffix(part.Name, "sheet1.xml") {
-			for written, kept := range stored {
-				content = bytes.ReplaceAll(content, []byte("<v>"+written+"</v>"), []byte("<v>"+kept+"</v>"))
-			}
-		}
-		w, err := into.Create(part.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := into.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return &out
+		return xml
+	}))
 }
 
 func TestAWorkbookOfAProgramIsReadAsAPersonSeesIt(t *testing.T) {
 	a := open(t, dbtest.SQLite(t), audience.Options{})
-	stored := map[string]string{"13800000001": "1.3800000001E10", "43525": "43525.0", "77": "77.0", "20010203": "2.0010203E7"}
+	kept := map[string]string{"13800000001": "1.3800000001E10", "43525": "43525.0", "77": "77.0", "20010203": "2.0010203E7"}
 	heads := []any{"手机号", "入网日期", "去年春节点击次数", "生日", "套餐", "姓名"}
-	got, err := a.Import(t.Context(), audience.Upload{Operator: 1, File: workbook(t, stored, heads,
+	got, err := a.Import(t.Context(), audience.Upload{Operator: 1, File: stored(t, kept, heads,
 		[]any{13800000001, 43525, 77, 20010203, "5.0", "张三"},
 		[]any{"1.38E+10", 43525, 77, "", "", ""}, // cut for the eye: whose number that was nobody knows
 	)})
@@ -76,12 +38,12 @@ func TestAWorkbookOfAProgramIsReadAsAPersonSeesIt(t *testing.T) {
 	if c, err := a.Count(t.Context(), n); c != 1 || err != nil {
 		t.Errorf("Count = %d, %v, want him with all that the cells showed", c, err)
 	}
-	again, err := a.Import(t.Context(), audience.Upload{Operator: 1, File: workbook(t, stored, heads[:3], []any{13800000001, 43525, 77})})
+	again, err := a.Import(t.Context(), audience.Upload{Operator: 1, File: stored(t, kept, heads[:3], []any{13800000001, 43525, 77})})
 	if err != nil || again.Changed != 1 || again.Refused != 0 {
 		t.Errorf("of one who is known = %+v, %v, want him changed", again, err)
 	}
 	sold := map[string]string{"13800000001": "1.3800000001E10", "46000.5": "46000.395833333336", "46001": "46001.0"}
-	bought, err := a.ImportPurchases(t.Context(), 1, workbook(t, sold, []any{"手机号", "类型", "金额", "时间", "流水号"},
+	bought, err := a.ImportPurchases(t.Context(), 1, stored(t, sold, []any{"手机号", "类型", "金额", "时间", "流水号"},
 		[]any{13800000001, "充值", 50, 46000.5, "a1"}, []any{13800000001, "充值", 50, 46001, "a2"}, // 2025-12-09 09:30, and the day after
 	))
 	if err != nil || bought.Added != 2 || bought.Refused != 0 {

@@ -7,15 +7,14 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/xuri/excelize/v2"
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
+	"kaimenhong/model/sheet/sheettest"
 )
 
 func phone(t testing.TB, s string) model.Phone {
@@ -30,21 +29,6 @@ func phone(t testing.TB, s string) model.Phone {
 func sum(b []byte) string {
 	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:])
-}
-
-func workbook(t testing.TB, rows [][]any) []byte {
-	t.Helper()
-	book := excelize.NewFile()
-	for i, row := range rows {
-		if err := book.SetSheetRow("Sheet1", fmt.Sprintf("A%d", i+1), &row); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var b bytes.Buffer
-	if err := book.Write(&b); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
 }
 
 const carrierFile = `流水号,客户,手机号,积分
@@ -113,7 +97,7 @@ func TestCarrierWorkbookAndBadFiles(t *testing.T) {
 	pool := dbtest.SQLite(t)
 	f := newLedger(t, pool)
 	f.phones[phone(t, "13800000001")] = alice
-	book := workbook(t, [][]any{{"手机号", "积分", "流水号"}, {13800000001, 15, "X1"}, {"13800000001", "25", "X2"}, {"13800000001", 0.5, "X3"}})
+	book := sheettest.Workbook(t, []any{"手机号", "积分", "流水号"}, []any{13800000001, 15, "X1"}, []any{"13800000001", "25", "X2"}, []any{"13800000001", 0.5, "X3"})
 	got, err := f.Import(t.Context(), 9, "jf.xlsx", sum(book), bytes.NewReader(book))
 	if err != nil || got.Accepted != 2 || got.Refused != 1 || got.Points != 40 {
 		t.Fatalf("Import of a workbook = %+v, %v", got, err)

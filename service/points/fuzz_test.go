@@ -9,6 +9,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/sheet/sheettest"
 )
 
 // FuzzCarrierFile reads any bytes as a carrier's file: it ends, it classifies what it
@@ -19,7 +20,7 @@ func FuzzCarrierFile(f *testing.F) {
 	f.Add([]byte("\xef\xbb\xbfrow_key,phone,points\r\nA-1,+86 138-0000-0001, 7\r\n"))
 	f.Add([]byte("row_key,phone,points\nA-1,13800000001,99999999999999999999\n=1+1,13800000001,1\n"))
 	f.Add([]byte("\xc1\xf7\xcb\xae\xba\xc5,\xff\xff"))
-	f.Add(workbook(f, [][]any{{"手机号", "积分", "流水号"}, {13800000001, 15, "X1"}}))
+	f.Add(sheettest.Workbook(f, []any{"手机号", "积分", "流水号"}, []any{13800000001, 15, "X1"}))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		path := filepath.Join(t.TempDir(), "file")
 		if err := os.WriteFile(path, content, 0o600); err != nil {
