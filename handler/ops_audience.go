@@ -184,7 +184,7 @@ func (h OpsAudience) UploadList(ctx context.Context, _ *bareWrite) (*oneAnswer[c
 	if err != nil {
 		return nil, err
 	}
-	return answered(h.Crowd.UploadListIn(ctx, operatorOf(ctx).Regions, operatorOf(ctx).ID, f.fields["name"], f.file))
+	return answered(h.Crowd.UploadList(ctx, operatorOf(ctx).Regions, operatorOf(ctx).ID, f.fields["name"], f.file))
 }
 
 // Lists are the newest lists.

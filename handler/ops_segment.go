@@ -208,7 +208,7 @@ func (h OpsAudience) Sample(ctx context.Context, in *sampleInput) (*listAnswer[s
 	if err != nil {
 		return nil, err
 	}
-	ids, err := h.Crowd.SampleIn(ctx, operatorOf(ctx).Regions, tree, in.Body.Count)
+	ids, err := h.Crowd.Sample(ctx, operatorOf(ctx).Regions, tree, in.Body.Count)
 	if err != nil {
 		return nil, err
 	}

@@ -193,7 +193,7 @@ func TestWhatIsArchivedIsEvaluatedAsBefore(t *testing.T) {
 		importText(t, a, customers(40))
 		inner := segment(t, a, "里面的", `{"attribute":"arpu1","op":"gte","value":2000}`)
 		s := segment(t, a, "高消费", fmt.Sprintf(`{"and":[{"segment":"%s"}]}`, inner.ID))
-		everybody, err := a.Sample(ctx, tree(t, `{"bucket":{"from":0,"to":99}}`), 100)
+		everybody, err := a.Sample(ctx, nil, tree(t, `{"bucket":{"from":0,"to":99}}`), 100)
 		if err != nil {
 			t.Fatal(err)
 		}

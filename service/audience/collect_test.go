@@ -72,13 +72,13 @@ func TestMembersAreAskedAboutInParts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all, err := a.Sample(t.Context(), tree(t, `{"attribute":"arpu1","op":"known"}`), 10)
+		all, err := a.Sample(t.Context(), nil, tree(t, `{"attribute":"arpu1","op":"known"}`), 10)
 		if err != nil || len(all) != 3 {
 			t.Fatalf("people %v, %v, want 3", all, err)
 		}
 		slices.Sort(all)
 		byARPU := func(fen int) model.MemberID { // the ids of customers have no order that a file gives
-			ids, err := a.Sample(t.Context(), tree(t, fmt.Sprintf(`{"attribute":"arpu1","op":"eq","value":%d}`, fen)), 2)
+			ids, err := a.Sample(t.Context(), nil, tree(t, fmt.Sprintf(`{"attribute":"arpu1","op":"eq","value":%d}`, fen)), 2)
 			if err != nil || len(ids) != 1 {
 				t.Fatalf("people with %d fen: %v, %v, want 1", fen, ids, err)
 			}

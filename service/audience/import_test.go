@@ -311,17 +311,17 @@ func TestAnUploadedListSelectsItsPeople(t *testing.T) {
 		a := open(t, db, audience.Options{})
 		importText(t, a, customers(20))
 		file := "手机号,备注\n13800000001,a\n13800000002,\n13800000001,\n13900000000,\nabc,\n"
-		got, err := a.UploadList(t.Context(), 1, "返乡名单", strings.NewReader(file))
+		got, err := a.UploadList(t.Context(), nil, 1, "返乡名单", strings.NewReader(file))
 		if err != nil || got.Size != 2 || got.Unknown != 1 || got.Refused != 1 || len(got.Errors) != 1 {
 			t.Fatalf("UploadList = %+v, %v, want two people, one unknown, one refused", got, err)
 		}
-		if again, err := a.UploadList(t.Context(), 1, "别名", strings.NewReader(file)); err != nil || again.List != got.List {
+		if again, err := a.UploadList(t.Context(), nil, 1, "别名", strings.NewReader(file)); err != nil || again.List != got.List {
 			t.Errorf("again = %+v, %v, want the same list", again, err)
 		}
 		n := tree(t, fmt.Sprintf(`{"list":"%s"}`, got.ID))
 		importText(t, a, "手机号\n13900000000\n")
 		for range 2 { // the second time nobody is new
-			again, err := a.UploadList(t.Context(), 1, "别名", strings.NewReader(file))
+			again, err := a.UploadList(t.Context(), nil, 1, "别名", strings.NewReader(file))
 			if err != nil || again.ID != got.ID || again.Size != 3 || again.Unknown != 0 {
 				t.Errorf("after the unknown one was imported = %+v, %v, want three people and none unknown", again, err)
 			}
@@ -338,7 +338,7 @@ func TestAnUploadedListSelectsItsPeople(t *testing.T) {
 		if why, err := a.WhyIn(t.Context(), n, 5); err != nil || !why.Holds || why.Value != "在名单中" {
 			t.Errorf("WhyIn = %+v, %v, want the new member on the list", why, err)
 		}
-		if _, err := a.UploadList(t.Context(), 1, "另一个", strings.NewReader("手机号\n13800000003\n")); err != nil {
+		if _, err := a.UploadList(t.Context(), nil, 1, "另一个", strings.NewReader("手机号\n13800000003\n")); err != nil {
 			t.Fatal(err)
 		}
 		var names []string
@@ -352,7 +352,7 @@ func TestAnUploadedListSelectsItsPeople(t *testing.T) {
 		if !slices.Equal(names, []string{"另一个", "返乡名单"}) {
 			t.Errorf("Lists = %v, want both, the newest first", names)
 		}
-		if _, err := a.UploadList(t.Context(), 1, "", strings.NewReader(file)); !errors.Is(err, audience.ErrListName) {
+		if _, err := a.UploadList(t.Context(), nil, 1, "", strings.NewReader(file)); !errors.Is(err, audience.ErrListName) {
 			t.Errorf("UploadList without a name = %v, want ErrListName", err)
 		}
 	})

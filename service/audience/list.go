@@ -37,17 +37,13 @@ type ListUpload struct {
 	Errors  []LineError `json:"errors"`  // the first MaxDryErrors
 }
 
-// UploadList saves, for an operator, a CSV or XLSX file with a column 手机号 as a list, all of it in
-// one transaction. The same file is the same list, under its first name; whose numbers
-// became known since comes onto it. A customer on it who becomes a member stays on it.
+// UploadList saves a CSV or XLSX file with a column 手机号 as a list, all of it in one
+// transaction, for an operator who looks after these regions: to him the numbers of people
+// elsewhere are nobody's; no region is everywhere. The same file is the same list, under
+// its first name; whose numbers became known since comes onto it. A customer on it who
+// becomes a member stays on it.
 // Errors: ErrListName, ErrFileSize, ErrFileFormat, ErrFileBomb, ErrMapping.
-func (a *Audience) UploadList(ctx context.Context, by model.ID, name string, r io.Reader) (ListUpload, error) {
-	return a.UploadListIn(ctx, nil, by, name, r)
-}
-
-// UploadListIn is UploadList by one who looks after these regions alone, none of them is
-// everywhere: to him the numbers of people elsewhere are nobody's. Errors: as there.
-func (a *Audience) UploadListIn(ctx context.Context, regions model.Regions, by model.ID, name string, r io.Reader) (ListUpload, error) {
+func (a *Audience) UploadList(ctx context.Context, regions model.Regions, by model.ID, name string, r io.Reader) (ListUpload, error) {
 	out := ListUpload{Errors: []LineError{}}
 	if !validName(name) {
 		return out, ErrListName

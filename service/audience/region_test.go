@@ -42,8 +42,8 @@ func TestASampleOfRegionsTakesEveryTreeThatMayBeSaved(t *testing.T) {
 			if found, err := a.Validate(t.Context(), tt.tree, 0); err != nil || len(found) > 0 {
 				t.Fatalf("%s: Validate = %v, %v, want a tree that may be saved", tt.name, found, err)
 			}
-			if got, err := a.SampleIn(t.Context(), tt.regions, tt.tree, 10); err != nil || len(got) != tt.want {
-				t.Errorf("%s: SampleIn = %v, %v, want %d people", tt.name, got, err, tt.want)
+			if got, err := a.Sample(t.Context(), tt.regions, tt.tree, 10); err != nil || len(got) != tt.want {
+				t.Errorf("%s: Sample = %v, %v, want %d people", tt.name, got, err, tt.want)
 			}
 		}
 	})

@@ -44,7 +44,7 @@ func TestWhatIsUsedIsNotDeletedAndSaysByWhom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list, err := a.UploadList(ctx, 1, "返乡名单", strings.NewReader("手机号\n13800000001\n"))
+		list, err := a.UploadList(ctx, nil, 1, "返乡名单", strings.NewReader("手机号\n13800000001\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,12 +90,12 @@ func TestWhatIsDeletedIsGoneAndWhatWasFrozenStays(t *testing.T) {
 		a, ctx := open(t, db, audience.Options{}), t.Context()
 		importText(t, a, customers(20))
 		file := "手机号\n13800000001\n13800000002\n"
-		list, err := a.UploadList(ctx, 1, "返乡名单", strings.NewReader(file))
+		list, err := a.UploadList(ctx, nil, 1, "返乡名单", strings.NewReader(file))
 		if err != nil {
 			t.Fatal(err)
 		}
 		s := segment(t, a, "返乡的", fmt.Sprintf(`{"list":"%s"}`, list.ID))
-		people, err := a.Sample(ctx, s.Tree, 10)
+		people, err := a.Sample(ctx, nil, s.Tree, 10)
 		if err != nil || len(people) != 2 {
 			t.Fatalf("Sample = %v, %v, want two", people, err)
 		}
@@ -130,7 +130,7 @@ func TestWhatIsDeletedIsGoneAndWhatWasFrozenStays(t *testing.T) {
 				t.Errorf("frozen, %s = %+v, %v, want %+v", name, f, err, frozen)
 			}
 		}
-		if anew, err := a.UploadList(ctx, 1, "再来", strings.NewReader(file)); err != nil || anew.ID == list.ID || anew.Size != 2 || anew.Name != "再来" {
+		if anew, err := a.UploadList(ctx, nil, 1, "再来", strings.NewReader(file)); err != nil || anew.ID == list.ID || anew.Size != 2 || anew.Name != "再来" {
 			t.Errorf("the same file anew = %+v, %v, want another list", anew, err)
 		}
 		if _, err := a.CreateSegment(ctx, 1, "返乡的", tree(t, `{"tag":"返乡"}`)); !errors.Is(err, audience.ErrSegment) {
@@ -143,12 +143,12 @@ func TestTheNightFinishesADeletionThatWasCutShort(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		a, ctx := open(t, db, audience.Options{}), t.Context()
 		importText(t, a, customers(20))
-		people, err := a.Sample(ctx, tree(t, `{"bucket":{"from":0,"to":99}}`), 1)
+		people, err := a.Sample(ctx, nil, tree(t, `{"bucket":{"from":0,"to":99}}`), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = a.AddTag(ctx, 1, "在用", people)
-		_, listErr := a.UploadList(ctx, 1, "在用", strings.NewReader("手机号\n13800000001\n"))
+		_, listErr := a.UploadList(ctx, nil, 1, "在用", strings.NewReader("手机号\n13800000001\n"))
 		if err := errors.Join(err, listErr); err != nil {
 			t.Fatal(err)
 		}

@@ -269,15 +269,10 @@ func estimated(hits int64, f float64) Estimate {
 // maxShown bounds a sample, and the lists that are shown at once.
 const maxShown = 200
 
-// Sample is the first n people in the order of their sample number, at most
-// 200: the same ones each time. Errors: ErrSegment.
-func (a *Audience) Sample(ctx context.Context, tree Node, n int) ([]model.MemberID, error) {
-	return a.SampleIn(ctx, nil, tree, n)
-}
-
-// SampleIn is Sample of those alone who live in one of the regions; none of them is
-// everywhere. Errors: ErrSegment.
-func (a *Audience) SampleIn(ctx context.Context, regions model.Regions, tree Node, n int) ([]model.MemberID, error) {
+// Sample is the first n of those who live in one of the regions, in the order of their
+// sample number, at most 200: the same ones each time. No region is everywhere. Errors:
+// ErrSegment.
+func (a *Audience) Sample(ctx context.Context, regions model.Regions, tree Node, n int) ([]model.MemberID, error) {
 	e, err := a.ready(ctx, &tree, 0, model.DayOf(a.Now()))
 	if err != nil {
 		return nil, err

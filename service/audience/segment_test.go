@@ -388,7 +388,7 @@ func TestSegmentsMeanTheSameEverywhere(t *testing.T) {
 			if got, err := a.Count(t.Context(), n); got != int64(len(want)) || err != nil {
 				rt.Fatalf("Count(%s) = %d, %v, want %d", b, got, err, len(want))
 			}
-			sample, err := a.Sample(t.Context(), n, 200)
+			sample, err := a.Sample(t.Context(), nil, n, 200)
 			slices.Sort(sample)
 			if err != nil || !slices.Equal(sample, want) {
 				rt.Fatalf("Sample(%s) = %v, %v, want %v", b, sample, err, want)
