@@ -48,6 +48,8 @@ type Runner struct {
 	runs *prometheus.CounterVec
 	took *prometheus.HistogramVec
 
+	late []late
+
 	ctx  context.Context
 	stop context.CancelFunc
 }
@@ -75,15 +77,17 @@ func New(db *sql.DB, now model.Clock, log *slog.Logger, reg prometheus.Registere
 			stop()
 			return nil, fmt.Errorf("job %s: it needs a limit and a name of at most 64 bytes", j.Name)
 		}
-		if err := r.watch(j, schedule); err != nil {
-			stop()
-			return nil, err
+		if j.Late != 0 {
+			if err := r.addLate(j, schedule); err != nil {
+				stop()
+				return nil, err
+			}
 		}
 		var id cron.EntryID
 		once := cron.NewChain(cron.SkipIfStillRunning(cron.DiscardLogger)) // on this replica
 		id = r.cron.Schedule(schedule, once.Then(cron.FuncJob(func() { r.tick(j, r.occurrence(id)) })))
 	}
-	return r, nil
+	return r, r.watchLate()
 }
 
 // Start begins to run jobs; Stop ends it.
@@ -123,19 +127,29 @@ func (r *Runner) tick(j Job, at time.Time) {
 func (r *Runner) Once(ctx context.Context, j Job, at time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, j.Limit)
 	defer cancel()
-	token, started := rand.Text(), r.now()
+	started := r.now()
 	if j.Everywhere {
 		return r.run(ctx, j, started)
 	}
-	_, err := r.db.ExecContext(ctx, insertRun, j.Name, int64(model.At(at)), token, int64(model.At(started.Add(j.Limit))), int64(model.At(started)))
-	if sqldb.Duplicate(err) {
-		r.runs.WithLabelValues(j.Name, "elsewhere").Inc()
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("claim %s: %w", j.Name, err)
+	token, err := r.claim(ctx, j, at, started)
+	if err != nil || token == "" {
+		return err
 	}
 	return r.claimed(ctx, j, at, token, started)
+}
+
+// claim makes an occurrence ours and answers its token, "" when another replica has it.
+func (r *Runner) claim(ctx context.Context, j Job, at, started time.Time) (token string, err error) {
+	token = rand.Text()
+	_, err = r.db.ExecContext(ctx, insertRun, j.Name, int64(model.At(at)), token, int64(model.At(started.Add(j.Limit))), int64(model.At(started)))
+	if sqldb.Duplicate(err) {
+		r.runs.WithLabelValues(j.Name, "elsewhere").Inc()
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("claim %s: %w", j.Name, err)
+	}
+	return token, nil
 }
 
 // claimed runs an occurrence that is ours and records its end.

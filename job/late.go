@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -13,64 +14,99 @@ import (
 	"kaimenhong/model"
 )
 
-// lateSpec is when it is looked for what was missed.
+// late is a job of which the last time that was missed is made up for.
+type late struct {
+	Job
+	schedule cron.Schedule
+}
+
+// lateSpec is when it is looked for what was missed, beside the runner's start.
 const lateSpec = "50 * * * * *"
 
 // clockSkew is how far the clocks of two replicas may lie apart, and more.
 const clockSkew = 5 * time.Minute
 
-// watch lets the runner look once a minute whether an occurrence of j was missed.
-func (r *Runner) watch(j Job, schedule cron.Schedule) error {
-	if j.Late == 0 {
-		return nil
-	}
+func (r *Runner) addLate(j Job, schedule cron.Schedule) error {
 	if _, every := schedule.(cron.ConstantDelaySchedule); every || j.Everywhere || j.Late < 0 {
 		return fmt.Errorf("job %s: only what has times and runs once can be late", j.Name)
 	}
+	r.late = append(r.late, late{j, schedule})
+	return nil
+}
+
+// watchLate lets the runner catch up when it begins and once a minute then.
+func (r *Runner) watchLate() error {
 	minutely, err := parser.Parse(lateSpec)
-	if err != nil {
+	if err != nil || len(r.late) == 0 {
 		return err
 	}
 	once := cron.NewChain(cron.SkipIfStillRunning(cron.DiscardLogger))
-	r.cron.Schedule(minutely, once.Then(cron.FuncJob(func() {
-		if err := r.makeUp(r.ctx, j, schedule); err != nil && r.ctx.Err() == nil {
-			r.log.ErrorContext(r.ctx, "late job failed", "job", j.Name, "error", err)
+	r.cron.Schedule(&atOnce{Schedule: minutely}, once.Then(cron.FuncJob(func() {
+		if err := r.CatchUp(r.ctx); err != nil && r.ctx.Err() == nil {
+			r.log.ErrorContext(r.ctx, "late jobs failed", "error", err)
 		}
 	})))
 	return nil
 }
 
-// MakeUp runs the last occurrence of j that was missed, unless it is too late for it:
-// one that no replica began, for none was up or the database was away, or one whose
-// replica died. Those before it are skipped. A job that never ran has missed nothing.
-func (r *Runner) MakeUp(ctx context.Context, j Job) error {
-	schedule, err := parser.Parse(j.Spec)
-	if err != nil {
-		return fmt.Errorf("job %s: %w", j.Name, err)
-	}
-	return r.makeUp(ctx, j, schedule)
+// atOnce is a schedule whose first time is when it is asked.
+type atOnce struct {
+	cron.Schedule
+	asked bool
 }
 
-func (r *Runner) makeUp(ctx context.Context, j Job, schedule cron.Schedule) error {
+// Next implements cron.Schedule.
+func (s *atOnce) Next(after time.Time) time.Time {
+	if !s.asked {
+		s.asked = true
+		return after
+	}
+	return s.Schedule.Next(after)
+}
+
+// CatchUp runs of each job that may be late the last occurrence that was missed, unless
+// it is too late for it: one that no replica began, for none was up or the database was
+// away, or one whose replica died. Those before it are skipped. A job that never ran has
+// missed nothing. It ends when what it ran has ended.
+func (r *Runner) CatchUp(ctx context.Context) error {
+	failed := make([]error, len(r.late))
+	var all sync.WaitGroup
+	for i, l := range r.late {
+		all.Go(func() {
+			failed[i] = guarded(ctx, func(ctx context.Context) error { return r.makeUp(ctx, l) })
+		})
+	}
+	all.Wait()
+	return errors.Join(failed...)
+}
+
+func (r *Runner) makeUp(ctx context.Context, l late) error {
+	ctx, cancel := context.WithTimeout(ctx, l.Limit)
+	defer cancel()
 	var last, lease, done int64
 	var token string
-	err := r.db.QueryRowContext(ctx, lastRun, j.Name).Scan(&last, &token, &lease, &done)
+	err := r.db.QueryRowContext(ctx, lastRun, l.Name).Scan(&last, &token, &lease, &done)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read the last run of %s: %w", j.Name, err)
+		return fmt.Errorf("read the last run of %s: %w", l.Name, err)
 	}
-	now := r.now()
-	if at := missed(schedule, model.Millis(last).Time(), now, j.Late); !at.IsZero() {
-		r.log.WarnContext(ctx, "job made up for", "job", j.Name, "scheduled_for", at)
-		return r.Once(ctx, j, at)
-	}
-	at := model.Millis(last).Time()
-	if done != 0 || model.At(now.Add(-clockSkew)) < model.Millis(lease) || now.Sub(at) > j.Late {
+	now, at := r.now(), model.Millis(last).Time()
+	switch next := missed(l.schedule, at, now, l.Late); {
+	case !next.IsZero():
+		at = next
+		token, err = r.claim(ctx, l.Job, at, now)
+	case done == 0 && !now.Add(-clockSkew).Before(model.Millis(lease).Time()) && now.Sub(at) <= l.Late:
+		token, err = r.takeOver(ctx, l.Job, at, now, token)
+	default:
 		return nil
 	}
-	return r.takeOver(ctx, j, at, token)
+	if err != nil || token == "" {
+		return err
+	}
+	r.log.WarnContext(ctx, "job made up for", "job", l.Name, "scheduled_for", at)
+	return r.claimed(ctx, l.Job, at, token, now)
 }
 
 // missed is the last time after one and until now, not longer ago than late; zero when
@@ -85,20 +121,18 @@ func missed(schedule cron.Schedule, after, now time.Time, late time.Duration) (a
 	return at
 }
 
-// takeOver runs the occurrence of a replica that died.
-func (r *Runner) takeOver(ctx context.Context, j Job, at time.Time, from string) error {
-	ctx, cancel := context.WithTimeout(ctx, j.Limit)
-	defer cancel()
-	token, started := rand.Text(), r.now()
+// takeOver makes the occurrence of a replica that died ours, as claim does; from is the
+// token that it had.
+func (r *Runner) takeOver(ctx context.Context, j Job, at, started time.Time, from string) (token string, err error) {
+	token = rand.Text()
 	result, err := r.db.ExecContext(ctx, takeRun, token, int64(model.At(started.Add(j.Limit))), int64(model.At(started)), j.Name, int64(model.At(at)), from)
 	if err != nil {
-		return fmt.Errorf("take %s over: %w", j.Name, err)
+		return "", fmt.Errorf("take %s over: %w", j.Name, err)
 	}
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return err // another replica was quicker
+		return "", err
 	}
-	r.log.WarnContext(ctx, "job of a lost replica taken over", "job", j.Name, "scheduled_for", at)
-	return r.claimed(ctx, j, at, token, started)
+	return token, nil
 }
 
 const (

@@ -50,11 +50,7 @@ func TestWhatWasMissedIsMadeUpForOnce(t *testing.T) {
 				var runs atomic.Int32
 				j := job.Job{Name: "compare", Spec: "0 30 3 * * *", Limit: limit, Late: 20 * time.Hour, Run: func(context.Context) error { runs.Add(1); return nil }}
 				if tt.last != nil {
-					ends := map[bool]int64{true: int64(model.At(tt.last.at.Add(time.Minute)))}[tt.last.done]
-					if _, err := db.ExecContext(t.Context(), `INSERT INTO job_run (job, scheduled_for, token, lease_until, started_at, done_at, error) VALUES ('compare', ?, 'x', ?, ?, ?, '')`,
-						int64(model.At(tt.last.at)), int64(model.At(tt.last.at.Add(limit))), int64(model.At(tt.last.at)), ends); err != nil {
-						t.Fatal(err)
-					}
+					ran(t, db, j, tt.last.at, tt.last.done)
 				}
 				var replicas sync.WaitGroup
 				for range 4 {
@@ -64,7 +60,7 @@ func TestWhatWasMissedIsMadeUpForOnce(t *testing.T) {
 					}
 					replicas.Go(func() {
 						for range 2 {
-							if err := r.MakeUp(t.Context(), j); err != nil {
+							if err := r.CatchUp(t.Context()); err != nil {
 								t.Error(err)
 							}
 						}
@@ -80,6 +76,32 @@ func TestWhatWasMissedIsMadeUpForOnce(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// ran records a run of j on a replica that is no more.
+func ran(t *testing.T, db *sql.DB, j job.Job, at time.Time, done bool) {
+	t.Helper()
+	end := model.Millis(0)
+	if done {
+		end = model.At(at.Add(time.Minute))
+	}
+	_, err := db.ExecContext(t.Context(), `INSERT INTO job_run (job, scheduled_for, token, lease_until, started_at, done_at, error) VALUES (?, ?, 'x', ?, ?, ?, '')`,
+		j.Name, int64(model.At(at)), int64(model.At(at.Add(j.Limit))), int64(model.At(at)), int64(end))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestARunnerThatBeginsCatchesUpAtOnce(t *testing.T) {
+	db, runs := dbtest.SQLite(t), make(chan struct{}, 100)
+	j := job.Job{Name: "compare", Spec: "@daily", Limit: time.Minute, Late: 48 * time.Hour, Run: func(context.Context) error { runs <- struct{}{}; return nil }}
+	ran(t, db, j, time.Now().AddDate(0, 0, -2), true)
+	newRunner(t, db, j).Start()
+	select {
+	case <-runs:
+	case <-time.After(10 * time.Second):
+		t.Fatal("what was missed did not run within 10 s")
 	}
 }
 
