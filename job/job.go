@@ -67,7 +67,7 @@ func New(db *sql.DB, now model.Clock, log *slog.Logger, reg prometheus.Registere
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "job_seconds", Help: "How long a run took.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 10)}, []string{"job"}),
 	}
 	reg.MustRegister(r.runs, r.took)
-	for _, j := range jobs {
+	for _, j := range append(jobs[:len(jobs):len(jobs)], r.forgetting()) {
 		schedule, err := parser.Parse(j.Spec)
 		if err != nil {
 			stop()
@@ -177,15 +177,6 @@ func (r *Runner) run(ctx context.Context, j Job, started time.Time) error {
 	return err
 }
 
-// keepRuns is how long the record of a run is kept.
-const keepRuns = 30 * 24 * time.Hour
-
-// Forget deletes the records of runs that are older than 30 days.
-func (r *Runner) Forget(ctx context.Context) error {
-	_, err := r.db.ExecContext(ctx, forgetRuns, int64(model.At(r.now().Add(-keepRuns))))
-	return err
-}
-
 // guarded turns a panic into an error: one job must not end the process.
 func guarded(ctx context.Context, run func(context.Context) error) (err error) {
 	defer func() {
@@ -197,7 +188,6 @@ func guarded(ctx context.Context, run func(context.Context) error) (err error) {
 }
 
 const (
-	insertRun  = `INSERT INTO job_run (job, scheduled_for, token, lease_until, started_at, done_at, error) VALUES (?, ?, ?, ?, ?, 0, '')`
-	finishRun  = `UPDATE job_run SET done_at = ?, error = ? WHERE job = ? AND scheduled_for = ? AND token = ?`
-	forgetRuns = `DELETE FROM job_run WHERE scheduled_for < ? AND done_at > 0`
+	insertRun = `INSERT INTO job_run (job, scheduled_for, token, lease_until, started_at, done_at, error) VALUES (?, ?, ?, ?, ?, 0, '')`
+	finishRun = `UPDATE job_run SET done_at = ?, error = ? WHERE job = ? AND scheduled_for = ? AND token = ?`
 )

@@ -112,7 +112,8 @@ const holderAge = 7 * 24 * time.Hour
 
 // Schedule is every job, its time (seconds first, China's time zone), its limit, and until
 // when it is made up for. What tidies up is not: the next night takes it all. Who is
-// reminded of his points is not in the night.
+// reminded of his points is not in the night. The runner has a job of its own beside
+// them, which forgets what ran (forget.go).
 func Schedule(w Work) []Job {
 	return []Job{
 		{Name: "outbox-deliver", Spec: "* * * * * *", Limit: time.Minute, Everywhere: true, Run: counted(w.Outbox.Deliver)},
