@@ -339,16 +339,6 @@ func (c *compiled) variables() (names []string) {
 	return names
 }
 
-// broken tells whether a problem forbids publication.
-func broken(problems []Problem) bool {
-	for _, p := range problems {
-		if !p.Hint {
-			return true
-		}
-	}
-	return false
-}
-
 // refuses says why the body cannot go through the channel, or "".
 func (c *compiled) refuses(channel model.Channel) string {
 	switch channel {

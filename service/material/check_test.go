@@ -181,3 +181,13 @@ func FuzzWording(f *testing.F) {
 		}
 	})
 }
+
+// broken tells whether a problem forbids publication.
+func broken(problems []Problem) bool {
+	for _, p := range problems {
+		if !p.Hint {
+			return true
+		}
+	}
+	return false
+}
