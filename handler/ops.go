@@ -90,14 +90,13 @@ func opsName(t reflect.Type, hint string) string {
 // opsRight is where an operation's right lies in its metadata.
 const opsRight = "right"
 
-// opsAsks and opsUpload are where it lies whether it asks, or takes a file.
+// opsAsks, opsUpload and opsNation are where it lies whether it asks, takes a file, or is
+// for those alone who look after all regions.
 const (
 	opsAsks   = "asks"
 	opsUpload = "upload"
+	opsNation = "nation"
 )
-
-// opsNation is where it lies whether it is for those alone who look after all regions.
-const opsNation = "nation"
 
 // opsOperation describes one of the operators' operations. One without a right is for
 // whoever has no session yet.
@@ -130,6 +129,9 @@ func registerOps[I, O any](api huma.API, o opsOperation, run func(context.Contex
 	if o.right != "" {
 		op.Security = bearer
 		op.Description = "需要权限：" + titleOf(o.right) + "（" + string(o.right) + "）"
+		if o.nation {
+			op.Description += "，且账号不限地区"
+		}
 		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
 	}
 	if writes(o.method) && !o.asks {

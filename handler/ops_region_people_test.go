@@ -101,25 +101,27 @@ func TestATagReachesThePeopleOfTheRegionsAlone(t *testing.T) {
 	}
 }
 
+// csvForm is a file with these lines, as an operator sends it, and its content type.
+func csvForm(t *testing.T, lines string) (contentType string, body io.Reader) {
+	t.Helper()
+	var out bytes.Buffer
+	w := multipart.NewWriter(&out)
+	err := w.WriteField("name", "名单")
+	part, more := w.CreateFormFile("file", "名单.csv")
+	if err = errors.Join(err, more); err == nil {
+		_, err = io.WriteString(part, lines)
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return w.FormDataContentType(), &out
+}
+
 func TestAListHoldsThePeopleOfTheRegionsAlone(t *testing.T) {
 	a := people(t)
 	ask := regional(t, a)
-	var body bytes.Buffer
-	w := multipart.NewWriter(&body)
-	if err := w.WriteField("name", "名单"); err != nil {
-		t.Fatal(err)
-	}
-	part, err := w.CreateFormFile("file", "名单.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(part, "手机号\n13800000001\n13800000002\n13800000003\n13900000000\n"); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	got := ask("/audience/lists", w.FormDataContentType(), &body)
+	contentType, body := csvForm(t, "手机号\n13800000001\n13800000002\n13800000003\n13900000000\n")
+	got := ask("/audience/lists", contentType, body)
 	if answer := got.Body.String(); got.Code != http.StatusCreated || !strings.Contains(answer, `"size":1,`) || !strings.Contains(answer, `"unknown":3`) {
 		t.Errorf("a list of four numbers = %d %s, want the one of the region, and three of nobody", got.Code, answer)
 	}
@@ -132,16 +134,8 @@ func TestAFileAboutAnybodyIsForThoseOfAllRegions(t *testing.T) {
 	for _, path := range []string{
 		"/audience/imports", "/audience/imports/check", "/audience/imports/1/resume", "/audience/purchases", "/audience/purchases/check", "/points/accruals",
 	} {
-		var body bytes.Buffer
-		w := multipart.NewWriter(&body)
-		file, err := w.CreateFormFile("file", "一人.csv")
-		if err == nil {
-			_, err = io.WriteString(file, "手机号,省份,城市\n13800000002,江苏,南京\n")
-		}
-		if err := errors.Join(err, w.Close()); err != nil {
-			t.Fatal(err)
-		}
-		if got := ask(path, w.FormDataContentType(), &body); got.Code != http.StatusForbidden || !strings.Contains(got.Body.String(), `"operator.nation"`) {
+		contentType, body := csvForm(t, "手机号,省份,城市\n13800000002,江苏,南京\n")
+		if got := ask(path, contentType, body); got.Code != http.StatusForbidden || !strings.Contains(got.Body.String(), `"operator.nation"`) {
 			t.Errorf("%s: %d %s, want that it is refused", path, got.Code, got.Body)
 		}
 	}
