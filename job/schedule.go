@@ -126,10 +126,10 @@ func Schedule(w Work) []Job {
 		{Name: "points-settle", Spec: "0 5 0 * * *", Limit: 2 * time.Hour, Late: 20 * time.Hour, Run: counted(w.Points.SettleDue)},
 		{Name: "points-remind", Spec: "0 0 10 * * *", Limit: time.Hour, Late: 10 * time.Hour, Run: counted(w.Points.RemindDue)},
 		{Name: "points-void-overdue", Spec: "30 */5 * * * *", Limit: 4 * time.Minute, Run: counted(w.Points.VoidOverdue)},
-		{Name: "member-check-holders", Spec: "0 0 3 * * *", Limit: time.Hour, Late: 20 * time.Hour, Run: untilNone(func(ctx context.Context) (int, error) {
-			checked, _, err := w.Members.CheckHolders(ctx, holderAge, slice)
-			return checked, err
-		})},
+		{Name: "member-check-holders", Spec: "0 0 3 * * *", Limit: time.Hour, Late: 20 * time.Hour, Run: func(ctx context.Context) error {
+			_, _, err := w.Members.CheckHolders(ctx, holderAge, slice)
+			return err
+		}},
 		{Name: "member-reseal", Spec: "0 30 2 * * *", Limit: time.Hour, Run: untilNone(sliced(w.Members.Reseal))},
 		{Name: "member-purge", Spec: "0 45 4 * * *", Limit: 10 * time.Minute, Run: untilNone(func(ctx context.Context) (int, error) {
 			n, err := w.Members.Purge(ctx, slice)

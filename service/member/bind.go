@@ -107,9 +107,23 @@ func recorded(ctx context.Context, q *db.Queries, id model.MemberID, request mod
 	return err == nil, err
 }
 
-// holder asks the carrier who holds the number. "" means that the carrier does not
-// answer now: the binding goes on, and CheckHolders notes the holder later.
+// holder asks the carrier who holds a number that is to be bound. "" means that the
+// carrier does not answer now: the binding goes on, and CheckHolders notes the holder later.
 func (m *Members) holder(ctx context.Context, phone model.Phone) (string, error) {
+	holder, err := m.holderNow(ctx, phone)
+	if errors.Is(err, ErrNotCustomer) || errors.Is(err, errHolderID) {
+		return "", err
+	}
+	if err != nil {
+		m.Log.WarnContext(ctx, "member bound without the carrier's word", "phone", phone, "kind", fault.KindOf(err).String())
+		return "", nil
+	}
+	return holder, nil
+}
+
+// holderNow is the carrier's word on who holds a number; "" where its record names nobody.
+// Errors: ErrNotCustomer, errHolderID, the carrier's.
+func (m *Members) holderNow(ctx context.Context, phone model.Phone) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.opts.OutsideWait)
 	defer cancel()
 	customer, err := m.Carrier.Customer(ctx, phone)
@@ -117,8 +131,7 @@ func (m *Members) holder(ctx context.Context, phone model.Phone) (string, error)
 		return "", ErrNotCustomer
 	}
 	if err != nil {
-		m.Log.WarnContext(ctx, "member bound without the carrier's word", "phone", phone, "kind", fault.KindOf(err).String())
-		return "", nil
+		return "", err
 	}
 	return customer.HolderID, checkHolderID(customer.HolderID)
 }
@@ -126,9 +139,11 @@ func (m *Members) holder(ctx context.Context, phone model.Phone) (string, error)
 // maxHolderID is the length, in bytes, that the table leaves for a holder.
 const maxHolderID = 64
 
+var errHolderID = errors.New("the carrier's holder id is too long")
+
 func checkHolderID(holder string) error {
 	if len(holder) > maxHolderID {
-		return fmt.Errorf("the carrier's holder id has %d bytes, at most %d", len(holder), maxHolderID)
+		return fmt.Errorf("%w: %d bytes, at most %d", errHolderID, len(holder), maxHolderID)
 	}
 	return nil
 }

@@ -90,16 +90,36 @@ func (b *phoneBox) code(t testing.TB, p model.Phone) string {
 
 // holders is the carrier's word on who has a number.
 type holders struct {
-	mu  sync.Mutex
-	ids map[string]string
-	err error
+	mu     sync.Mutex
+	ids    map[string]string
+	silent map[string]bool
+	err    error
+	asked  int
+	two    *sync.WaitGroup // answers nobody before two ask at the same time; nil: does
 }
 
-func (h *holders) Customer(_ context.Context, p model.Phone) (model.Customer, error) {
+func (h *holders) Customer(ctx context.Context, p model.Phone) (model.Customer, error) {
+	if h.two != nil {
+		both := make(chan struct{})
+		h.two.Done()
+		go func() {
+			h.two.Wait()
+			close(both)
+		}()
+		select {
+		case <-both:
+		case <-ctx.Done():
+			return model.Customer{}, ctx.Err()
+		}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.asked++
 	if h.err != nil {
 		return model.Customer{}, h.err
+	}
+	if h.silent[p.Digits()] {
+		return model.Customer{}, context.DeadlineExceeded
 	}
 	id := h.ids[p.Digits()]
 	if id == "" {
@@ -112,6 +132,13 @@ func (h *holders) give(p model.Phone, holder string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ids[p.Digits()] = holder
+}
+
+// hush makes the carrier silent about one number.
+func (h *holders) hush(p model.Phone) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.silent[p.Digits()] = true
 }
 
 func (h *holders) fail(err error) {
@@ -176,7 +203,7 @@ func newWorld(t testing.TB, db *sql.DB, redis redis.UniversalClient, opts Option
 	t.Helper()
 	w := &world{
 		db: db, redis: redis, clock: &clock{at: time.Date(2026, 2, 17, 9, 0, 0, 0, model.Shanghai)},
-		sms: &phoneBox{sent: map[string][]string{}}, carrier: &holders{ids: map[string]string{}}, log: &bytes.Buffer{},
+		sms: &phoneBox{sent: map[string][]string{}}, carrier: &holders{ids: map[string]string{}, silent: map[string]bool{}}, log: &bytes.Buffer{},
 	}
 	w.ids = newIDs(t, w.clock.Now)
 	w.outbox = &promises{w.ids}

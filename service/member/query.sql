@@ -80,8 +80,8 @@ UPDATE member_phone SET member_id = sqlc.arg(into_id), phone_sealed = sqlc.arg(p
 WHERE phone_index = sqlc.arg(phone_index) AND member_id = sqlc.arg(from_id);
 
 -- name: DueForCheck :many
-SELECT phone_index, member_id, phone_sealed, key_version, holder_id FROM member_phone
-WHERE checked_at < ?
+SELECT phone_index, member_id, phone_sealed, holder_id, checked_at FROM member_phone
+WHERE checked_at < sqlc.arg(before) AND (checked_at > sqlc.arg(after_at) OR checked_at = sqlc.arg(after_at) AND member_id > sqlc.arg(after_member))
 ORDER BY checked_at, member_id
 LIMIT ?;
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
 	"kaimenhong/service/member/internal/db"
@@ -75,60 +77,148 @@ func (m *Members) Recycle(ctx context.Context, phone model.Phone, holder string)
 	return unbound, nil
 }
 
-// CheckHolders asks the carrier who holds the numbers that were not checked for
-// the time given, the oldest first, at most limit (≤ MaxSlice) of them, and unbinds
-// those that were given away. It stops when the carrier does not answer; the rest
-// is taken up by the next call. Several replicas may run it at once.
-// Errors: ErrSuspicious, the carrier's.
+// maxSlices bounds one call of CheckHolders; askAtOnce is how many numbers the carrier is
+// asked about at a time, so that a night is long enough for hundreds of thousands.
+const (
+	maxSlices = 10_000
+	askAtOnce = 8
+)
+
+// CheckHolders asks the carrier who holds the numbers that were not checked for the time
+// given, the oldest first, and unbinds those that were given away. At most limit
+// (≤ MaxSlice) of them are a slice, which is judged as one. A number that cannot be opened
+// or that the carrier does not answer for keeps no other: the next call takes it up. It
+// ends when the carrier does not answer for half of a slice. Several replicas may run it
+// at once.
+// Errors: ErrSuspicious, errCarrier when it was silent about some, those of the sealer.
 func (m *Members) CheckHolders(ctx context.Context, unchecked time.Duration, limit int) (checked, unbound int, err error) {
-	rows, err := m.q.DueForCheck(ctx, db.DueForCheckParams{CheckedAt: int64(model.At(m.Now().Add(-unchecked))), Limit: int32(min(limit, MaxSlice))})
-	if err != nil {
-		return 0, 0, fmt.Errorf("read numbers to check: %w", err)
-	}
-	type word struct {
-		phone  model.Phone
-		holder string
-	}
-	words, other := make([]word, 0, len(rows)), 0
-	var stopped error
-	for _, row := range rows {
-		phone, err := m.openPhone(row.PhoneSealed, phonePlace(model.MemberID(row.MemberID)))
+	before, from := int64(model.At(m.Now().Add(-unchecked))), db.DueForCheckRow{CheckedAt: -1}
+	silent, shut := 0, shutNumbers{}
+	for range maxSlices {
+		rows, err := m.q.DueForCheck(ctx, db.DueForCheckParams{
+			Before: before, AfterAt: from.CheckedAt, AfterMember: from.MemberID, Limit: int32(min(limit, MaxSlice)),
+		})
 		if err != nil {
-			stopped = errors.Join(stopped, fmt.Errorf("number of member %d: %w", row.MemberID, err))
-			continue
+			return checked, unbound, fmt.Errorf("read numbers to check: %w", err)
 		}
-		holder, err := m.holder(ctx, phone)
-		if holder == "" && err == nil {
-			stopped = errors.Join(stopped, errCarrier)
+		if len(rows) == 0 {
 			break
 		}
+		from = rows[len(rows)-1]
+		slice, err := m.ask(ctx, rows, &shut)
 		if err != nil {
-			// Not the carrier's any more: no word on who holds it, so nobody is unbound.
-			if err := m.q.SetChecked(ctx, db.SetCheckedParams{CheckedAt: int64(m.nowMillis()), PhoneIndex: row.PhoneIndex, MemberID: row.MemberID}); err != nil {
-				return 0, 0, fmt.Errorf("note check: %w", err)
-			}
+			return checked, unbound, err
+		}
+		gone, err := m.recycle(ctx, slice.words)
+		if checked, unbound = checked+len(slice.words), unbound+gone; err != nil {
+			return checked, unbound, err
+		}
+		if silent += slice.silent; slice.silent*2 > len(rows) {
+			break
+		}
+	}
+	if silent > 0 {
+		err = errCarrier.With(fmt.Errorf("no word on %d numbers", silent))
+	}
+	return checked, unbound, errors.Join(err, shut.err())
+}
+
+// shutNumbers are those that cannot be opened.
+type shutNumbers struct {
+	n     int
+	first error
+}
+
+func (s *shutNumbers) add(err error) {
+	if s.n++; s.n == 1 {
+		s.first = err
+	}
+}
+
+func (s *shutNumbers) err() error {
+	if s.n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d numbers cannot be opened, the first: %w", s.n, s.first)
+}
+
+// word is what the carrier says of a number.
+type word struct {
+	phone  model.Phone
+	had    string // who held it at the last look
+	holder string
+}
+
+// asked is a slice of numbers after the carrier was asked.
+type asked struct {
+	words  []word
+	silent int // without a word that means something
+}
+
+// ask asks the carrier about a slice.
+func (m *Members) ask(ctx context.Context, rows []db.DueForCheckRow, shut *shutNumbers) (asked, error) {
+	words, answers := make([]word, len(rows)), make([]error, len(rows))
+	var group errgroup.Group
+	group.SetLimit(askAtOnce)
+	for i, row := range rows {
+		phone, err := m.openPhone(row.PhoneSealed, phonePlace(model.MemberID(row.MemberID)))
+		if err != nil {
+			shut.add(fmt.Errorf("number of member %d: %w", row.MemberID, err))
 			continue
 		}
-		words = append(words, word{phone, holder})
-		if row.HolderID != "" && row.HolderID != holder {
+		words[i] = word{phone: phone, had: row.HolderID}
+		group.Go(func() error {
+			return model.Guarded(func() error {
+				words[i].holder, answers[i] = m.holderNow(ctx, phone)
+				return nil
+			})
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return asked{}, err
+	}
+	out := asked{}
+	for i, w := range words {
+		switch {
+		case w.phone.IsZero():
+		case errors.Is(answers[i], ErrNotCustomer):
+			// Not the carrier's any more: no word on who holds it, so nobody is unbound.
+			err := m.q.SetChecked(ctx, db.SetCheckedParams{CheckedAt: int64(m.nowMillis()), PhoneIndex: rows[i].PhoneIndex, MemberID: rows[i].MemberID})
+			if err != nil {
+				return asked{}, fmt.Errorf("note check: %w", err)
+			}
+		case answers[i] != nil || w.holder == "":
+			out.silent++
+		default:
+			out.words = append(out.words, w)
+		}
+	}
+	return out, nil
+}
+
+// recycle unbinds the numbers of a slice that were given away, unless there are so many
+// that the carrier is likelier wrong than right.
+func (m *Members) recycle(ctx context.Context, words []word) (unbound int, err error) {
+	other := 0
+	for _, w := range words {
+		if w.had != "" && w.had != w.holder {
 			other++
 		}
 	}
 	if other > recycledFloor && other*100 > len(words)*m.opts.RecycledPercent {
-		return 0, 0, ErrSuspicious.With(fmt.Errorf("%d of %d numbers", other, len(words)))
+		return 0, ErrSuspicious.With(fmt.Errorf("%d of %d numbers", other, len(words)))
 	}
 	for _, w := range words {
 		gone, err := m.Recycle(ctx, w.phone, w.holder)
 		if err != nil {
-			return checked, unbound, errors.Join(stopped, err)
+			return unbound, err
 		}
-		checked++
 		if gone {
 			unbound++
 		}
 	}
-	return checked, unbound, stopped
+	return unbound, nil
 }
 
-// errCarrier ends a slice early.
+// errCarrier says that numbers wait for the next night.
 var errCarrier = fault.New(fault.Unavailable, "member.carrier", "运营商系统暂时没有响应")

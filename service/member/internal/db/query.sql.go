@@ -755,27 +755,35 @@ func (q *Queries) DropUnions(ctx context.Context, memberID int64) error {
 }
 
 const dueForCheck = `-- name: DueForCheck :many
-SELECT phone_index, member_id, phone_sealed, key_version, holder_id FROM member_phone
-WHERE checked_at < ?
+SELECT phone_index, member_id, phone_sealed, holder_id, checked_at FROM member_phone
+WHERE checked_at < ? AND (checked_at > ? OR checked_at = ? AND member_id > ?)
 ORDER BY checked_at, member_id
 LIMIT ?
 `
 
 type DueForCheckParams struct {
-	CheckedAt int64
-	Limit     int32
+	Before      int64
+	AfterAt     int64
+	AfterMember int64
+	Limit       int32
 }
 
 type DueForCheckRow struct {
 	PhoneIndex  string
 	MemberID    int64
 	PhoneSealed string
-	KeyVersion  int32
 	HolderID    string
+	CheckedAt   int64
 }
 
 func (q *Queries) DueForCheck(ctx context.Context, arg DueForCheckParams) ([]DueForCheckRow, error) {
-	rows, err := q.db.QueryContext(ctx, dueForCheck, arg.CheckedAt, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, dueForCheck,
+		arg.Before,
+		arg.AfterAt,
+		arg.AfterAt,
+		arg.AfterMember,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -787,8 +795,8 @@ func (q *Queries) DueForCheck(ctx context.Context, arg DueForCheckParams) ([]Due
 			&i.PhoneIndex,
 			&i.MemberID,
 			&i.PhoneSealed,
-			&i.KeyVersion,
 			&i.HolderID,
+			&i.CheckedAt,
 		); err != nil {
 			return nil, err
 		}
