@@ -199,6 +199,20 @@ func (p *Payer) Claim(ctx context.Context, member model.MemberID, pot model.ID) 
 	return v, p.later(ctx, v, 0, v.Why)
 }
 
+// Hasten looks again at what waits for the number of a winner, who has bound one;
+// winners are all the ids that he ever had. A repeat changes nothing.
+func (p *Payer) Hasten(ctx context.Context, winners []model.MemberID) error {
+	raw := make([]int64, len(winners))
+	for i, id := range winners {
+		raw[i] = int64(id)
+	}
+	err := p.q.HastenPayouts(ctx, db.HastenPayoutsParams{NextAt: sql.NullInt64{Int64: p.millis(), Valid: true}, Winners: raw, Why: noPhone})
+	if err != nil {
+		return fmt.Errorf("hasten the prizes of who has bound a number: %w", err)
+	}
+	return nil
+}
+
 // became is ErrNotWon unless the winner has become part of the member since.
 func (p *Payer) became(ctx context.Context, winner, member model.MemberID) error {
 	m, err := p.People.Get(ctx, winner, model.OfficialAccount)

@@ -19,6 +19,11 @@ WHERE pot_id = sqlc.arg(pot_id) AND state = sqlc.arg(from_state);
 UPDATE payout SET next_at = sqlc.arg(next_at), held_why = sqlc.arg(why), updated_at = sqlc.arg(now)
 WHERE pot_id = sqlc.arg(pot_id) AND state = sqlc.arg(from_state);
 
+-- Those of some winners that wait for a reason are looked at again.
+-- name: HastenPayouts :exec
+UPDATE payout SET next_at = sqlc.arg(next_at)
+WHERE member_id IN (sqlc.slice(winners)) AND state IN ('created', 'approved') AND held_why = sqlc.arg(why);
+
 -- A second attempt beside one that may succeed meets a unique key.
 -- name: AddAttempt :exec
 INSERT INTO payout_attempt (pot_id, n, bill_no, body, body_hash, state, active, again, tries, lease_token, next_at, receipt, why, checked_at, created_at, updated_at)

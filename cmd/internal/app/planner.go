@@ -132,8 +132,12 @@ func (t tapped) Tapped(ctx context.Context, member model.MemberID, token string)
 // tapRef names the tap on a message.
 func tapRef(d model.Delivery) string { return "tap:" + d.ID.String() }
 
-// joined lets the taps count that were made before it was known whose they are.
+// joined lets the taps count that were made before it was known whose they are, and
+// prizes go whose winner has the other's number now.
 func (d *domains) joined(ctx context.Context, e member.Merge) error {
+	if err := d.hasten(ctx, e.Into); err != nil {
+		return err
+	}
 	taps, err := d.planner.Joined(ctx, e.From, e.Into)
 	if err != nil {
 		return err

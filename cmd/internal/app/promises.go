@@ -72,7 +72,8 @@ func (d *domains) met(ctx context.Context, e member.Met) error {
 	return err
 }
 
-// bound earns the points of a first binding. The ledger gives them once to a number
+// bound lets go what waited for the number, and earns the points of a first binding. The
+// ledger gives them once to a number
 // and once to a member, however often the promise is kept.
 func (d *domains) bound(g ground) func(context.Context, model.RequestID, []byte) error {
 	return told(func(ctx context.Context, e member.Event) error {
@@ -80,12 +81,27 @@ func (d *domains) bound(g ground) func(context.Context, model.RequestID, []byte)
 		if err != nil || !m.Bound() {
 			return err // unbound a moment ago: nothing is owed
 		}
+		if err := d.hasten(ctx, m.ID); err != nil {
+			return err
+		}
 		_, err = d.points.FirstBind(ctx, m.ID, g.sealer.IndexText(m.Phone.Digits(), "first_bind"))
 		if errors.Is(err, points.ErrCapped) {
 			return nil
 		}
 		return err
 	})
+}
+
+// hasten lets prizes go that waited until their winner, as whomever, had a number.
+func (d *domains) hasten(ctx context.Context, id model.MemberID) error {
+	ids, err := d.members.AllIDs(ctx, id)
+	if errors.Is(err, member.ErrUnknown) {
+		return nil // closed again
+	}
+	if err != nil {
+		return err
+	}
+	return d.payer.Hasten(ctx, ids)
 }
 
 // unbound tells a member that a number is no longer his, unless he asked for it or has

@@ -119,6 +119,9 @@ func TestAWinnerWithoutANumberIsAskedForIt(t *testing.T) {
 	w.Players("family")[0].Helps(pot).Is(http.StatusCreated)
 	zhang.Gets("红包凑满啦！9元话费绑定手机号后发放", "发送“绑定”")
 	w.Until("the prize waits for his number", func() bool { return owner.Sees(pot).Value("prize.needBind") == true })
+	zhang.Says("绑定" + zhang.Phone).Hears("验证码短信已发到")
+	zhang.Says(zhang.Code()).Hears("绑定成功")
+	owner.Wins(pot, "paid") // at once, not when it is looked at again
 	proven(t, r)
 }
 

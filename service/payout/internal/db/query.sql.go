@@ -340,6 +340,35 @@ func (q *Queries) DueNew(ctx context.Context, arg DueNewParams) ([]Payout, error
 	return items, nil
 }
 
+const hastenPayouts = `-- name: HastenPayouts :exec
+UPDATE payout SET next_at = ?
+WHERE member_id IN (/*SLICE:winners*/?) AND state IN ('created', 'approved') AND held_why = ?
+`
+
+type HastenPayoutsParams struct {
+	NextAt  sql.NullInt64
+	Winners []int64
+	Why     string
+}
+
+// Those of some winners that wait for a reason are looked at again.
+func (q *Queries) HastenPayouts(ctx context.Context, arg HastenPayoutsParams) error {
+	query := hastenPayouts
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.NextAt)
+	if len(arg.Winners) > 0 {
+		for _, v := range arg.Winners {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:winners*/?", strings.Repeat(",?", len(arg.Winners))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:winners*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Why)
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
 const inState = `-- name: InState :many
 SELECT pot_id, game_id, member_id, kind, value, quantity, state, held_why, created_at, updated_at, next_at FROM payout
 WHERE state = ? AND pot_id > ? ORDER BY pot_id LIMIT ?
