@@ -52,6 +52,7 @@ type pot struct {
 	DoneAt       instant          `json:"doneAt,omitempty" format:"date-time"`
 	Helpers      []shownHelper    `json:"helpers" doc:"同意展示的好友，最多 50 位"`
 	Mine         *help            `json:"mine,omitempty" doc:"我的助力"`
+	Stopped      bool             `json:"stopped" doc:"活动已暂停：现在不能助力，不要引导转发"`
 	CanHelp      bool             `json:"canHelp"`
 	WhyNot       *whyNot          `json:"whyNot,omitempty" doc:"现在不能助力的原因"`
 	PrizeText    string           `json:"prizeText" doc:"凑满后的奖品"`
@@ -81,7 +82,7 @@ func (h Redpacket) shown(ctx context.Context, id redpacket.PotID, who redpacket.
 	out := &potAnswer{pot{
 		ID: v.Pot, CampaignID: v.Game, Title: g.Rules.Title, Status: string(v.State), IsOwner: v.IsOwner, Helps: v.Helps, Helped: v.Helped,
 		TargetFen: v.Target, CollectedFen: v.Collected, AmountsFen: orEmpty(v.Amounts), Commitment: v.Commitment, EndsAt: when(v.EndsAt),
-		SecondsLeft: seconds(v.Left), DoneAt: when(v.DoneAt), CanHelp: v.WhyNot == nil, WhyNot: whyNotOf(v.WhyNot),
+		SecondsLeft: seconds(v.Left), DoneAt: when(v.DoneAt), Stopped: g.StoppedAt != 0, CanHelp: v.WhyNot == nil, WhyNot: whyNotOf(v.WhyNot),
 		PrizeText: g.Rules.Prize.Say(v.Target), Rules: g.Rules.Lines(), Complaint: g.Rules.Complaint,
 		Share: share{g.Rules.Title, "pages/redpacket/index?pot=" + v.Pot.String()},
 	}}

@@ -57,6 +57,18 @@ test('an envelope', { skip: skip || false }, async (t) => {
     assert.ok(shares.length >= 1 && shares.every((s, i) => i === 0 || s > shares[i - 1]), `the shares are sorted: ${shares}`)
   })
 
+  await t.test('is passed on to nobody while its game is stopped', async () => {
+    const one = new RegExp(`/api/v1/pots/${pot}$`)
+    await page.route(one, async (route) => {
+      const answer = await route.fetch()
+      await route.fulfill({ response: answer, json: { ...(await answer.json()), stopped: true } })
+    })
+    await mini().getByText('活动已暂停').waitFor()
+    assert.equal(await button('发给好友看看').count(), 0)
+    await page.unroute(one)
+    await button('发给好友看看').waitFor()
+  })
+
   await t.test('goes to a friend as a card in his chat', async () => {
     await button('发给好友看看').click()
     await button(/郑爸爸/, page.getByRole('dialog', { name: '发送给朋友' })).click()

@@ -134,6 +134,9 @@ func TestWhatIsStoppedAsksNobodyToFindFriends(t *testing.T) {
 	pot := owner.OpensPot(game)
 	w.Operator("zhao", operator.Reviewer).Does("POST", "/games/"+game+"/stop", map[string]string{"why": "投诉太多"}, http.StatusNoContent)
 	zhang.Says("红包").Gets("已有0位好友助力。活动已暂停")
+	if owner.Sees(pot).Value("stopped") != true {
+		t.Errorf("the pot of a stopped game is shown as %s, want it said, for nothing is passed on then", owner.Sees(pot).Raw)
+	}
 	w.Passes(22*time.Hour + time.Minute)
 	remind := func() {
 		t.Helper()
@@ -151,7 +154,9 @@ func TestWhatIsStoppedAsksNobodyToFindFriends(t *testing.T) {
 	w.Operator("wang", operator.Planner).Does("POST", "/games/"+game+"/resume", nil, http.StatusNoContent)
 	remind()
 	zhang.Gets("还差3位好友助力就凑满9元话费")
-	owner.SignsIn().Sees(pot)
+	if shown := owner.SignsIn().Sees(pot); shown.Value("stopped") != false {
+		t.Errorf("the pot of a game that goes on is shown as %s", shown.Raw)
+	}
 }
 
 func TestLastYearsEnvelopeDoesNotHideThisYears(t *testing.T) {
