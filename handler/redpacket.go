@@ -42,7 +42,7 @@ type (
 	// guests knows who asks, and what members agreed to be called.
 	guests interface {
 		Visitor(ctx context.Context, member model.MemberID, address, device string) (redpacket.Visitor, error)
-		Shown(ctx context.Context, helpers []model.MemberID) (map[model.MemberID]string, error)
+		Shown(ctx context.Context, helpers []redpacket.Helper) (map[model.MemberID]string, error)
 		Agreed(ctx context.Context, owners []model.MemberID) (map[model.MemberID]string, error)
 	}
 )

@@ -105,19 +105,17 @@ func (h Redpacket) shown(ctx context.Context, id redpacket.PotID, who redpacket.
 	return out, nil
 }
 
-// helpers names those who agreed to be shown.
+// helpers names those who agreed to be shown and did not take it back.
 func (h Redpacket) helpers(ctx context.Context, shown []redpacket.Helper) ([]shownHelper, error) {
-	ids := make([]model.MemberID, len(shown))
-	for i, s := range shown {
-		ids[i] = s.Member
-	}
-	names, err := h.Guests.Shown(ctx, ids)
+	names, err := h.Guests.Shown(ctx, shown)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]shownHelper, len(shown))
-	for i, s := range shown {
-		out[i] = shownHelper{names[s.Member], s.K, s.Share, when(s.At)}
+	out := make([]shownHelper, 0, len(shown))
+	for _, s := range shown {
+		if name, agreed := names[s.Member]; agreed {
+			out = append(out, shownHelper{name, s.K, s.Share, when(s.At)})
+		}
 	}
 	return out, nil
 }

@@ -103,6 +103,30 @@ func (m *Members) Agrees(ctx context.Context, id model.MemberID, p Purpose) (boo
 	return Consent{Granted: row.Granted, Version: int(row.Version), Current: m.version(p)}.Agrees(), nil
 }
 
+// maxRefused bounds one question.
+const maxRefused = 100
+
+// Refused tells which of at most 100 members said no to the purpose last, and when;
+// who never answered is not among them.
+func (m *Members) Refused(ctx context.Context, members []model.MemberID, p Purpose) (map[model.MemberID]model.Millis, error) {
+	if len(members) == 0 || len(members) > maxRefused {
+		return nil, nil
+	}
+	ids := make([]int64, len(members))
+	for i, id := range members {
+		ids[i] = int64(id)
+	}
+	rows, err := m.q.RefusedBy(ctx, db.RefusedByParams{Members: ids, Purpose: string(p)})
+	if err != nil {
+		return nil, fmt.Errorf("read who refused: %w", err)
+	}
+	refused := make(map[model.MemberID]model.Millis, len(rows))
+	for _, r := range rows {
+		refused[model.MemberID(r.MemberID)] = model.Millis(r.ChangedAt)
+	}
+	return refused, nil
+}
+
 // Decide notes the member's answers, all or none; every one stays in the history.
 // A repeat of the request changes nothing. Errors: ErrConsent, ErrUnknown,
 // ErrRequest.

@@ -226,6 +226,11 @@ SELECT purpose, version, granted, changed_at FROM member_consent WHERE member_id
 -- name: ConsentTo :one
 SELECT version, granted, changed_at FROM member_consent WHERE member_id = ? AND purpose = ?;
 
+-- Those of some members who took their consent back, and when.
+-- name: RefusedBy :many
+SELECT member_id, changed_at FROM member_consent
+WHERE member_id IN (sqlc.slice(members)) AND purpose = sqlc.arg(purpose) AND granted = FALSE;
+
 -- name: SetConsent :execrows
 UPDATE member_consent SET version = sqlc.arg(version), granted = sqlc.arg(granted), changed_at = sqlc.arg(changed_at)
 WHERE member_id = sqlc.arg(member_id) AND purpose = sqlc.arg(purpose);

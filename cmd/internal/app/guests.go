@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -85,15 +87,26 @@ func called(m model.Member) string {
 	return nobody
 }
 
-// Shown names helpers, who agreed with their help.
-func (g *guests) Shown(ctx context.Context, helpers []model.MemberID) (map[model.MemberID]string, error) {
+// Shown names helpers, who agreed with their help; who said later that he is not to be
+// shown is left out.
+func (g *guests) Shown(ctx context.Context, helpers []redpacket.Helper) (map[model.MemberID]string, error) {
 	names := make(map[model.MemberID]string, len(helpers))
-	for _, id := range helpers {
-		m, err := g.members.Get(ctx, id, model.MiniProgram)
+	is := make(map[model.MemberID]model.MemberID, len(helpers)) // who each is now
+	for _, h := range helpers {
+		m, err := g.members.Get(ctx, h.Member, model.MiniProgram)
 		if err != nil && !errors.Is(err, member.ErrUnknown) {
 			return nil, err
 		}
-		names[id] = called(m)
+		names[h.Member], is[h.Member] = called(m), m.ID
+	}
+	refused, err := g.members.Refused(ctx, slices.Collect(maps.Values(is)), member.ShowToFriends)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range helpers {
+		if at, no := refused[is[h.Member]]; no && at >= h.At {
+			delete(names, h.Member)
+		}
 	}
 	return names, nil
 }

@@ -5,8 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"kaimenhong/cmd/internal/app/story"
 	"kaimenhong/model"
@@ -167,4 +169,44 @@ func TestAProofIsVerifiedByTheProgramOffline(t *testing.T) {
 	if out, err := verify(strings.Replace(string(proof), `"target":900`, `"target":901`, 1)); err == nil {
 		t.Errorf("a changed proof: %s, want it refused", out)
 	}
+}
+
+func TestWhoTakesHisConsentBackIsShownNoMore(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		r := w.Replica()
+		game := r.Plays(w.Envelope("回家", nil))[0]
+		people := w.Players("ordinary", "family", "student")
+		owner, friend, other := people[0], people[1], people[2]
+		pot := owner.OpensPot(game)
+		friend.Helps(pot).Is(http.StatusCreated)
+		other.Helps(pot).Is(http.StatusCreated)
+		shown := func(pot string, want ...string) {
+			t.Helper()
+			var names []string
+			for _, h := range owner.Sees(pot).Value("helpers").([]any) {
+				names = append(names, h.(map[string]any)["name"].(string))
+			}
+			if !slices.Equal(names, want) {
+				t.Errorf("the helpers are shown as %q, want %q", names, want)
+			}
+		}
+		tail := func(id string) string { return "尾号" + w.Person(id).Phone[7:] }
+		decide := func(granted bool) {
+			t.Helper()
+			answer := map[string]any{"purpose": "show_to_friends", "version": 1, "granted": granted}
+			friend.Do("PUT", "/consents", story.Key(), map[string]any{"consents": []any{answer}}).Is(http.StatusOK)
+		}
+		shown(pot, tail("family"), tail("student"))
+		w.Passes(time.Second)
+		decide(false)
+		shown(pot, tail("student"))
+		w.Passes(time.Second)
+		next := owner.OpensPot(game)
+		friend.Helps(next).Is(http.StatusCreated) // he agrees anew, for this one
+		shown(next, tail("family"))
+		shown(pot, tail("student"))
+		decide(true)
+		shown(pot, tail("family"), tail("student"))
+	})
 }

@@ -1502,6 +1502,56 @@ func (q *Queries) ReachOf(ctx context.Context, members []int64) ([]ReachOfRow, e
 	return items, nil
 }
 
+const refusedBy = `-- name: RefusedBy :many
+SELECT member_id, changed_at FROM member_consent
+WHERE member_id IN (/*SLICE:members*/?) AND purpose = ? AND granted = FALSE
+`
+
+type RefusedByParams struct {
+	Members []int64
+	Purpose string
+}
+
+type RefusedByRow struct {
+	MemberID  int64
+	ChangedAt int64
+}
+
+// Those of some members who took their consent back, and when.
+func (q *Queries) RefusedBy(ctx context.Context, arg RefusedByParams) ([]RefusedByRow, error) {
+	query := refusedBy
+	var queryParams []interface{}
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Purpose)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RefusedByRow
+	for rows.Next() {
+		var i RefusedByRow
+		if err := rows.Scan(&i.MemberID, &i.ChangedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const reseal = `-- name: Reseal :execrows
 UPDATE member_phone SET phone_sealed = ?, key_version = ?
 WHERE phone_index = ? AND member_id = ? AND phone_sealed = ?
