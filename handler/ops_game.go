@@ -15,7 +15,7 @@ import (
 type (
 	// gameDesk is where operators watch games and turn the kill switch.
 	gameDesk interface {
-		All(ctx context.Context) ([]redpacket.Game, error)
+		All(ctx context.Context, cursor string, limit int) ([]redpacket.Game, string, error)
 		Budget(ctx context.Context, id redpacket.GameID) (redpacket.Budget, error)
 	}
 	gameSwitch interface {
@@ -39,7 +39,7 @@ type OpsGame struct {
 
 // operations are the game's part of the operators' API.
 func (h OpsGame) operations(api huma.API) {
-	registerOps(api, opsOperation{method: "GET", path: "/games", id: "listGames", summary: "红包活动与预算", right: operator.ReadCampaigns}, h.Games)
+	registerOps(api, opsOperation{method: "GET", path: "/games", id: "listGames", summary: "红包活动与预算，新的在前", right: operator.ReadCampaigns}, h.Games)
 	registerOps(api, opsOperation{method: "POST", path: "/games/{id}/stop", id: "stopGame", summary: "紧急停止红包活动", right: operator.StopCampaigns, errors: []int{404}}, h.Stop)
 	registerOps(api, opsOperation{method: "POST", path: "/games/{id}/resume", id: "resumeGame", summary: "恢复红包活动", right: operator.RunCampaigns, errors: []int{404}}, h.Resume)
 	registerOps(api, opsOperation{method: "GET", path: "/prizes", id: "listPrizes", summary: "待处理的奖品", right: operator.ReviewPrizes}, h.Waiting)
@@ -60,31 +60,24 @@ type opsGame struct {
 	Rules       []string         `json:"rules"`
 }
 
-type opsGamesAnswer struct {
-	Body struct {
-		Items []opsGame `json:"items"`
-	}
-}
-
-// Games lists every game with where its money is.
-func (h OpsGame) Games(ctx context.Context, _ *none) (*opsGamesAnswer, error) {
-	all, err := h.Desk.All(ctx)
+// Games lists every game with where its money is, the newest first.
+func (h OpsGame) Games(ctx context.Context, in *Page) (*listAnswer[opsGame], error) {
+	all, next, err := h.Desk.All(ctx, in.Cursor, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	out := &opsGamesAnswer{}
-	out.Body.Items = make([]opsGame, len(all))
+	games := make([]opsGame, len(all))
 	for i, g := range all {
 		b, err := h.Desk.Budget(ctx, g.ID)
 		if err != nil {
 			return nil, err
 		}
-		out.Body.Items[i] = opsGame{
+		games[i] = opsGame{
 			g.ID, g.Rules.Name, g.Rules.Title, when(g.Rules.StartsAt), when(g.Rules.EndsAt), when(g.StoppedAt), g.StoppedWhy,
 			b.Amount, b.Reserved, b.Spent, g.Rules.Lines(),
 		}
 	}
-	return out, nil
+	return &listAnswer[opsGame]{list[opsGame]{games, next}}, nil
 }
 
 type opsStopInput struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/redpacket/internal/db"
 )
@@ -135,17 +136,21 @@ func (e *Engine) Running(ctx context.Context) ([]Game, error) {
 	return collect(rows, func(row db.RunningGamesRow) (Game, error) { return gameOf(db.GameRow(row)) })
 }
 
-// maxAll bounds All.
-const maxAll = 1000
-
-// All lists the games, also those that are over or stopped, the oldest first; 1,000 at
-// most.
-func (e *Engine) All(ctx context.Context) ([]Game, error) {
-	rows, err := e.q.GamesAfter(ctx, db.GamesAfterParams{Limit: maxAll})
+// All lists the games, also those that are over or stopped, the newest first; cursor is
+// "" or the one that came with the page before. Errors: page.ErrCursor.
+func (e *Engine) All(ctx context.Context, cursor string, limit int) (games []Game, next string, err error) {
+	before, err := page.Before(cursor)
 	if err != nil {
-		return nil, fmt.Errorf("list the games: %w", err)
+		return nil, "", err
 	}
-	return collect(rows, func(row db.GamesAfterRow) (Game, error) { return gameOf(db.GameRow(row)) })
+	size := page.Size(limit)
+	rows, err := e.q.GamesBefore(ctx, db.GamesBeforeParams{ID: before, Limit: size + 1})
+	if err != nil {
+		return nil, "", fmt.Errorf("list the games: %w", err)
+	}
+	rows, next = page.Cut(rows, size, func(r db.GamesBeforeRow) string { return page.Cursor(r.ID) })
+	games, err = collect(rows, func(row db.GamesBeforeRow) (Game, error) { return gameOf(db.GameRow(row)) })
+	return games, next, err
 }
 
 // Stop is the kill switch: no pot is opened and no help is taken from now on, here

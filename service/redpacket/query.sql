@@ -134,6 +134,10 @@ GROUP BY h.helper_id, p.owner_id;
 -- name: GamesAfter :many
 SELECT id, rules, stopped_at, stopped_why, created_at FROM redpacket_game WHERE id > ? ORDER BY id LIMIT ?;
 
+-- The games, the newest first.
+-- name: GamesBefore :many
+SELECT id, rules, stopped_at, stopped_why, created_at FROM redpacket_game WHERE id < ? ORDER BY id DESC LIMIT ?;
+
 -- name: PotsAfter :many
 SELECT id, game_id, owner_id, nth, request_id, n, target, split, slice, seed_sealed, commitment, state,
        ends_at, created_at, done_at, helps, won, took

@@ -3,22 +3,29 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/service/payout"
 	"kaimenhong/service/redpacket"
 )
 
+// maxGames bounds the games that Play looks through, the newest.
+const maxGames = 1000
+
 // Play makes the games, each unless one of its name is there that is not over, and
 // returns all of these in the order given.
 func (a *App) Play(ctx context.Context, games []redpacket.Rules) ([]redpacket.Game, error) {
-	there, err := a.domains.redpacket.All(ctx)
+	there, _, err := page.All(maxGames, func(cursor string, limit int) ([]redpacket.Game, string, error) {
+		return a.domains.redpacket.All(ctx, cursor, limit)
+	})
 	if err != nil {
 		return nil, err
 	}
 	byName := make(map[string]redpacket.Game, len(there))
 	now := model.At(a.domains.moments.now())
-	for _, g := range there {
+	for _, g := range slices.Backward(there) { // the newest of a name is the one
 		if g.Rules.EndsAt > now {
 			byName[g.Rules.Name] = g
 		}

@@ -2,6 +2,7 @@ package story_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -133,3 +134,30 @@ func TestTheKillSwitchStopsEveryReplicaAndPaysWhatIsFull(t *testing.T) {
 
 // stopped tells that the pot says why nobody can help it now.
 func stopped(pot story.Answer) bool { return pot.Text("whyNot.code") == "redpacket.stopped" }
+
+func TestOperatorsTurnThePagesOfTheGames(t *testing.T) {
+	w := story.Begin(t, story.Embedded(t))
+	r := w.Replica()
+	want := r.Plays(w.Envelope("一", nil), w.Envelope("二", nil), w.Envelope("三", nil))
+	planner := w.Operator("wang", operator.Planner)
+	type page struct {
+		Items []struct{ ID string }
+		Next  string
+	}
+	var got []string
+	for cursor, turned := "", 0; turned < 3; turned++ {
+		var p page
+		planner.Does("GET", "/games?limit=2&cursor="+cursor, nil, http.StatusOK).Into(w, &p)
+		for _, g := range p.Items {
+			got = append(got, g.ID)
+		}
+		if cursor = p.Next; cursor == "" {
+			break
+		}
+	}
+	slices.Reverse(want) // the newest first
+	if !slices.Equal(got, want) {
+		t.Errorf("page by page the games are %v, want each of %v once", got, want)
+	}
+	planner.Does("GET", "/games?cursor=x", nil, http.StatusBadRequest)
+}

@@ -500,6 +500,53 @@ func (q *Queries) GamesAfter(ctx context.Context, arg GamesAfterParams) ([]Games
 	return items, nil
 }
 
+const gamesBefore = `-- name: GamesBefore :many
+SELECT id, rules, stopped_at, stopped_why, created_at FROM redpacket_game WHERE id < ? ORDER BY id DESC LIMIT ?
+`
+
+type GamesBeforeParams struct {
+	ID    int64
+	Limit int32
+}
+
+type GamesBeforeRow struct {
+	ID         int64
+	Rules      string
+	StoppedAt  int64
+	StoppedWhy string
+	CreatedAt  int64
+}
+
+// The games, the newest first.
+func (q *Queries) GamesBefore(ctx context.Context, arg GamesBeforeParams) ([]GamesBeforeRow, error) {
+	rows, err := q.db.QueryContext(ctx, gamesBefore, arg.ID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []GamesBeforeRow
+	for rows.Next() {
+		var i GamesBeforeRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Rules,
+			&i.StoppedAt,
+			&i.StoppedWhy,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const gamesOfMember = `-- name: GamesOfMember :many
 SELECT game_id FROM pot WHERE owner_id = ? UNION SELECT game_id FROM pot_help WHERE helper_id = ?
 `
