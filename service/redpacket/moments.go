@@ -70,9 +70,10 @@ func (e *Engine) EndingBetween(ctx context.Context, from, to model.Millis, after
 	return lines, rows.Err()
 }
 
-// Helpers lists who helped a pot, in the order of their slots, at most limit.
-func (e *Engine) Helpers(ctx context.Context, id PotID, limit int) ([]model.MemberID, error) {
-	rows, err := e.q.RealHelps(ctx, db.RealHelpsParams{PotID: int64(id), Limit: int32(min(max(limit, 1), scoreHelpers))})
+// Helpers lists who helped a pot, in the order of their slots, at most limit from the
+// slot after the given.
+func (e *Engine) Helpers(ctx context.Context, id PotID, after, limit int) ([]model.MemberID, error) {
+	rows, err := e.q.RealHelps(ctx, db.RealHelpsParams{PotID: int64(id), K: int32(after), Limit: int32(min(max(limit, 1), scoreHelpers))})
 	if err != nil {
 		return nil, fmt.Errorf("list the helpers of pot %s: %w", id, err)
 	}

@@ -122,7 +122,7 @@ ORDER BY h.created_at DESC, h.pot_id DESC LIMIT ?;
 
 -- The helps of a pot without its voids, the earliest slots first.
 -- name: RealHelps :many
-SELECT helper_id, created_at FROM pot_help WHERE pot_id = ? AND nth IS NOT NULL ORDER BY k LIMIT ?;
+SELECT helper_id, created_at FROM pot_help WHERE pot_id = ? AND k > ? AND nth IS NOT NULL ORDER BY k LIMIT ?;
 
 -- Whose pots a group of members helps in a game, and how often.
 -- name: HelpedOwners :many

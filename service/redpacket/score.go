@@ -61,7 +61,7 @@ func (e *Engine) Score(ctx context.Context, id PotID, who people) (Score, error)
 	if err != nil {
 		return Score{}, orUnavailable(err)
 	}
-	rows, err := e.q.RealHelps(ctx, db.RealHelpsParams{PotID: int64(id), Limit: scoreHelpers})
+	rows, err := e.q.RealHelps(ctx, db.RealHelpsParams{PotID: int64(id), K: 0, Limit: scoreHelpers})
 	if err != nil {
 		return Score{}, fmt.Errorf("read the helps of pot %s: %w", id, err)
 	}

@@ -199,17 +199,28 @@ func (w wins) Returned(ctx context.Context, after model.ID, limit int) ([]model.
 	return w.Engine.Returned(ctx, redpacket.PotID(after), limit)
 }
 
-// topicEnded is the promise to tell of a pot's end.
-const topicEnded = "redpacket.ended"
+// topicEnded is the promise to tell of a pot's end, which thanks the first helpers of one
+// that is full; topicThanks are those to thank the others.
+const (
+	topicEnded  = "redpacket.ended"
+	topicThanks = "redpacket.thanks"
+)
 
 // ended promises to tell of pots that end, in the transaction that ends them.
 type ended struct{ outbox *outbox.Outbox }
 
-// EndedTx makes one promise for each pot.
+// EndedTx makes one promise for each pot, and more for one of many helpers.
 func (e ended) EndedTx(ctx context.Context, tx *sql.Tx, pots []redpacket.Ended) error {
-	promises := make([]outbox.Promise, len(pots))
+	promises, owed := make([]outbox.Promise, len(pots)), []outbox.Promise{}
 	for i, pot := range pots {
-		promises[i] = outbox.Promise{Request: model.RequestID("pot-" + pot.Pot.String()), Payload: pot}
+		request := "pot-" + pot.Pot.String()
+		promises[i] = outbox.Promise{Request: model.RequestID(request), Payload: pot}
+		for after := maxThanked; pot.State == redpacket.Filled && after < pot.Helps; after += maxThanked {
+			owed = append(owed, outbox.Promise{Request: model.RequestID(request + "-" + strconv.Itoa(after)), Payload: thanks{pot.Pot, pot.Game, after}})
+		}
 	}
-	return e.outbox.AddAllTx(ctx, tx, topicEnded, promises)
+	if err := e.outbox.AddAllTx(ctx, tx, topicEnded, promises); err != nil {
+		return err
+	}
+	return e.outbox.AddAllTx(ctx, tx, topicThanks, owed)
 }

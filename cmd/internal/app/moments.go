@@ -116,7 +116,7 @@ func (m *moments) cheer(ctx context.Context, pot redpacket.PotID) error {
 
 func until(at model.Millis) string { return at.Time().Format("1月2日15:04") }
 
-// maxThanked bounds the helpers who are thanked when a pot is filled.
+// maxThanked is how many helpers are thanked with one promise.
 const maxThanked = 50
 
 // ended tells of a pot's end.
@@ -133,7 +133,7 @@ func (m *moments) ended(ctx context.Context, e redpacket.Ended) error {
 			}
 			return "红包凑满啦！" + prize + "正在发放，到账后告诉您。", "已凑满", "奖品正在发放"
 		}, e.Won)
-		return errors.Join(err, m.thank(ctx, e))
+		return errors.Join(err, m.thank(ctx, thanks{e.Pot, e.Game, 0}))
 	case e.Won > 0:
 		return m.say(ctx, "redpacket.expired", e.Owner, e.Game, e.Pot, func(prize string) (string, string, string) {
 			text, progress := fmt.Sprintf("红包到时间了，%d位好友助力，凑到的%s", e.Helps, prize), fmt.Sprintf("助力%d位，已截止", e.Helps)
@@ -168,17 +168,24 @@ func (m *moments) needsPhone(ctx context.Context, e redpacket.Ended) (bool, erro
 	return err == nil && !owner.Bound(), err
 }
 
-// thank tells the helpers that the pot is full.
-func (m *moments) thank(ctx context.Context, e redpacket.Ended) error {
-	helpers, err := m.engine.Helpers(ctx, e.Pot, maxThanked)
+// thanks are owed to the helpers of a full pot from the slot after the given.
+type thanks struct {
+	Pot   redpacket.PotID  `json:"pot"`
+	Game  redpacket.GameID `json:"game"`
+	After int              `json:"after"`
+}
+
+// thank tells helpers that the pot is full.
+func (m *moments) thank(ctx context.Context, t thanks) error {
+	helpers, err := m.engine.Helpers(ctx, t.Pot, t.After, maxThanked)
 	if err != nil {
 		return err
 	}
 	var failed []error
 	for _, helper := range helpers {
-		failed = append(failed, m.say(ctx, "redpacket.helped_filled", helper, e.Game, e.Pot, func(string) (string, string, string) {
+		failed = append(failed, m.say(ctx, "redpacket.helped_filled", helper, t.Game, t.Pot, func(string) (string, string, string) {
 			return "您助力的红包凑满了，谢谢您的心意！", "已凑满", "谢谢您的心意"
-		}, e.Target))
+		}, 0))
 	}
 	return errors.Join(failed...)
 }

@@ -28,6 +28,7 @@ func (d *domains) promises(g ground) error {
 	d.outbox.Handle(points.TopicExpiring, asked(d.expiring))
 	d.outbox.Handle(mall.TopicFailed, asked(d.notRedeemed))
 	d.outbox.Handle(topicEnded, told(d.moments.ended))
+	d.outbox.Handle(topicThanks, told(d.moments.thank))
 	d.outbox.Handle(payout.TopicSettled, told(d.moments.settled))
 	return nil
 }

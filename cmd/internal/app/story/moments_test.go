@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kaimenhong/cmd/internal/app/story"
+	"kaimenhong/model"
 	"kaimenhong/sandbox/faults"
 	"kaimenhong/sandbox/wechat"
 	"kaimenhong/service/operator"
@@ -157,6 +158,32 @@ func TestWhatIsStoppedAsksNobodyToFindFriends(t *testing.T) {
 	if shown := owner.SignsIn().Sees(pot); shown.Value("stopped") != false {
 		t.Errorf("the pot of a game that goes on is shown as %s", shown.Raw)
 	}
+}
+
+func TestEveryHelperIsThanked(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		const helps = 120
+		w := story.Begin(t, s)
+		r := w.Replica()
+		game := r.Plays(w.Envelope("大家", func(r *redpacket.Rules) { r.Helps, r.Help.Bound = helps, false }))[0]
+		owner := w.Players("ordinary")[0]
+		pot := owner.OpensPot(game)
+		id, err := model.ParseID(pot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for friend := range model.MemberID(helps) {
+			in := redpacket.HelpRequest{Pot: redpacket.PotID(id), Who: redpacket.Visitor{Member: model.Member{ID: friend + 1}}, Request: "help"}
+			if _, err := r.App().Redpacket().Help(t.Context(), in); err != nil {
+				t.Fatal(err)
+			}
+		}
+		owner.Wins(pot, "paid")
+		w.Until("everybody is thanked", func() bool {
+			return w.Count("SELECT id FROM push_message WHERE topic = 'redpacket.helped_filled'") == helps
+		})
+		proven(t, r)
+	})
 }
 
 func TestLastYearsEnvelopeDoesNotHideThisYears(t *testing.T) {

@@ -1521,11 +1521,12 @@ func (q *Queries) Progress(ctx context.Context, potID int64) (ProgressRow, error
 }
 
 const realHelps = `-- name: RealHelps :many
-SELECT helper_id, created_at FROM pot_help WHERE pot_id = ? AND nth IS NOT NULL ORDER BY k LIMIT ?
+SELECT helper_id, created_at FROM pot_help WHERE pot_id = ? AND k > ? AND nth IS NOT NULL ORDER BY k LIMIT ?
 `
 
 type RealHelpsParams struct {
 	PotID int64
+	K     int32
 	Limit int32
 }
 
@@ -1536,7 +1537,7 @@ type RealHelpsRow struct {
 
 // The helps of a pot without its voids, the earliest slots first.
 func (q *Queries) RealHelps(ctx context.Context, arg RealHelpsParams) ([]RealHelpsRow, error) {
-	rows, err := q.db.QueryContext(ctx, realHelps, arg.PotID, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, realHelps, arg.PotID, arg.K, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
