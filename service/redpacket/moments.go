@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"time"
 
 	"kaimenhong/model"
 	"kaimenhong/service/redpacket/internal/db"
@@ -45,16 +46,27 @@ func (e *Engine) tellTx(ctx context.Context, tx *sql.Tx, ends []ending) error {
 	return nil
 }
 
-// maxEnding bounds one page of EndingBetween.
-const maxEnding = 1000
+// When the owner of an open pot is reminded: two hours before its end, and half-way of
+// one that lives so briefly that this would be right after it was opened.
+const (
+	remindBefore = 2 * time.Hour
+	briefPot     = 3 * time.Hour
+	maxEnding    = 1000 // in one page
+)
 
-// EndingBetween lists the open pots whose time is over between two instants, by pot
-// from the one after the given, at most 1,000, for whoever reminds their owners.
-func (e *Engine) EndingBetween(ctx context.Context, from, to model.Millis, after PotID, limit int) ([]PotLine, error) {
-	rows, err := e.db.QueryContext(ctx, `SELECT p.id, p.game_id, p.owner_id, p.n, p.target, p.ends_at,
+// EndingSoon lists the open pots whose owners are to be reminded now, or were within the
+// time back, by pot from the one after the given, at most 1,000.
+func (e *Engine) EndingSoon(ctx context.Context, back time.Duration, after PotID, limit int) ([]PotLine, error) {
+	now := model.At(e.now())
+	from, to, brief := int64(now.Add(-back)), int64(now), briefPot.Milliseconds()
+	rows, err := e.db.QueryContext(ctx, `SELECT p.id, p.game_id, p.owner_id, p.n, p.target, p.ends_at, p.created_at,
 		(SELECT COUNT(h.nth) FROM pot_help h WHERE h.pot_id = p.id)
-		FROM pot p WHERE p.state = 'open' AND p.ends_at >= ? AND p.ends_at < ? AND p.id > ? ORDER BY p.id LIMIT ?`,
-		int64(from), int64(to), int64(after), min(max(limit, 1), maxEnding))
+		FROM pot p WHERE p.state = 'open' AND p.ends_at > ? AND p.ends_at < ? AND p.id > ?
+		AND (p.ends_at - p.created_at >= ? AND p.ends_at >= ?
+		  OR p.ends_at - p.created_at < ? AND p.ends_at + p.created_at > ? AND p.ends_at + p.created_at <= ?)
+		ORDER BY p.id LIMIT ?`,
+		to, int64(now.Add(remindBefore)), int64(after), brief, int64(now.Add(remindBefore-back)), brief, 2*from, 2*to,
+		min(max(limit, 1), maxEnding))
 	if err != nil {
 		return nil, fmt.Errorf("list the pots that end soon: %w", err)
 	}
@@ -62,7 +74,8 @@ func (e *Engine) EndingBetween(ctx context.Context, from, to model.Millis, after
 	var lines []PotLine
 	for rows.Next() {
 		line := PotLine{State: Open}
-		if err := rows.Scan(&line.Pot, &line.Game, &line.Owner, &line.Helps, &line.Target, &line.EndsAt, &line.Helped); err != nil {
+		err := rows.Scan(&line.Pot, &line.Game, &line.Owner, &line.Helps, &line.Target, &line.EndsAt, &line.CreatedAt, &line.Helped)
+		if err != nil {
 			return nil, fmt.Errorf("read a pot that ends soon: %w", err)
 		}
 		lines = append(lines, line)

@@ -210,19 +210,16 @@ func (m *moments) settled(ctx context.Context, e payout.Settled) error {
 // The owners of open pots are reminded two hours before the end. Each run looks back
 // ten minutes, so that a run that was missed is made good; the pusher tells once.
 const (
-	remindBefore = 2 * time.Hour
-	remindBack   = 10 * time.Minute
-	remindPage   = 500
+	remindBack = 10 * time.Minute
+	remindPage = 500
 )
 
-// Remind tells the owners whose pots end in two hours, and returns how many pots it
-// looked at.
+// Remind tells the owners whose pots end soon, and returns how many pots it looked at.
 func (m *moments) Remind(ctx context.Context) (int, error) {
-	to := model.At(m.now().Add(remindBefore))
-	from, after, seen := to.Add(-remindBack), redpacket.PotID(0), 0
+	after, seen := redpacket.PotID(0), 0
 	var failed []error
 	for ctx.Err() == nil {
-		page, err := m.engine.EndingBetween(ctx, from, to, after, remindPage)
+		page, err := m.engine.EndingSoon(ctx, remindBack, after, remindPage)
 		if err != nil {
 			return seen, err
 		}
@@ -248,8 +245,17 @@ func (m *moments) remind(ctx context.Context, p redpacket.PotLine) error {
 		return err
 	}
 	return m.say(ctx, "redpacket.ending_soon", p.Owner, p.Game, p.Pot, func(prize string) (string, string, string) {
-		return fmt.Sprintf("您的红包%s截止，还差%d位好友助力就凑满%s。", until(p.EndsAt), left, prize), fmt.Sprintf("还差%d位", left), "还有2小时截止"
+		return fmt.Sprintf("您的红包%s截止，还差%d位好友助力就凑满%s。", until(p.EndsAt), left, prize), fmt.Sprintf("还差%d位", left), lasts(p.EndsAt.Time().Sub(m.now()))
 	}, p.Target)
+}
+
+// lasts says how long a pot is still open: two hours, though the reminder may come some
+// minutes late, or the minutes of one that lives briefly.
+func lasts(left time.Duration) string {
+	if left > 2*time.Hour-remindBack {
+		return "还有2小时截止"
+	}
+	return fmt.Sprintf("还有%d分钟截止", int64((left+time.Minute-1)/time.Minute))
 }
 
 // stopped tells that the kill switch of a game is on: nobody is asked to find friends.

@@ -160,6 +160,36 @@ func TestWhatIsStoppedAsksNobodyToFindFriends(t *testing.T) {
 	}
 }
 
+func TestAPotOfFewHoursIsRemindedHalfWay(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		r := w.Replica()
+		games := r.Plays(
+			w.Envelope("一小时", func(r *redpacket.Rules) { r.Title, r.PotHours = "一小时红包", 1 }),
+			w.Envelope("两小时", func(r *redpacket.Rules) { r.Title, r.PotHours = "两小时红包", 2 }),
+		)
+		zhang := w.Person("ordinary")
+		owner := zhang.Whole()
+		remind := func(want int) {
+			t.Helper()
+			if seen, err := r.App().Remind(t.Context()); err != nil || seen != want {
+				t.Errorf("Remind = %d, %v, want %d pots", seen, err, want)
+			}
+		}
+		for _, game := range games {
+			owner.OpensPot(game)
+		}
+		w.Passes(time.Minute)
+		remind(0) // whoever has just opened one knows
+		w.Passes(30 * time.Minute)
+		remind(1)
+		zhang.Gets("一小时红包", "还差3位好友助力就凑满9元话费")
+		w.Passes(30 * time.Minute)
+		remind(1)
+		zhang.Gets("两小时红包", "还差3位好友助力就凑满9元话费")
+	})
+}
+
 func TestEveryHelperIsThanked(t *testing.T) {
 	story.Everywhere(t, func(t *testing.T, s story.Stores) {
 		const helps = 120
