@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,17 +19,20 @@ import (
 // potBook is the game as the chat reads it.
 type potBook struct{ *moments }
 
-// Progress tells of the envelope that the member opened last, or of a game that runs
-// where he has none or it is past.
+// recentPots are looked through for one that friends can still help.
+const recentPots = 20
+
+// Progress tells of the envelope that the member opened last and that friends can still
+// help, or else of his last one, or of a game that runs where he has none or it is past.
 func (b potBook) Progress(ctx context.Context, member model.MemberID) (model.PotProgress, error) {
-	lines, _, err := b.engine.MyPots(ctx, member, "", 1)
+	lines, _, err := b.engine.MyPots(ctx, member, "", recentPots)
 	if err != nil {
 		return model.PotProgress{}, err
 	}
 	if len(lines) == 0 {
 		return b.running(ctx)
 	}
-	pot := lines[0]
+	pot := lines[max(slices.IndexFunc(lines, b.takesHelp), 0)]
 	game, err := b.engine.Game(ctx, pot.Game)
 	if err != nil {
 		return model.PotProgress{}, err
@@ -40,11 +44,16 @@ func (b potBook) Progress(ctx context.Context, member model.MemberID) (model.Pot
 			return next, err
 		}
 	}
-	full := pot.Helped >= pot.Helps // it is called filled a moment later
 	return model.PotProgress{
 		Pot: model.ID(pot.Pot), Title: game.Rules.Title, Helps: pot.Helps, Helped: pot.Helped, Prize: game.Rules.Prize.Say(pot.Target),
-		Open: pot.State == redpacket.Open && !full && pot.EndsAt > model.At(b.now()), Stopped: game.StoppedAt != 0, Filled: full, EndsAt: pot.EndsAt,
+		Open: b.takesHelp(pot), Stopped: game.StoppedAt != 0, Filled: pot.Helped >= pot.Helps, EndsAt: pot.EndsAt,
 	}, nil
+}
+
+// takesHelp tells that an envelope is open and not full; it is called filled a moment
+// after it is.
+func (b potBook) takesHelp(pot redpacket.PotLine) bool {
+	return pot.State == redpacket.Open && pot.Helped < pot.Helps && pot.EndsAt > model.At(b.now())
 }
 
 // running is a game that runs, for who has no envelope.

@@ -190,6 +190,24 @@ func TestAPotOfFewHoursIsRemindedHalfWay(t *testing.T) {
 	})
 }
 
+func TestTheChatTellsOfTheEnvelopeThatIsStillOpen(t *testing.T) {
+	w := story.Begin(t, story.Embedded(t))
+	r := w.Replica()
+	games := r.Plays(
+		w.Envelope("慢的", func(r *redpacket.Rules) { r.Title = "慢的红包" }),
+		w.Envelope("快的", func(r *redpacket.Rules) { r.Title, r.Helps = "快的红包", 1 }),
+	)
+	zhang := w.Person("ordinary")
+	owner := zhang.Whole()
+	owner.OpensPot(games[0])
+	w.Passes(time.Second)
+	quick := owner.OpensPot(games[1])
+	zhang.Says("红包").Gets("快的红包", "还差1位")
+	w.Players("family")[0].Helps(quick).Is(http.StatusCreated)
+	owner.Wins(quick, "paid")
+	zhang.Says("红包").Gets("慢的红包", "已有0位好友助力，还差3位")
+}
+
 func TestEveryHelperIsThanked(t *testing.T) {
 	story.Everywhere(t, func(t *testing.T, s story.Stores) {
 		const helps = 120
