@@ -101,17 +101,35 @@ func (m *moments) cheer(ctx context.Context, pot redpacket.PotID) error {
 	if stopped, err := m.stopped(ctx, v.Game); err != nil || stopped {
 		return err
 	}
-	switch left := v.Helps - v.Helped; {
-	case left == 1:
-		return m.say(ctx, "redpacket.last_one_missing", v.Owner, v.Game, pot, func(prize string) (string, string, string) {
+	left := v.Helps - v.Helped
+	switch cheers(v.Helped, left) {
+	case lastMissing:
+		return m.say(ctx, lastMissing, v.Owner, v.Game, pot, func(prize string) (string, string, string) {
 			return fmt.Sprintf("还差1位好友助力，%s就凑满了，%s截止。", prize, until(v.EndsAt)), "还差1位", "凑满即可领取奖品"
 		}, v.Target)
-	case v.Helped == 1:
-		return m.say(ctx, "redpacket.first_help", v.Owner, v.Game, pot, func(prize string) (string, string, string) {
+	case firstHelp:
+		return m.say(ctx, firstHelp, v.Owner, v.Game, pot, func(prize string) (string, string, string) {
 			return fmt.Sprintf("第一位好友为您助力啦，还差%d位就凑满%s，%s截止。", left, prize, until(v.EndsAt)), fmt.Sprintf("已助力1位，还差%d位", left), "收到第一份心意"
 		}, v.Target)
 	}
 	return nil
+}
+
+// The topics that cheer an owner.
+const (
+	firstHelp   = "redpacket.first_help"
+	lastMissing = "redpacket.last_one_missing"
+)
+
+// cheers is the topic to tell an open pot's owner, "" for nothing.
+func cheers(helped, left int) string {
+	switch {
+	case left == 1:
+		return lastMissing
+	case helped == 1 && left > 1: // one that is full is called filled a moment later
+		return firstHelp
+	}
+	return ""
 }
 
 func until(at model.Millis) string { return at.Time().Format("1月2日15:04") }

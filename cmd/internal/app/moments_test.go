@@ -29,3 +29,23 @@ func TestAPanicOverOneMomentEndsNoOther(t *testing.T) {
 		t.Errorf("the log says %s, want the moments that were not told", log.Bytes())
 	}
 }
+
+func TestOwnersAreCheeredOnlyWhileSomebodyIsMissing(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		helped, left int
+		want         string
+	}{
+		{"nobody yet", 0, 3, ""},
+		{"the first of three", 1, 2, firstHelp},
+		{"the first of two is the last but one", 1, 1, lastMissing},
+		{"one of three is missing", 2, 1, lastMissing},
+		{"nothing of note", 2, 2, ""},
+		{"the only one, and the pot is full", 1, 0, ""},
+		{"full, and called so a moment later", 3, 0, ""},
+	} {
+		if got := cheers(tt.helped, tt.left); got != tt.want {
+			t.Errorf("%s: cheers(%d, %d) = %q, want %q", tt.name, tt.helped, tt.left, got, tt.want)
+		}
+	}
+}
