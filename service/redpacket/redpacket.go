@@ -138,6 +138,9 @@ type Options struct {
 	Pace         pace          // speed limits; none when nil
 	Moments      moments       // is told of ended pots; nobody when nil
 	Audit        auditor       // keeps who turned the kill switch; nobody when nil
+	// News is told, while Redis is away, of a pot that may hold its first help now, or all
+	// but one: its slots are not taken in order then. It must not block; nobody when nil.
+	News func(pot PotID)
 	// Sold tells whether data can be ordered in a size, in megabytes; any when nil.
 	Sold func(megabytes int64) bool
 }

@@ -199,10 +199,13 @@ func (e *Engine) decideInSQL(ctx context.Context, a *attempt) (Help, error) {
 	if err := e.rows.write(ctx, r); err != nil {
 		return Help{}, err
 	}
-	if r.verdict == stands {
-		return a.answer(r.standing)
+	if r.verdict != stands {
+		return Help{}, errAgain
 	}
-	return Help{}, errAgain
+	if e.opts.News != nil && (len(free) == a.pot.n() || len(free) <= lastFew) {
+		e.opts.News(a.pot.id)
+	}
+	return a.answer(r.standing)
 }
 
 // freeSlots lists the slots without a row, ascending.

@@ -34,6 +34,7 @@ func (d *domains) game(g ground) error {
 	}, g.ids, g.now, g.log, g.reg, redpacket.Options{
 		Pace: redpacket.NewRedisPace(g.stores.shared, redpacket.Paces{}), Moments: ended{d.outbox}, Audit: audit{d},
 		Sold: func(megabytes int64) bool { return packs[megabytes] != "" },
+		News: func(pot redpacket.PotID) { d.moments.news(pot) },
 	})
 	d.drain = append(d.drain, func(context.Context) error { d.redpacket.Close(); return nil })
 	d.payer = payout.New(payout.Needs{

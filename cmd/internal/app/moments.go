@@ -33,17 +33,17 @@ type moments struct {
 	moment
 	now   model.Clock
 	log   *slog.Logger
-	queue chan redpacket.Help
+	queue chan redpacket.PotID
 	cards chan card
 	thumb *thumb
 }
 
-// waitingMoments bounds the helps that wait to be told of, and the cards.
+// waitingMoments bounds the pots that wait to be told of, and the cards.
 const waitingMoments = 1024
 
 func newMoments(e *redpacket.Engine, p *payout.Payer, pusher *push.Pusher, m moment, now model.Clock, log *slog.Logger) *moments {
 	return &moments{engine: e, payer: p, push: pusher, moment: m, now: now, log: log,
-		queue: make(chan redpacket.Help, waitingMoments), cards: make(chan card, waitingMoments),
+		queue: make(chan redpacket.PotID, waitingMoments), cards: make(chan card, waitingMoments),
 	}
 }
 
@@ -51,12 +51,17 @@ func newMoments(e *redpacket.Engine, p *payout.Payer, pusher *push.Pusher, m mom
 func (m *moments) Help(ctx context.Context, in redpacket.HelpRequest) (redpacket.Help, error) {
 	help, err := m.engine.Help(ctx, in)
 	if err == nil && (help.K == 1 || help.K >= help.N-1) {
-		select {
-		case m.queue <- help:
-		default:
-		}
+		m.news(help.Pot)
 	}
 	return help, err
+}
+
+// news notes a pot whose owner may be cheered.
+func (m *moments) news(pot redpacket.PotID) {
+	select {
+	case m.queue <- pot:
+	default:
+	}
 }
 
 // momentLimit bounds the telling of one moment.
@@ -68,8 +73,8 @@ func (m *moments) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case help := <-m.queue:
-			m.once(ctx, "moment not told", func(ctx context.Context) error { return m.cheer(ctx, help.Pot) }, "pot", help.Pot)
+		case pot := <-m.queue:
+			m.once(ctx, "moment not told", func(ctx context.Context) error { return m.cheer(ctx, pot) }, "pot", pot)
 		case c := <-m.cards:
 			m.once(ctx, "card not sent", func(ctx context.Context) error { return m.sendCard(ctx, c) }, "member", c.member)
 		}
@@ -225,8 +230,8 @@ func (m *moments) settled(ctx context.Context, e payout.Settled) error {
 	}, prize.Value)
 }
 
-// The owners of open pots are reminded two hours before the end. Each run looks back
-// ten minutes, so that a run that was missed is made good; the pusher tells once.
+// Each run of Remind looks back ten minutes, so that a run that was missed is made good;
+// the pusher tells once.
 const (
 	remindBack = 10 * time.Minute
 	remindPage = 500

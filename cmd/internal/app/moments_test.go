@@ -14,13 +14,13 @@ func TestAPanicOverOneMomentEndsNoOther(t *testing.T) {
 	m := newMoments(nil, nil, nil, moment{}, nil, slog.New(slog.NewTextHandler(&log, nil))) // there is no engine to ask
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	m.queue, m.cards = make(chan redpacket.Help), make(chan card)
+	m.queue, m.cards = make(chan redpacket.PotID), make(chan card)
 	go func() {
 		m.Run(ctx)
 		close(ended)
 	}()
 	for range 2 {
-		m.queue <- redpacket.Help{Pot: 1}
+		m.queue <- 1
 		m.cards <- card{}
 	}
 	end()
