@@ -12,21 +12,24 @@ const MOST_LOOKS = 300 // then a tap goes on
 
 /** {pot, campaign, left, problem, busy, resting, look, again}; left is seconds. */
 export function usePot(api, id) {
-  let timer, ticking, gone, looks = 0
+  let timer, ticking, gone, looks = 0, last = 0
   const it = reactive({ pot: null, campaign: null, left: 0, problem: '', busy: false, resting: false, look, again })
 
+  /** The newest look wins: one from before a tap must not show again what was before it. */
   async function look() {
+    const turn = ++last
     clearTimeout(timer)
     it.busy = true
     try {
       const pot = await api.get(`/pots/${id}`)
-      if (gone) return
+      if (gone || turn !== last) return
       remember(pot)
       Object.assign(it, { pot, left: pot.secondsLeft, problem: '' })
       it.campaign ??= await api.get(`/campaigns/${pot.campaignId}`)
     } catch (problem) {
-      it.problem = problem.message
+      if (turn === last) it.problem = problem.message
     }
+    if (turn !== last) return
     it.busy = false
     next()
   }
