@@ -126,6 +126,20 @@ func TestAWinnerWithoutANumberIsAskedForIt(t *testing.T) {
 	proven(t, r)
 }
 
+func TestAWinnerWhoBecomesOneWithANumberHasHisPrizeAtOnce(t *testing.T) {
+	w := story.Begin(t, story.Embedded(t))
+	r := w.Replica()
+	game := r.Plays(w.Envelope("回家", func(r *redpacket.Rules) { r.Helps, r.Open.Bound = 1, false }))[0]
+	zhang := w.Person("ordinary")
+	owner := zhang.Opens().SignsIn() // WeChat has not said yet who he is in the chat
+	pot := owner.OpensPot(game)
+	w.Players("family")[0].Helps(pot).Is(http.StatusCreated)
+	w.Until("the prize waits for his number", func() bool { return owner.Sees(pot).Value("prize.needBind") == true })
+	zhang.Bound()
+	owner.Wins(pot, "paid")
+	proven(t, r)
+}
+
 func TestWhatIsStoppedAsksNobodyToFindFriends(t *testing.T) {
 	w := story.Begin(t, story.Embedded(t))
 	r := w.Replica()
