@@ -66,6 +66,7 @@ func (c *Chat) click(ctx context.Context, in model.Inbound) (model.Content, erro
 	if c.Rules != nil {
 		if content, ok := c.Rules.matchKey(in.EventKey, model.At(c.Now())); ok {
 			c.count("", byRule)
+			c.remember(ctx, t) // a yes after it is to it, not to what was asked before
 			return content, nil
 		}
 	}
