@@ -69,7 +69,7 @@ func (c *Chat) feedback(ctx context.Context, t *turn) (model.Content, bool, erro
 		t.after = t.before
 		return model.Text("没看到文字。请把您的意见写成一条文字消息，不想写了回复“取消”。"), true, nil
 	}
-	if m := understand(t.said, c.opts.Carrier); m.Sure && len(t.said.runes) <= shortCommand {
+	if c.command(t.said) {
 		return model.Content{}, false, nil
 	}
 	id, err := c.Notes.Keep(ctx, t.member.ID, t.in.Text, t.in.Key)
@@ -77,6 +77,21 @@ func (c *Chat) feedback(ctx context.Context, t *turn) (model.Content, bool, erro
 		return model.Content{}, true, err
 	}
 	return model.Text(fmt.Sprintf("已经记下，编号 %s。我们会尽快处理，谢谢您的意见。\n还需要帮忙就发送“菜单”，急事可以发送“人工”。", id)), true, nil
+}
+
+// command tells that a message asks for something and has no opinion: one that judges
+// (套餐太贵), that complains of something (客服态度差) or holds a word that asks for nothing
+// (流量不够用) is what somebody has to say, however short it is.
+func (c *Chat) command(said folded) bool {
+	if m := understand(said, c.opts.Carrier); !m.Sure || len(said.runes) > shortCommand {
+		return false
+	}
+	if _, code := c.opts.Carrier.code(said.runes); code {
+		return true
+	}
+	s := read(said)
+	complains := s.live.has(aFeedback) && s.live&objects&^(1<<aFeedback|1<<anAsk) != 0
+	return !strange(said) && !complains && !s.live.any(aWhy, aTrouble)
 }
 
 // Keep writes down what a member tells us, in the chat or elsewhere; what is longer

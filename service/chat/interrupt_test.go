@@ -32,3 +32,14 @@ func TestAMenuAnswerOfTheOperatorsLeavesTheQuestionBeforeIt(t *testing.T) {
 		t.Errorf("%d points are left and bound = %v, want nothing changed", w.points.Available, w.member.Bound())
 	}
 }
+
+func TestAnOpinionOfFewWordsIsKept(t *testing.T) {
+	for _, says := range []string{"套餐太贵", "客服态度差", "流量不够用", "积分太少", "建议送话费", "投诉营业厅", "流量太贵了", "宽带太慢"} {
+		k := newTalk(t, newWorld(t), dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions)
+		k.plays(t, []line{{"意见反馈", "写在下一条消息里"}, {says, "已经记下"}})
+	}
+	for _, says := range []string{"查话费", "人工", "转人工", "菜单", "意见反馈", "投诉", "还剩多少流量", "积分兑换", "帮我查流量", "话费余额", "CXLL"} {
+		k := newTalk(t, newWorld(t), dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions)
+		k.plays(t, []line{{"意见反馈", "写在下一条消息里"}, {says, "!已经记下"}})
+	}
+}

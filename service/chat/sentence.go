@@ -15,6 +15,9 @@ type sentence struct {
 	filled int  // of length, what is a question
 }
 
+// fillers stand between words and change nothing.
+const fillers = "我你您的了啊呢吗吧呀哦嗯帮给下一请想要再先去来个这那还有"
+
 // word is one entry of the lexicon.
 type word struct {
 	length int
@@ -119,6 +122,20 @@ func (f folded) length() int {
 		}
 	}
 	return len(f.runes) - latin + (latin+2)/3
+}
+
+// strange tells that the message holds more than known words and fillers.
+func strange(f folded) bool {
+	at := 0
+	for _, t := range append(spoken.tokens(f, nil), token{start: len(f.runes)}) {
+		for _, r := range f.runes[at:t.start] {
+			if !strings.ContainsRune(fillers, r) {
+				return true
+			}
+		}
+		at = t.end
+	}
+	return false
 }
 
 // objects are the concepts that can be refused.
