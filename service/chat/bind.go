@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"kaimenhong/model"
@@ -22,6 +23,9 @@ func (c *Chat) digits(ctx context.Context, t *turn) (model.Content, bool, error)
 		return content, true, err
 	}
 	number := said
+	if t.before.Binding != notBinding {
+		number = arabic(t.said.runes)
+	}
 	if !allDigits(number) {
 		return model.Content{}, false, nil
 	}
@@ -45,6 +49,63 @@ func (c *Chat) digits(ctx context.Context, t *turn) (model.Content, bool, error)
 		return c.choose(t, "这个数字我没对上号，您想办哪一项？", menuChoices), true, nil
 	}
 	return model.Content{}, false, nil
+}
+
+// arabic writes a number that was said digit by digit (幺三九…) in digits; anything else
+// stays as it is.
+func arabic(runes []rune) string {
+	digits := make([]byte, 0, len(runes))
+	for _, r := range runes {
+		if isDigit(r) {
+			digits = append(digits, byte(r))
+			continue
+		}
+		at := slices.Index(spokenDigits, r)
+		if at < 0 {
+			return string(runes)
+		}
+		digits = append(digits, byte('0'+at%10))
+	}
+	return string(digits)
+}
+
+// spokenDigits are 0 to 9, and other words for 0 and 1.
+var spokenDigits = []rune("零一二三四五六七八九〇幺")
+
+// awaitedNumber takes the phone or the code that is waited for out of a sentence that
+// asks for nothing else: 我的手机号是…, or the whole SMS.
+func (c *Chat) awaitedNumber(ctx context.Context, t *turn) (model.Content, bool, error) {
+	if t.before.Binding == notBinding {
+		return model.Content{}, false, nil
+	}
+	if phone, err := model.ParsePhone(phoneIn(t.said.runes)); err == nil {
+		content, err := c.sendCode(ctx, t, phone)
+		return content, true, err
+	}
+	if code := codeIn(t.said); code != "" && t.before.Binding == awaitCode {
+		content, err := c.confirm(ctx, t, code)
+		return content, true, err
+	}
+	return model.Content{}, false, nil
+}
+
+// codeIn returns the only six digits in a row that stand alone; "" for none or several.
+func codeIn(f folded) (code string) {
+	for i := 0; i < len(f.runes); {
+		end := run(f, i)
+		if end == i || !isDigit(f.runes[i]) {
+			i = max(end, i+1)
+			continue
+		}
+		if end-i == codeDigits {
+			if code != "" {
+				return ""
+			}
+			code = string(f.runes[i:end])
+		}
+		i = end
+	}
+	return code
 }
 
 func cutAny(s string, prefixes ...string) (string, bool) {

@@ -114,6 +114,11 @@ func (c *Chat) answer(ctx context.Context, t *turn) (model.Content, error) {
 // mean acts on a meaning.
 func (c *Chat) mean(ctx context.Context, t *turn, m Meaning) (model.Content, error) {
 	intents := m.Intents()
+	if !m.Sure {
+		if content, ok, err := c.awaitedNumber(ctx, t); ok || err != nil {
+			return content, err
+		}
+	}
 	switch {
 	case len(intents) == 0:
 		c.count("", unknown)

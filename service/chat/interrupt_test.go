@@ -43,3 +43,24 @@ func TestAnOpinionOfFewWordsIsKept(t *testing.T) {
 		k.plays(t, []line{{"意见反馈", "写在下一条消息里"}, {says, "!已经记下"}})
 	}
 }
+
+func TestANumberThatIsWaitedForMayStandInASentence(t *testing.T) {
+	const sent, bound = "短信已发到 139****5678", "绑定成功：139****5678"
+	for _, tt := range []struct{ phone, code string }{
+		{"我的手机号是13912345678", "我的验证码是123456"},
+		{"好的，139 1234 5678，谢谢", "收到了，123456"},
+		{"手机号：139-1234-5678", "【掌上营业厅】您的验证码是123456，5分钟内有效，请勿告诉他人。"},
+		{"一三九一二三四五六七八", "一二三四五六。"},
+		{"幺三九，幺二三四，五六七八", "验证码是 １２３４５６"},
+	} {
+		w := newWorld(t)
+		w.member.Phone = model.Phone{}
+		k := newTalk(t, w, dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions)
+		k.plays(t, []line{{"绑定", "发送您的11位手机号"}, {tt.phone, sent}, {tt.code, bound}})
+	}
+	k := newTalk(t, newWorld(t), dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions)
+	k.plays(t, []line{
+		{"我的手机号是13912345678", "!短信已发到"}, {"我的验证码是123456", "!绑定成功"}, // nobody asked for either
+		{"换绑", "直接发送新的11位手机号"}, {"查13912345678的话费", "保护隐私"}, {"我要充值", "充值"},
+	})
+}
