@@ -90,6 +90,10 @@ func read(f folded) sentence {
 			refusing = refusing && !refused
 		}
 		switch {
+		case t.means.has(aNot) && i > 0 && takesBack(f, tokens[i-1], t):
+			s.live &^= tokens[i-1].means
+			refusing = false
+			continue
 		case t.means.has(aNot):
 			refusing, refused = true, false
 			continue
@@ -103,6 +107,9 @@ func read(f folded) sentence {
 			continue
 		}
 		s.live |= t.means
+		if t.means.has(aRest) && apart(tokens, i) {
+			s.live |= 1 << aFee
+		}
 	}
 	s.joined = joined(f, tokens)
 	for _, number := range numbered {
@@ -111,6 +118,37 @@ func read(f folded) sentence {
 		}
 	}
 	return s
+}
+
+// takesBack tells that a no refuses what was named right before it, as in 话费不查了, and
+// nothing that follows: all that comes after it in its clause is the verb and 了.
+func takesBack(f folded, before, no token) bool {
+	if before.means&objects == 0 || !among(f.runes[before.end:no.start], "就先也都") {
+		return false
+	}
+	for i := no.end; i < len(f.runes) && f.clause[i] == f.clause[no.start]; i++ {
+		if f.runes[i] == '了' {
+			return true
+		}
+		if !among(f.runes[i:i+1], "查看用要") {
+			return false
+		}
+	}
+	return true
+}
+
+func among(runes []rune, of string) bool {
+	return !slices.ContainsFunc(runes, func(r rune) bool { return !strings.ContainsRune(of, r) })
+}
+
+// apart tells that a balance is the money's, though it is named beside other numbers:
+// an "and" stands between (余额和流量), and it is not of the word before it.
+func apart(tokens []token, i int) bool {
+	if i > 0 && tokens[i-1].means.has(anAnd) {
+		return true
+	}
+	of := i > 0 && tokens[i-1].means&objects&^(1<<anAsk) != 0 && tokens[i].start-tokens[i-1].end <= 1
+	return !of && i+1 < len(tokens) && tokens[i+1].means.has(anAnd)
 }
 
 // length is how much was said: a Chinese character says as much as three letters.
@@ -160,7 +198,11 @@ func joined(f folded, tokens []token) bool {
 	last, at := -1, 0
 	for i, t := range tokens {
 		which := numberOf(t.means)
-		if which < 0 || which == last {
+		if which < 0 {
+			continue
+		}
+		if which == last {
+			at = i
 			continue
 		}
 		if last >= 0 {

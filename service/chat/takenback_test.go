@@ -1,0 +1,28 @@
+package chat
+
+import "testing"
+
+func TestWhatIsTakenBackIsNotAnswered(t *testing.T) {
+	for text, want := range map[string]string{
+		"话费不查了查流量": "usage", "话费不用查了，查流量": "usage", "余额不要，积分": "points", "积分先不看了，看话费": "balance",
+		"流量不用了看看积分": "points", "话费不查了": "unknown", "话费就不用查了吧": "unknown",
+		// a no that asks
+		"话费不是还有50吗": "balance", "流量不多了吧": "usage", "话费不够查一下": "balance", "不想查话费想查流量": "usage", "话费没了": "balance",
+	} {
+		if got := told(Understand(text, ChinaMobile)); got != want {
+			t.Errorf("%q = %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestABalanceBesideAnotherNumberIsTheMoneys(t *testing.T) {
+	for text, want := range map[string]string{
+		"余额和流量": "balance+usage", "查下流量跟余额": "balance+usage", "查积分和余额": "balance+points", "余额以及套餐": "balance+plan", "流量和余额还有积分": "choice",
+		// of something
+		"流量余额": "usage", "积分的余额": "points", "积分的余额和流量": "points+usage", "套餐余额和积分": "choice", "话费余额和流量": "balance+usage",
+	} {
+		if got := told(Understand(text, ChinaMobile)); got != want {
+			t.Errorf("%q = %s, want %s", text, got, want)
+		}
+	}
+}
