@@ -48,7 +48,7 @@ func (c *Campaigns) create(ctx context.Context, by model.ID, p Plan, origin mode
 	id, now := c.IDs.Next(), c.millis()
 	err = sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) error {
 		if origin == 0 {
-			if err := c.draftTx(ctx, tx, &p); err != nil {
+			if err := c.draftTx(ctx, tx, &p, &Plan{}); err != nil {
 				return err
 			}
 		}
@@ -93,7 +93,7 @@ func (c *Campaigns) Save(ctx context.Context, by, id model.ID, version int, edit
 		return v, err
 	}
 	err = sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) error {
-		if err := c.draftTx(ctx, tx, &p); err != nil {
+		if err := c.draftTx(ctx, tx, &p, &v.Plan); err != nil {
 			return err
 		}
 		q, now := c.q.WithTx(tx), c.millis()

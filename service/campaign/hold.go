@@ -22,11 +22,11 @@ func (p *Plan) segments() []model.ID {
 	return slices.DeleteFunc(ids, func(id model.ID) bool { return id <= 0 })
 }
 
-// holdTx keeps what a plan names from being archived or deleted before the plan is saved:
+// holdTx keeps the segments that a plan names from being archived or deleted before the plan is saved:
 // whoever archives or deletes looks for plans after he has the segment's row. It answers
 // which segments are archived, and which are gone.
-func (c *Campaigns) holdTx(ctx context.Context, tx *sql.Tx, p *Plan) (archived, gone []Problem, err error) {
-	for _, id := range p.segments() {
+func (c *Campaigns) holdTx(ctx context.Context, tx *sql.Tx, ids []model.ID) (archived, gone []Problem, err error) {
+	for _, id := range ids {
 		err := c.Holds.HoldTx(ctx, tx, id)
 		switch wrong := fault.Of(err); {
 		case err == nil:
@@ -41,10 +41,12 @@ func (c *Campaigns) holdTx(ctx context.Context, tx *sql.Tx, p *Plan) (archived, 
 	return archived, gone, nil
 }
 
-// draftTx refuses a draft that names what is archived. What is gone is told by Validate,
-// as all that is missing in a draft.
-func (c *Campaigns) draftTx(ctx context.Context, tx *sql.Tx, p *Plan) error {
-	archived, _, err := c.holdTx(ctx, tx, p)
+// draftTx refuses a draft that begins to name what is archived. What it named when it was
+// saved before, and what is gone, is told by Validate, as all that is missing in a draft.
+func (c *Campaigns) draftTx(ctx context.Context, tx *sql.Tx, p, before *Plan) error {
+	named := before.segments()
+	begun := slices.DeleteFunc(p.segments(), func(id model.ID) bool { return slices.Contains(named, id) })
+	archived, _, err := c.holdTx(ctx, tx, begun)
 	if err != nil {
 		return err
 	}
@@ -54,7 +56,7 @@ func (c *Campaigns) draftTx(ctx context.Context, tx *sql.Tx, p *Plan) error {
 // submittedTx refuses a plan of which a segment was archived or deleted since it was found
 // sound.
 func (c *Campaigns) submittedTx(ctx context.Context, tx *sql.Tx, p *Plan) error {
-	archived, gone, err := c.holdTx(ctx, tx, p)
+	archived, gone, err := c.holdTx(ctx, tx, p.segments())
 	if err != nil {
 		return err
 	}

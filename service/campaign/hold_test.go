@@ -43,7 +43,10 @@ func TestNoPlanBeginsToUseAnArchivedSegment(t *testing.T) {
 				frozen := len(w.requests)
 				_, err := c.Create(ctx, planner, plan(tt.change))
 				refused("a new plan", err, "人群“高价值”已归档")
-				_, err = c.Save(ctx, planner, v.Campaign, 1, v.Edits, plan(tt.change))
+				w.archived[others] = false
+				unnamed := must[Version](t)(c.Create(ctx, planner, plan()))
+				w.archived[others], w.audit = true, nil
+				_, err = c.Save(ctx, planner, unnamed.Campaign, 1, unnamed.Edits, plan(tt.change))
 				refused("a changed plan", err, "人群“高价值”已归档")
 				_, err = c.Submit(ctx, planner, v.Campaign, 1)
 				refused("a plan that is handed in", err, "人群“高价值”已归档，请先恢复它，或更换人群")
@@ -54,7 +57,14 @@ func TestNoPlanBeginsToUseAnArchivedSegment(t *testing.T) {
 				if len(found) != 1 || found[0].Where != tt.where {
 					t.Errorf("Validate = %v, want the one at %s", found, tt.where)
 				}
-				must[Version](t)(c.Save(ctx, planner, v.Campaign, 1, v.Edits, plan()))
+				// What named it before may change in everything else, and give it up.
+				v = must[Version](t)(c.Save(ctx, planner, v.Campaign, 1, v.Edits, plan(tt.change, func(p *Plan) { p.Name = "元宵" })))
+				if _, err = c.Submit(ctx, planner, v.Campaign, 1); !errors.Is(err, ErrPlan) {
+					t.Errorf("Submit of what was saved on = %v, want ErrPlan", err)
+				}
+				v = must[Version](t)(c.Save(ctx, planner, v.Campaign, 1, v.Edits, plan()))
+				_, err = c.Save(ctx, planner, v.Campaign, 1, v.Edits, plan(tt.change))
+				refused("a plan that gave it up", err, "人群“高价值”已归档")
 				must[Version](t)(c.Submit(ctx, planner, v.Campaign, 1))
 			})
 		}
