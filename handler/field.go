@@ -10,8 +10,14 @@ import (
 // maxFields bounds how many fields a problem names.
 const maxFields = 20
 
+// noBody is all that huma says of a request without a body: it names no field.
+const noBody = "request body is required"
+
 // fieldsOf words what the validation found.
-func fieldsOf(errs []error) (fields []problemField) {
+func fieldsOf(text string, errs []error) (fields []problemField) {
+	if text == noBody {
+		return []problemField{{Field: "body", Detail: inChinese(text)}}
+	}
 	for _, err := range errs {
 		var d huma.ErrorDetailer
 		if !errors.As(err, &d) || len(fields) == maxFields {
@@ -26,6 +32,8 @@ func fieldsOf(errs []error) (fields []problemField) {
 // phrases are what the validation says, by how the sentence begins; what follows is
 // a number, a list or a name and is kept.
 var phrases = []struct{ english, chinese string }{
+	{"unexpected end of JSON", "请求内容不是完整的JSON"},
+	{"invalid character", "请求内容不是正确的JSON"},
 	{"unexpected property", "没有这个字段"},
 	{"unknown query parameter", "没有这个参数"},
 	{"expected required property ", "缺少字段 "},
@@ -51,7 +59,7 @@ var phrases = []struct{ english, chinese string }{
 	{"invalid integer", "应为整数"},
 	{"invalid ", "格式不正确"},
 	{"not an id", "编号不正确"},
-	{"request body is required", "缺少请求内容"},
+	{noBody, "缺少请求内容"},
 }
 
 // inChinese words one sentence of the validation.

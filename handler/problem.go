@@ -135,7 +135,7 @@ func problemOf(ctx context.Context, status int, text string, errs []error) *prob
 	switch status {
 	case http.StatusUnprocessableEntity, http.StatusBadRequest: // huma's words for a form that is wrong
 		p.Status = http.StatusBadRequest
-		p.Fields = fieldsOf(errs)
+		p.Fields = fieldsOf(text, errs)
 	case http.StatusRequestEntityTooLarge:
 		p.Code, p.Detail = codeTooLarge, errTooLarge.Text
 	case http.StatusUnsupportedMediaType:
