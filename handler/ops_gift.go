@@ -132,8 +132,9 @@ type couponsInput struct {
 }
 
 type couponsAnswer struct {
-	Codes int `json:"codes" doc:"文件里不同的券码"`
-	Added int `json:"added" doc:"其中新加入的"`
+	Codes int    `json:"codes" doc:"文件里不同的券码"`
+	Added int    `json:"added" doc:"其中新加入的"`
+	Note  string `json:"note,omitempty" doc:"工作簿里没有读取的内容：其他工作表、合并的单元格；没有则全部读取了"`
 }
 
 // Coupons adds a file of codes to a gift's pool.

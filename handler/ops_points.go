@@ -155,12 +155,13 @@ type accrualFile struct {
 	Refused  int64        `json:"refused" doc:"未入账，见 errors"`
 	Points   model.Points `json:"points" doc:"入账的积分"`
 	At       instant      `json:"at" format:"date-time"`
+	Note     string       `json:"note,omitempty" doc:"只在上传时返回：工作簿里没有读取的内容，如其他工作表、合并的单元格"`
 }
 
 type accrualAnswer struct{ Body accrualFile }
 
 func oneFile(f points.File, err error) (*accrualAnswer, error) {
-	return &accrualAnswer{accrualFile{f.Hash, f.Name, f.Operator, f.Done, f.Total, f.Accepted, f.Repeated, f.Refused, f.Points, when(f.At)}}, err
+	return &accrualAnswer{accrualFile{f.Hash, f.Name, f.Operator, f.Done, f.Total, f.Accepted, f.Repeated, f.Refused, f.Points, when(f.At), f.Note}}, err
 }
 
 // Import credits a carrier's file; the same file again answers what it did.

@@ -87,6 +87,9 @@ type Sheet struct {
 	Lines int64
 	// Workbook tells a workbook from a text.
 	Workbook bool
+	// Notes say in Chinese what of a workbook is not read although a person sees it:
+	// other sheets, and the cells that are merged with another.
+	Notes []string
 
 	read  func() ([]string, error)
 	close func()
@@ -164,7 +167,7 @@ func (s *Sheet) workbook(f *os.File, unpacked int64) error {
 	if err := bomb(f, unpacked); err != nil {
 		return err
 	}
-	s.Lines = dimension(f)
+	s.Lines, s.Notes = dimension(f), notes(f)
 	book, err := excelize.OpenReader(f, excelize.Options{UnzipSizeLimit: unpacked, UnzipXMLSizeLimit: maxPart, RawCellValue: true})
 	if err != nil {
 		return ErrFormat.With(err)

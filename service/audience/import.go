@@ -51,6 +51,8 @@ type Import struct {
 	DoneAt    model.Millis `json:"doneAt"`
 	State     ImportState  `json:"state"`
 	Text      string       `json:"text"` // the state in a sentence: what holds, and what to do
+	// Note is of the file that was just handed in: what of its workbook is not read.
+	Note string `json:"note,omitempty"`
 }
 
 // LineError is one line that was refused, and why, for the operator.
@@ -77,8 +79,9 @@ type DryRun struct {
 	Added    int64       `json:"added"`
 	Changed  int64       `json:"changed"`
 	Refused  int64       `json:"refused"`
-	Repeated int64       `json:"repeated"` // of the changed: lines whose number an earlier line has; the last one holds
-	Errors   []LineError `json:"errors"`   // the first MaxDryErrors
+	Repeated int64       `json:"repeated"`       // of the changed: lines whose number an earlier line has; the last one holds
+	Errors   []LineError `json:"errors"`         // the first MaxDryErrors
+	Note     string      `json:"note,omitempty"` // what of a workbook is not read
 }
 
 // DryRun reads the whole file and tells what an import would do. It remembers 8 bytes
@@ -96,9 +99,9 @@ func (a *Audience) DryRun(ctx context.Context, u Upload) (DryRun, error) {
 	defer s.Close()
 	p, err := newParser(a, s, u.Mapping, 0)
 	if err != nil {
-		return DryRun{Headings: s.Heads, Mapping: suggest(s.Heads), Errors: []LineError{}}, err
+		return DryRun{Headings: s.Heads, Mapping: suggest(s.Heads), Errors: []LineError{}, Note: noteOf(s)}, err
 	}
-	out := DryRun{Headings: s.Heads, Mapping: p.mapping, Errors: []LineError{}}
+	out := DryRun{Headings: s.Heads, Mapping: p.mapping, Errors: []LineError{}, Note: noteOf(s)}
 	numbers := newSeen()
 	for last := false; !last; {
 		var b *batch
@@ -169,7 +172,9 @@ func (a *Audience) read(u Upload, run func(p *parser, hash string) (Import, erro
 	if err != nil {
 		return Import{}, err
 	}
-	return run(p, hash)
+	done, err := run(p, hash)
+	done.Note = noteOf(s)
+	return done, err
 }
 
 // goOn saves the lines that are not saved yet, until the end of the file or a halt.

@@ -32,9 +32,10 @@ type List struct {
 // ListUpload is what became of an upload.
 type ListUpload struct {
 	List
-	Unknown int64       `json:"unknown"` // numbers of nobody whom we know: import them first
-	Refused int64       `json:"refused"` // lines with a mistake
-	Errors  []LineError `json:"errors"`  // the first MaxDryErrors
+	Unknown int64       `json:"unknown"`        // numbers of nobody whom we know: import them first
+	Refused int64       `json:"refused"`        // lines with a mistake
+	Errors  []LineError `json:"errors"`         // the first MaxDryErrors
+	Note    string      `json:"note,omitempty"` // what of a workbook is not read
 }
 
 // UploadList saves a CSV or XLSX file with a column 手机号 as a list, all of it in one
@@ -58,6 +59,7 @@ func (a *Audience) UploadList(ctx context.Context, regions model.Regions, by mod
 		return out, err
 	}
 	defer s.Close()
+	out.Note = noteOf(s)
 	ids, err := a.listed(ctx, regions, s, &out)
 	if err != nil {
 		return out, err

@@ -19,12 +19,13 @@ import (
 // Purchases are the carrier's nightly file of what people bought: top-ups, packs and
 // the rest, whoever sold them. It is where "bought" and "spent" of a report come from.
 type Purchases struct {
-	Total   int64       `json:"total"`   // lines with content
-	Added   int64       `json:"added"`   // purchases that were not counted before
-	Known   int64       `json:"known"`   // counted before: the same file, or the same purchase in another one
-	Unknown int64       `json:"unknown"` // numbers of nobody whom we know
-	Refused int64       `json:"refused"` // lines with a mistake
-	Errors  []LineError `json:"errors"`  // the first MaxDryErrors
+	Total   int64       `json:"total"`          // lines with content
+	Added   int64       `json:"added"`          // purchases that were not counted before
+	Known   int64       `json:"known"`          // counted before: the same file, or the same purchase in another one
+	Unknown int64       `json:"unknown"`        // numbers of nobody whom we know
+	Refused int64       `json:"refused"`        // lines with a mistake
+	Errors  []LineError `json:"errors"`         // the first MaxDryErrors
+	Note    string      `json:"note,omitempty"` // what of a workbook is not read
 }
 
 // purchaseColumns are the headings that are understood, and those that may be missing.
@@ -124,6 +125,7 @@ func (a *Audience) eachPurchase(r io.Reader, begin func(hash string) error, each
 		return out, err
 	}
 	defer s.Close()
+	out.Note = noteOf(s)
 	columns, err := purchaseHeads(s.Heads)
 	if err != nil {
 		return out, err

@@ -2,9 +2,13 @@ package audience_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/xuri/excelize/v2"
 
 	"kaimenhong/model/dbtest"
 	"kaimenhong/model/sheet/sheettest"
@@ -49,4 +53,40 @@ func TestAWorkbookOfAProgramIsReadAsAPersonSeesIt(t *testing.T) {
 	if err != nil || bought.Added != 2 || bought.Refused != 0 {
 		t.Errorf("ImportPurchases = %+v, %v, want two purchases", bought, err)
 	}
+}
+
+func TestWhatOfAWorkbookIsNotReadIsTold(t *testing.T) {
+	a, ctx := open(t, dbtest.SQLite(t), audience.Options{}), t.Context()
+	hidden := func(lines ...[]any) io.Reader {
+		book := excelize.NewFile()
+		_, err := book.NewSheet("二月")
+		for i, line := range lines {
+			for _, name := range []string{"Sheet1", "二月"} {
+				err = errors.Join(err, book.SetSheetRow(name, fmt.Sprintf("A%d", i+1), &line))
+			}
+		}
+		var out bytes.Buffer
+		if err = errors.Join(err, book.MergeCell("Sheet1", "B2", "B3"), book.Write(&out)); err != nil {
+			t.Fatal(err)
+		}
+		return &out
+	}
+	told := func(what, note string, err error) {
+		t.Helper()
+		if err != nil || !strings.Contains(note, "没有读取“二月”") || !strings.Contains(note, "（B2:B3）") {
+			t.Errorf("%s tells %q, %v, want the other sheet and the merged cells", what, note, err)
+		}
+	}
+	people := [][]any{{"手机号", "城市"}, {13800000001, "温州"}, {13800000002, ""}}
+	dry, err := a.DryRun(ctx, audience.Upload{Operator: 1, File: hidden(people...)})
+	told("a dry run", dry.Note, err)
+	done, err := a.Import(ctx, audience.Upload{Operator: 1, File: hidden(people...)})
+	told("an import", done.Note, err)
+	list, err := a.UploadList(ctx, nil, 1, "返乡", hidden(people...))
+	told("a list", list.Note, err)
+	sold := [][]any{{"手机号", "类型", "金额", "时间", "流水号"}, {13800000001, "充值", "50", "2026-01-02 03:04:05", "a1"}}
+	check, err := a.CheckPurchases(ctx, hidden(sold...))
+	told("a check of purchases", check.Note, err)
+	bought, err := a.ImportPurchases(ctx, 1, hidden(sold...))
+	told("a file of purchases", bought.Note, err)
 }

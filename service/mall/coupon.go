@@ -27,8 +27,9 @@ const (
 
 // Coupons is what became of a file of codes.
 type Coupons struct {
-	Codes int // different codes in the file
-	Added int // that were not in the pool
+	Codes int    // different codes in the file
+	Added int    // that were not in the pool
+	Note  string // what of a workbook is not read; "" for nothing
 }
 
 // couponHeads are what the heading may call the column of the codes.
@@ -62,7 +63,7 @@ func (m *Mall) ImportCouponFile(ctx context.Context, by, id model.ID, r io.Reade
 		return Coupons{}, ErrCouponFile.Saying("文件里没有券码")
 	}
 	added, err := m.ImportCoupons(ctx, by, id, codes)
-	return Coupons{Codes: len(codes), Added: added}, err
+	return Coupons{Codes: len(codes), Added: added, Note: strings.Join(table.Notes, "；")}, err
 }
 
 // readCodes reads the different codes of a table.

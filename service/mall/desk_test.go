@@ -194,9 +194,9 @@ func TestAFileOfCodesIsKeptWholeAndOnce(t *testing.T) {
 			err        error
 			says       string
 		}{
-			{"codes of several statements", many.String(), g.ID, Coupons{450, 450}, nil, ""},
-			{"the same file", many.String(), g.ID, Coupons{450, 0}, nil, ""},
-			{"some more, one twice", "code\nKMH-0001\n\nKMH-1001\n KMH-1001 \n", g.ID, Coupons{2, 1}, nil, ""},
+			{"codes of several statements", many.String(), g.ID, Coupons{450, 450, ""}, nil, ""},
+			{"the same file", many.String(), g.ID, Coupons{450, 0, ""}, nil, ""},
+			{"some more, one twice", "code\nKMH-0001\n\nKMH-1001\n KMH-1001 \n", g.ID, Coupons{2, 1, ""}, nil, ""},
 			{"a wrong line", "券码\nKMH-2001\n" + strings.Repeat("x", 101) + "\n", g.ID, Coupons{}, ErrCoupon, "第3行"},
 			{"a line without a code", "批次,券码\n1,KMH-2001\n2\n", g.ID, Coupons{}, ErrCoupon, "第3行"},
 			{"no such column", "号码\nKMH-2001\n", g.ID, Coupons{}, ErrCouponFile, "券码"},

@@ -46,6 +46,7 @@ type File struct {
 	Refused  int64 // see FileErrors
 	Points   model.Points
 	At       model.Millis
+	Note     string // of the file that was just handed in: what of its workbook is not read
 }
 
 // FileError is a row that was refused.
@@ -85,8 +86,9 @@ func (l *Ledger) Import(ctx context.Context, operator model.ID, name, checksum s
 	if err := l.beginFile(ctx, operator, cut(strings.ToValidUTF8(name, ""), maxText), hash); err != nil {
 		return File{}, err
 	}
+	note := strings.Join(rows.Notes, "；")
 	first, err := l.File(ctx, hash)
-	if err != nil || first.Done {
+	if first.Note = note; err != nil || first.Done {
 		return first, err
 	}
 	report, err := l.importRows(ctx, hash, rows)
@@ -101,7 +103,9 @@ func (l *Ledger) Import(ctx context.Context, operator model.ID, name, checksum s
 		return File{}, fmt.Errorf("finish the file: %w", err)
 	}
 	l.log.InfoContext(ctx, "points file imported", "hash", hash, "total", report.Total, "accepted", report.Accepted, "refused", report.Refused)
-	return l.File(ctx, hash)
+	done, err := l.File(ctx, hash)
+	done.Note = note
+	return done, err
 }
 
 // beginFile makes the file's row, or finds it, before its rows are credited in

@@ -103,6 +103,14 @@ func TestCarrierWorkbookAndBadFiles(t *testing.T) {
 		t.Fatalf("Import of a workbook = %+v, %v", got, err)
 	}
 	f.wantBalance(t, alice, 40)
+	merged := sheettest.Rewritten(t, book, func(xml string) string {
+		return strings.Replace(xml, "</sheetData>", `</sheetData><mergeCells count="1"><mergeCell ref="B2:B3"/></mergeCells>`, 1)
+	})
+	for range 2 { // and the repeat
+		if got, err = f.Import(t.Context(), 9, "jf.xlsx", sum(merged), bytes.NewReader(merged)); err != nil || !strings.Contains(got.Note, "（B2:B3）") {
+			t.Errorf("Import of merged cells = %+v, %v, want them told", got, err)
+		}
+	}
 	for _, tt := range []struct {
 		name string
 		file []byte
