@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -88,8 +89,14 @@ func readCodes(table *sheet.Sheet, column int) ([]string, error) {
 		if column < len(cells) {
 			code = strings.TrimSpace(cells[column])
 		}
+		if table.Workbook {
+			code = sheet.Whole(code)
+		}
 		if !isCode(code) {
 			return nil, ErrCoupon.Saying("第%d行：%s", table.Line, ErrCoupon.Text)
+		}
+		if cutNumber.MatchString(code) {
+			return nil, ErrCoupon.Saying("第%d行：“%s”是被表格程序改成数字的券码，末尾几位已经丢失：请把这一列设为文本，重新填写", table.Line, code)
 		}
 		if !seen[code] {
 			code = strings.Clone(code)
@@ -99,6 +106,10 @@ func readCodes(table *sheet.Sheet, column int) ([]string, error) {
 	}
 	return nil, ErrCouponFile.Saying("一个文件最多%d个券码，请拆成几个文件", maxCoupons)
 }
+
+// cutNumber is what a program makes of a code of many digits that it takes for a number:
+// nobody knows its last digits any more, and many codes become the same one.
+var cutNumber = regexp.MustCompile(`^[0-9]\.[0-9]+E\+?[0-9]{1,3}$|^[0-9]E\+[0-9]{1,3}$`)
 
 func isCode(code string) bool { return fits(code, 100) && len(code) <= 120 }
 

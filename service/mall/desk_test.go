@@ -1,6 +1,7 @@
 package mall
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"kaimenhong/model/dbtest"
 	"kaimenhong/model/fault"
 	"kaimenhong/model/page"
+	"kaimenhong/model/sheet/sheettest"
 )
 
 // trail is an audit that remembers what was committed, and refuses when it is told to.
@@ -217,6 +219,39 @@ func TestAFileOfCodesIsKeptWholeAndOnce(t *testing.T) {
 			t.Errorf("too many codes = %v", err)
 		}
 	})
+}
+
+func TestCodesThatAProgramMadeNumbersOfAreNotSold(t *testing.T) {
+	f := newMall(t, dbtest.SQLite(t))
+	as := func(kept string) []byte {
+		return sheettest.Rewritten(t, sheettest.Workbook(t, []any{"券码"}, []any{1234567890}), func(xml string) string {
+			return strings.Replace(xml, "<v>1234567890</v>", "<v>"+kept+"</v>", 1)
+		})
+	}
+	for name, c := range map[string]struct {
+		file []byte
+		want string // the code that is sold; "" for none
+	}{
+		"a number":                           {as("1234567890"), "1234567890"},
+		"a number as Java keeps it":          {as("1.23456789E9"), "1234567890"},
+		"a number that lost its last digits": {as("1.2345678901234E+18"), ""},
+		"a number beyond all digits":         {as("1.234567890123457E18"), ""},
+		"a text that was cut for the eye":    {[]byte("券码\n1.23457E+15\n"), ""},
+		"a code that only looks like one":    {[]byte("券码\n1E10-AB\n"), "1E10-AB"},
+	} {
+		g := f.shelve(func(g *Gift) { g.Kind, g.Spec = Coupon, Spec{} })
+		got, err := f.ImportCouponFile(t.Context(), 9, g.ID, bytes.NewReader(c.file))
+		if c.want == "" {
+			if !errors.Is(err, ErrCoupon) || !strings.Contains(fault.Of(err).Text, "第2行") || !strings.Contains(fault.Of(err).Text, "设为文本") {
+				t.Errorf("%s: ImportCouponFile = %+v, %v, want the line refused in words", name, got, err)
+			}
+			continue
+		}
+		again, againErr := f.ImportCoupons(t.Context(), 9, g.ID, []string{c.want})
+		if err != nil || got.Codes != 1 || again != 0 || againErr != nil {
+			t.Errorf("%s: ImportCouponFile = %+v, %v, and %q was not among them (%d, %v)", name, got, err, c.want, again, againErr)
+		}
+	}
 }
 
 func TestCodesThatTwoImportAtOnceAreThereOnce(t *testing.T) {
