@@ -42,6 +42,18 @@ type Usage struct {
 	Stale      bool
 }
 
+// Turned tells that the allowances are those of a period that ended since they were told,
+// so that what there is at now is not known: a new month began, or nothing of them goes
+// on. A single pack that ended is only left out.
+func (u Usage) Turned(now Millis) bool {
+	ended, goesOn := false, false
+	for _, a := range u.Allowances {
+		ended = ended || a.ValidUntil > u.AsOf && a.ValidUntil <= now
+		goesOn = goesOn || a.ValidUntil == 0 || a.ValidUntil > now
+	}
+	return ended && (!goesOn || u.AsOf.Time().Month() != now.Time().Month())
+}
+
 // Product is a plan or pack that a number has, TMF637.
 type Product struct {
 	ID      string

@@ -3,6 +3,7 @@ package chat_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
@@ -63,4 +64,48 @@ func TestANumberThatIsWaitedForMayStandInASentence(t *testing.T) {
 		{"我的手机号是13912345678", "!短信已发到"}, {"我的验证码是123456", "!绑定成功"}, // nobody asked for either
 		{"换绑", "直接发送新的11位手机号"}, {"查13912345678的话费", "保护隐私"}, {"我要充值", "充值"},
 	})
+}
+
+func TestAllowancesOfLastMonthAreNotMissedInThisOne(t *testing.T) {
+	at := func(text string) time.Time {
+		t.Helper()
+		when, err := time.ParseInLocation("2006-01-02 15:04:05", text, model.Shanghai)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when
+	}
+	month := model.At(at("2026-12-01 00:00:00")) - 1
+	for _, tt := range []struct {
+		name, said, now string
+		stale           bool
+		allowances      []model.Allowance
+		want, unwanted  string
+	}{
+		{"the carrier is down after midnight", "2026-11-30 23:00:00", "2026-12-01 00:30:00", true,
+			[]model.Allowance{{Kind: model.Data, Name: "国内流量", Total: 30 << 30, Left: 12 << 30, ValidUntil: month}},
+			"流量还剩 12GB（共 30GB），截至 11月30日 23:00。运营商系统暂时没有应答，稍后可以再查。\n这之后有的已经到期，新的余量要等运营商更新，请过几分钟再查。\n查流量", "没有可用"},
+		{"remembered for some seconds over midnight", "2026-11-30 23:59:40", "2026-12-01 00:00:10", false,
+			[]model.Allowance{{Kind: model.Data, Name: "国内流量", Total: 30 << 30, Left: 1 << 30, ValidUntil: month}},
+			"截至 11月30日 23:59。\n这之后有的已经到期", "买"},
+		{"another pack goes on", "2026-11-30 23:00:00", "2026-12-01 00:30:00", true,
+			[]model.Allowance{{Kind: model.Data, Name: "国内流量", Total: 30 << 30, Left: 12 << 30, ValidUntil: month}, {Kind: model.Data, Name: "周包", Total: 5 << 30, Left: 2 << 30, ValidUntil: month + 4*24*3600_000}},
+			"流量还剩 14GB（共 35GB），截至 11月30日 23:00", "共 5GB"},
+		{"a pack ended within the month", "2026-11-17 20:00:00", "2026-11-17 20:30:00", true,
+			[]model.Allowance{{Kind: model.Data, Name: "国内流量", Total: 30 << 30, Left: 12 << 30, ValidUntil: month}, {Kind: model.Data, Name: "时包", Total: 5 << 30, Left: 2 << 30, ValidUntil: model.At(at("2026-11-17 20:10:00"))}},
+			"流量还剩 12GB（共 30GB），截至 20:00", "这之后"},
+		{"what had ended when the carrier said it", "2026-12-01 00:30:00", "2026-12-01 00:30:05", false,
+			[]model.Allowance{{Kind: model.Data, Name: "国内流量", Total: 30 << 30, Left: 12 << 30, ValidUntil: month}},
+			"没有可用的流量和通话包", "这之后"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.now = at(tt.now)
+			w.usage = model.Usage{AsOf: model.At(at(tt.said)), Stale: tt.stale, Allowances: tt.allowances}
+			got := newTalk(t, w, dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions).says(t, "查流量")
+			if !strings.Contains(got, tt.want) || strings.Contains(got, tt.unwanted) {
+				t.Errorf("answer = %q, want %q and not %q", got, tt.want, tt.unwanted)
+			}
+		})
+	}
 }

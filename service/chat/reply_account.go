@@ -139,11 +139,16 @@ func (c *Chat) usage(ctx context.Context, phone model.Phone) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	after := c.asOf(u.AsOf, u.Stale)
+	after, now := c.asOf(u.AsOf, u.Stale), model.At(c.Now())
+	turned := u.Turned(now)
+	if turned { // told as it was
+		now = u.AsOf
+		after = cmp.Or(after, "，截至 "+c.clock(u.AsOf))
+	}
 	var parts []string
 	short := false
 	for _, kind := range []model.AllowanceKind{model.Data, model.Voice, model.SMS} {
-		sum, unlimited, any := c.sum(u.Allowances, kind)
+		sum, unlimited, any := sum(u.Allowances, kind, now)
 		switch {
 		case unlimited:
 			parts = append(parts, kindName(kind)+"不限量")
@@ -155,18 +160,21 @@ func (c *Chat) usage(ctx context.Context, phone model.Phone) (string, error) {
 	if len(parts) == 0 {
 		return "您的号码现在没有可用的流量和通话包" + after + "。" + c.next(TopUp, "买流量包"), nil
 	}
-	text := strings.Join(parts, "，") + after + "。" + c.expiring(u.Allowances)
+	text := strings.Join(parts, "，") + after + "。"
+	if turned {
+		return text + "\n这之后有的已经到期，新的余量要等运营商更新，请过几分钟再查。" + c.next(Usage, "查流量"), nil
+	}
+	text += c.expiring(u.Allowances)
 	if short {
 		return text + "\n流量不多了，" + strings.TrimPrefix(c.next(TopUp, "买个流量包"), "\n"), nil
 	}
 	return text + c.next(Plan, "查套餐"), nil
 }
 
-// sum adds the allowances of one kind that are still valid.
-func (c *Chat) sum(all []model.Allowance, kind model.AllowanceKind) (sum model.Allowance, unlimited, any bool) {
-	now := model.At(c.Now())
+// sum adds the allowances of one kind that are valid at the instant.
+func sum(all []model.Allowance, kind model.AllowanceKind, at model.Millis) (sum model.Allowance, unlimited, any bool) {
 	for _, a := range all {
-		if a.Kind != kind || a.ValidUntil != 0 && a.ValidUntil <= now {
+		if a.Kind != kind || a.ValidUntil != 0 && a.ValidUntil <= at {
 			continue
 		}
 		any = true
@@ -187,7 +195,7 @@ func (c *Chat) expiring(all []model.Allowance) string {
 		return ""
 	}
 	first := slices.MinFunc(left, func(a, b model.Allowance) int { return cmp.Compare(a.ValidUntil, b.ValidUntil) })
-	if sum, _, _ := c.sum(all, first.Kind); sum.Left == first.Left {
+	if sum, _, _ := sum(all, first.Kind, now); sum.Left == first.Left {
 		return fmt.Sprintf("\n%s%s到期。", plain(first.Name), c.day(first.ValidUntil)) // its amount stands above
 	}
 	return fmt.Sprintf("\n最先到期：%s还有 %s，%s到期。", plain(first.Name), amount(first.Kind, first.Left), c.day(first.ValidUntil))

@@ -21,7 +21,7 @@ import (
 func (d *domains) materials(g ground) (err error) {
 	d.material, err = material.New(material.Deps{
 		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Audit: d.operators, Store: pictureStore{d.wechat},
-		Values: values{d.audience, d.points, d.account, d.members}, Catalogue: catalogue{d.redpacket, d.mall},
+		Values: values{d.audience, d.points, d.account, d.members, g.now}, Catalogue: catalogue{d.redpacket, d.mall},
 	}, material.Options{})
 	if err != nil {
 		return fmt.Errorf("material: %w", err)
@@ -72,6 +72,7 @@ type values struct {
 	points  *points.Ledger
 	account *account.Service
 	members *member.Members
+	now     model.Clock
 }
 
 // facts are the variables that portraits answer, by the key of the fact.
@@ -131,17 +132,25 @@ func (v values) carried(ctx context.Context, id model.MemberID, into map[string]
 		into["余额"], into["余额时间"] = b.Available.Yuan(), minuteOf(b.AsOf)
 	}
 	if u, known := v.account.KnownUsage(ctx, m.Phone); known {
-		left, limited := int64(0), false
-		for _, a := range u.Allowances {
-			if a.Kind == model.Data && a.Total > 0 {
-				left, limited = left+a.Left, true
-			}
-		}
-		if limited {
+		if left, limited := dataLeft(u, model.At(v.now())); limited {
 			into["剩余流量"], into["流量时间"] = gigabytes(left), minuteOf(u.AsOf)
 		}
 	}
 	return nil
+}
+
+// dataLeft is how much data is left; known is false where nobody counts it, or where it is
+// that of a month that ended since.
+func dataLeft(u model.Usage, now model.Millis) (left int64, known bool) {
+	if u.Turned(now) {
+		return 0, false
+	}
+	for _, a := range u.Allowances {
+		if a.Kind == model.Data && a.Total > 0 && (a.ValidUntil == 0 || a.ValidUntil > now) {
+			left, known = left+a.Left, true
+		}
+	}
+	return left, known
 }
 
 func minuteOf(at model.Millis) string { return at.Time().Format("1月2日15:04") }
