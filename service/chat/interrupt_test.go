@@ -109,3 +109,18 @@ func TestAllowancesOfLastMonthAreNotMissedInThisOne(t *testing.T) {
 		})
 	}
 }
+
+func TestABillOfAnotherYearIsNotThisYears(t *testing.T) {
+	w := newWorld(t)
+	for _, month := range []string{"2025-12", "2025-03"} {
+		w.bills.Bills = append(w.bills.Bills, model.Bill{Month: month, Total: 7700})
+	}
+	k := newTalk(t, w, dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions)
+	k.plays(t, []line{
+		{"10月账单", "10月账单 128.50元"}, {"2026年10月账单", "10月账单 128.50元"},
+		{"2025年10月账单", "没有查到2025年10月的账单"}, {"25年10月的账单", "没有查到2025年10月的账单"},
+		{"二零二五年三月账单", "2025年3月账单 77元"}, {"2025年3月份账单", "2025年3月账单 77元"},
+		{"去年12月账单", "2025年12月账单 77元"}, {"前年12月账单", "没有查到2024年12月的账单"},
+		{"12月账单", "2025年12月账单 77元"}, {"今年12月账单", "没有查到12月的账单"},
+	})
+}

@@ -78,8 +78,8 @@ func (c *Chat) monthName(month string) string {
 
 var monthWords = map[string]int{"一": 1, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10, "十一": 11, "十二": 12}
 
-// monthIn finds the month that is asked for, as 2026-10: 上个月, 9月, 去年12月. A
-// month without a year is the latest that has begun; "" when none is named.
+// monthIn finds the month that is asked for, as 2026-10: 上个月, 9月, 去年12月, 2025年3月.
+// A month without a year is the latest that has begun; "" when none is named.
 func monthIn(runes []rune, now time.Time) string {
 	now = now.In(model.Shanghai)
 	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, model.Shanghai)
@@ -100,11 +100,38 @@ func monthIn(runes []rune, now time.Time) string {
 	if m < 1 || m > 12 {
 		return ""
 	}
-	year := now.Year()
-	if time.Month(m) > now.Month() || strings.Contains(said, "去年") {
-		year--
+	year := yearIn([]rune(said[:end]), now)
+	if year == 0 {
+		year = now.Year()
+		if time.Month(m) > now.Month() {
+			year--
+		}
 	}
 	return time.Date(year, time.Month(m), 1, 0, 0, 0, 0, model.Shanghai).Format("2006-01")
+}
+
+// yearIn finds the year that is named before a month: 去年, 2025年, 25年; 0 for none.
+func yearIn(before []rune, now time.Time) int {
+	said := string(before)
+	for ago, word := range []string{"今年", "去年", "前年"} {
+		if strings.Contains(said, word) {
+			return now.Year() - ago
+		}
+	}
+	end := slices.Index(before, '年')
+	for _, digits := range []int{4, 2} {
+		if end < digits {
+			continue
+		}
+		n, err := strconv.Atoi(arabic(before[end-digits : end]))
+		switch {
+		case err == nil && digits == 2:
+			return 2000 + n
+		case err == nil && n >= 2000 && n < 2100:
+			return n
+		}
+	}
+	return 0
 }
 
 // monthNumber reads the number at the end: …10, …十一.
