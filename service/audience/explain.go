@@ -101,8 +101,9 @@ func (e *expr) sayDeed() string {
 	return fmt.Sprintf("%s%s不少于%d次", when, deed, e.times)
 }
 
-// comparisons are how the operations on numbers are said.
-var comparisons = map[string]string{"gt": "高于", "gte": "不低于", "lt": "低于", "lte": "不高于", "eq": "等于", "ne": "不等于", "in": "为"}
+// comparisons are how the operations on numbers are said. All but unknown leave out those
+// of whom nothing is known; only of "another one" nobody would think so.
+var comparisons = map[string]string{"gt": "高于", "gte": "不低于", "lt": "低于", "lte": "不高于", "eq": "等于", "ne": "已知且不等于", "in": "为"}
 
 func (l leaf) say() string {
 	title := l.at.Title
@@ -133,7 +134,7 @@ func (l leaf) say() string {
 		return "对" + all + "感兴趣"
 	case sortChoice, sortWord:
 		if l.op == "ne" {
-			return title + "不是" + all
+			return title + "已知且不是" + all
 		}
 		return title + "为" + all
 	}

@@ -98,7 +98,10 @@ func TestATreeIsSaidInOneSentence(t *testing.T) {
 		{`{"attribute":"birth_month","op":"eq","value":2}`, "选出生日在2月的人。"},
 		{`{"and":[{"attribute":"follows","op":"eq","value":true},{"bucket":{"from":0,"to":9}}]}`, "选出已关注公众号，且随机分桶在0到9之间的人。"},
 		{`{"not":{"or":[{"attribute":"plan","op":"unknown"},{"attribute":"gender","op":"ne","value":"男"}]}}`,
-			"选出不符合“套餐未知，或性别不是男”的人。"},
+			"选出不符合“套餐未知，或性别已知且不是男”的人。"},
+		// Those of whom nothing is known are not among them, and the sentence says so.
+		{`{"and":[{"attribute":"plan","op":"ne","value":"大王卡"},{"attribute":"arpu1","op":"ne","value":5000}]}`,
+			"选出套餐已知且不是“大王卡”，且上月ARPU已知且不等于50元的人。"},
 	} {
 		if got, err := a.Explain(t.Context(), tree(t, tt.tree)); got != tt.want || err != nil {
 			t.Errorf("Explain = %q, %v, want %q", got, err, tt.want)
