@@ -23,6 +23,9 @@ func (c *Chat) awaited(ctx context.Context, t *turn) (model.Content, bool, error
 	case choosing:
 		return c.chosen(ctx, t, said)
 	case awaitUnbind:
+		if isOne(said, agrees) && t.otherPhone() {
+			return c.askUnbind(t), true, nil
+		}
 		if isOne(said, agrees) {
 			content, err := c.unbind(ctx, t)
 			return content, true, err

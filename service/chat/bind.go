@@ -231,9 +231,15 @@ func (c *Chat) askUnbind(t *turn) model.Content {
 	if !t.member.Bound() {
 		return model.Text("您还没有绑定号码，不需要解绑。要绑定请直接发送“绑定”。")
 	}
-	t.after.Topic = awaitUnbind
+	t.after.Topic, t.after.Phone = awaitUnbind, t.member.Phone.Masked()
 	return model.Text(fmt.Sprintf("确定要解绑 %s 吗？解绑后就不能在这里查话费和流量了。\n%s　%s",
 		t.member.Phone.Masked(), c.tap("确认解绑", "确认解绑"), c.tap("取消", "取消")))
+}
+
+// otherPhone tells that the member bound another number, on another device, since he was
+// asked: his yes was not to that one.
+func (t *turn) otherPhone() bool {
+	return t.before.Phone != "" && t.member.Bound() && t.member.Phone.Masked() != t.before.Phone
 }
 
 func (c *Chat) unbind(ctx context.Context, t *turn) (model.Content, error) {

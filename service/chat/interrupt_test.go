@@ -124,3 +124,29 @@ func TestABillOfAnotherYearIsNotThisYears(t *testing.T) {
 		{"12月账单", "2025年12月账单 77元"}, {"今年12月账单", "没有查到12月的账单"},
 	})
 }
+
+func TestAYesIsToTheNumberThatWasAskedAbout(t *testing.T) {
+	w := newWorld(t)
+	k := newTalk(t, w, dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions)
+	k.plays(t, []line{{"积分兑换", "1 "}, {"1", "给 138****1111，确定吗"}})
+	w.member.Phone = phone(t, "13912345678") // bound on another device meanwhile
+	k.plays(t, []line{{"是的", "给 139****5678，确定吗"}})
+	if w.points.Available != 1200 {
+		t.Errorf("%d points are left, want nothing redeemed for a number that nobody agreed to", w.points.Available)
+	}
+	k.plays(t, []line{{"是的", "正在为 139****5678 办理"}, {"解绑", "确定要解绑 139****5678 吗"}})
+	w.member.Phone = phone(t, "13700001111")
+	k.plays(t, []line{{"确认解绑", "确定要解绑 137****1111 吗"}})
+	if !w.member.Bound() {
+		t.Error("a number that nobody asked about is unbound")
+	}
+	k.plays(t, []line{{"确认解绑", "已经解绑"}})
+	w.member.Phone = phone(t, "13700001111")
+	k.plays(t, []line{{"积分兑换", "2 咖啡券"}, {"2", "确定吗"}})
+	w.member.Phone = model.Phone{}
+	k.plays(t, []line{{"是的", "先绑定手机号才能积分兑换"}})
+	w.member.Phone = phone(t, "13700001111")
+	k.plays(t, []line{{"积分兑换", "2 咖啡券"}})
+	w.member.Phone = model.Phone{}
+	k.plays(t, []line{{"2", "先绑定手机号才能积分兑换"}})
+}

@@ -70,10 +70,17 @@ func (c *Chat) chosenGift(ctx context.Context, t *turn, said string) (model.Cont
 		content, err := c.redeemList(ctx, t)
 		return content, true, err
 	}
-	o := t.before.Offers[n-1]
-	t.after.Topic, t.after.Offers = awaitRedeem, []model.Offer{o}
+	if !t.member.Bound() { // meanwhile
+		return c.askPhone(t, Redeem), true, nil
+	}
+	return c.askRedeem(t, t.before.Offers[n-1]), true, nil
+}
+
+// askRedeem asks before points are taken.
+func (c *Chat) askRedeem(t *turn, o model.Offer) model.Content {
+	t.after.Topic, t.after.Offers, t.after.Phone = awaitRedeem, []model.Offer{o}, t.member.Phone.Masked()
 	return model.Text(fmt.Sprintf("用 %d积分兑换“%s”，给 %s，确定吗？\n%s　%s",
-		o.Points, plain(o.Title), t.member.Phone.Masked(), c.tap("确认兑换", confirmWords(o)), c.tap("取消", "取消"))), true, nil
+		o.Points, plain(o.Title), t.member.Phone.Masked(), c.tap("确认兑换", confirmWords(o)), c.tap("取消", "取消")))
 }
 
 // confirmWords name the gift, so that a tap on an older question agrees to nothing
@@ -92,9 +99,15 @@ func (c *Chat) confirmedGift(ctx context.Context, t *turn, said string) (model.C
 		return model.Content{}, false, nil
 	}
 	c.count(Redeem, understood)
+	if t.otherPhone() {
+		return c.askRedeem(t, o), true, nil
+	}
 	t.after = thread{}
-	if c.Gifts == nil || !t.member.Bound() {
+	switch {
+	case c.Gifts == nil:
 		return model.Text(c.leadOn(Redeem)), true, nil
+	case !t.member.Bound():
+		return c.askPhone(t, Redeem), true, nil
 	}
 	got, err := c.Gifts.Redeem(ctx, t.member, o, t.in.Key)
 	if err != nil {

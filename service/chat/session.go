@@ -41,6 +41,7 @@ type thread struct {
 	Want    Intent   `json:"want,omitempty"` // asked for before binding, answered after
 
 	Offers []model.Offer `json:"offers,omitempty"`
+	Phone  string        `json:"phone,omitempty"` // masked: the one that a yes is about
 }
 
 // sessions keep the threads in Redis.
