@@ -150,3 +150,19 @@ func TestAYesIsToTheNumberThatWasAskedAbout(t *testing.T) {
 	w.member.Phone = model.Phone{}
 	k.plays(t, []line{{"2", "先绑定手机号才能积分兑换"}})
 }
+
+func TestANoToAQuestionOfLongAgoIsUnderstood(t *testing.T) {
+	client := dbtest.EmbeddedRedis(t)
+	w := newWorld(t)
+	k := newTalk(t, w, dbtest.SQLite(t), client, nil, plainOptions)
+	for _, asked := range [][]line{{{"积分兑换", "1 "}, {"1", "确定吗"}}, {{"解绑", "确定要解绑"}}, {{"换绑", "不换就回复“取消”"}}} {
+		k.plays(t, asked)
+		if err := client.FlushAll(t.Context()).Err(); err != nil { // the session's time is over
+			t.Fatal(err)
+		}
+		k.plays(t, []line{{"取消", "没有正在等您确认的事"}, {"查话费", "45.30"}})
+	}
+	if w.points.Available != 1200 || !w.member.Bound() {
+		t.Errorf("%d points are left and bound = %v, want nothing changed", w.points.Available, w.member.Bound())
+	}
+}
