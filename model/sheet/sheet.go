@@ -314,6 +314,24 @@ func Whole(cell string) string {
 	return strconv.FormatFloat(f, 'f', -1, 64)
 }
 
+// kept is how Excel keeps a number with decimals: to 17 figures, 35.549999999999997 for the
+// 35.55 in the cell, and 7.0000000000000007E-2 for 0.07.
+var kept = regexp.MustCompile(`^[0-9]+\.[0-9]{10,}$|^[1-9](\.[0-9]+)?E-[0-9]{1,2}$`)
+
+// Decimal writes a number of a workbook with the fewest figures that are the same number,
+// as a person saw it in the cell; anything else stays as it is. Nothing is rounded: what
+// was computed to more places keeps them.
+func Decimal(cell string) string {
+	if !kept.MatchString(cell) {
+		return cell
+	}
+	f, err := strconv.ParseFloat(cell, 64)
+	if err != nil {
+		return cell
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64)
+}
+
 // Empty tells whether nothing stands in a line.
 func Empty(cells []string) bool {
 	for _, c := range cells {

@@ -129,7 +129,7 @@ func wordField(key string, names []string, at func(*row) *string) field {
 
 func fenField(key string, names []string, at func(*row) *int64) field {
 	return field{key, names, func(l *line, s string) error {
-		n, err := hundredths(strings.TrimPrefix(strings.TrimSuffix(s, "元"), "¥"), maxFen)
+		n, err := yuan(s, maxFen)
 		if err != nil {
 			return fmt.Errorf("%w，应为以元为单位的金额，如88.50", err)
 		}
@@ -189,6 +189,11 @@ func maskName(s string) string {
 		return ""
 	}
 	return string(r[0]) + strings.Repeat("*", min(max(len(r)-1, 1), 4))
+}
+
+// yuan reads an amount as people write it, 88.50, 88.5元 or ¥88.50, as fen.
+func yuan(s string, highest int64) (int64, error) {
+	return hundredths(strings.TrimPrefix(strings.TrimSuffix(s, "元"), "¥"), highest)
 }
 
 // hundredths reads a decimal of at most two places as hundredths, -1 for nothing.

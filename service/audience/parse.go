@@ -201,6 +201,9 @@ func (b *batch) refuse(line int64, text string) {
 // wholes are the fields that a workbook may keep as a whole number.
 var wholes = []string{fieldPhone, "birth_month", "tenure", "festival_taps", "festival_helps"}
 
+// decimals are those that it keeps with decimals.
+var decimals = []string{"arpu1", "arpu2", "arpu3", "data1", "data2", "data3", "festival_spent"}
+
 // line checks one line; the text says what is wrong with it.
 func (p *parser) line(cells []string) (checkedLine, string) {
 	l := checkedLine{line: line{number: p.s.Line, row: blank(0), book: p.s.Workbook}, cells: make([]string, len(p.columns))}
@@ -217,6 +220,8 @@ func (p *parser) line(cells []string) (checkedLine, string) {
 		l.cells[i] = strings.TrimSpace(cells[i]) // of a string of the line's own
 		if l.book && slices.Contains(wholes, f.key) {
 			l.cells[i] = sheet.Whole(l.cells[i])
+		} else if l.book && slices.Contains(decimals, f.key) {
+			l.cells[i] = sheet.Decimal(l.cells[i])
 		}
 	}
 	if err := p.apply(&l.line, l.cells); err != nil {

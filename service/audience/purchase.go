@@ -208,7 +208,7 @@ func (a *Audience) purchase(cells []string, columns [len(purchaseColumns)]int, b
 		}
 	}
 	if book {
-		v[0], v[3] = sheet.Whole(v[0]), sheet.Whole(v[3])
+		v[0], v[2], v[3] = sheet.Whole(v[0]), sheet.Decimal(v[2]), sheet.Whole(v[3])
 	}
 	phone, err := model.ParsePhone(v[0])
 	if err != nil {
@@ -218,7 +218,7 @@ func (a *Audience) purchase(cells []string, columns [len(purchaseColumns)]int, b
 	if !ok {
 		return purchase{}, errPurchase.Saying("类型应为充值、流量包或购买")
 	}
-	fen, err := hundredths(v[2], maxSpent)
+	fen, err := yuan(v[2], maxSpent)
 	if err != nil || fen < 0 {
 		return purchase{}, errPurchase.Saying("金额不正确，应为元，最多两位小数")
 	}

@@ -90,3 +90,28 @@ func TestWhatOfAWorkbookIsNotReadIsTold(t *testing.T) {
 	bought, err := a.ImportPurchases(ctx, 1, hidden(sold...))
 	told("a file of purchases", bought.Note, err)
 }
+
+// TestAnAmountIsReadAsExcelShowsIt has numbers as Excel keeps them, with 17 figures.
+func TestAnAmountIsReadAsExcelShowsIt(t *testing.T) {
+	a := open(t, dbtest.SQLite(t), audience.Options{})
+	excel := map[string]string{"35.55": "35.549999999999997", "8.2": "8.1999999999999993", "92.35": "92.349999999999994", "0.07": "7.0000000000000007E-2", "46000.5": "46000.395833333336"}
+	heads := []any{"手机号", "上月ARPU", "去年春节消费", "上月流量使用率", "套餐"}
+	got, err := a.Import(t.Context(), audience.Upload{Operator: 1, File: stored(t, excel, heads,
+		[]any{13800000001, 35.55, 8.2, 92.35, "35.549999999999997"}, []any{13800000002, 0.07, 8.2, 92.35, ""},
+		[]any{13800000003, "35.5501", 8.2, 92.35, ""}, // nothing is rounded
+	)})
+	if err != nil || got.Added != 2 || got.Refused != 1 {
+		refused, _, _ := a.ImportErrors(t.Context(), got.ID, "", 10)
+		t.Fatalf("Import = %+v, %v, want two customers; refused %v", got, err, refused)
+	}
+	n := tree(t, `{"and":[{"attribute":"arpu1","op":"in","value":[3555,7]},{"attribute":"festival_spent","op":"eq","value":820},{"attribute":"data1","op":"eq","value":9235}]}`)
+	if c, err := a.Count(t.Context(), n); c != 2 || err != nil {
+		t.Errorf("Count = %d, %v, want both with what the cells show", c, err)
+	}
+	bought, err := a.ImportPurchases(t.Context(), 1, stored(t, excel, []any{"手机号", "类型", "金额", "时间", "流水号"},
+		[]any{13800000001, "充值", 8.2, 46000.5, "a1"}, []any{13800000001, "充值", "¥35.55", 46000.5, "a2"}, []any{13800000001, "充值", "35.5元", 46000.5, "a3"},
+	))
+	if err != nil || bought.Added != 3 {
+		t.Errorf("ImportPurchases = %+v, %v, want three purchases", bought, err)
+	}
+}
