@@ -182,7 +182,9 @@ func (c *Chat) sendCode(ctx context.Context, t *turn, phone model.Phone) (model.
 		if err != nil {
 			return model.Content{}, fmt.Errorf("send a code: %w", err)
 		}
-		t.after.Binding = awaitPhone
+		if t.before.Binding != awaitCode { // the code that is on its way stays good
+			t.after.Binding = awaitPhone
+		}
 		return model.Text(text), nil
 	}
 	t.after.Binding = awaitCode

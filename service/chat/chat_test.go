@@ -36,6 +36,7 @@ type world struct {
 	got     map[model.RequestID]model.Redeemed
 	err     error
 	source  string
+	unsent  error         // when set, no code is sent
 	reading chan struct{} // when set, every read waits for a second one
 }
 
@@ -60,6 +61,9 @@ func (w *world) Unfollow(context.Context, model.OpenID, model.Millis) error {
 }
 
 func (w *world) SendCode(_ context.Context, _ model.MemberID, phone model.Phone, request model.RequestID) error {
+	if w.unsent != nil {
+		return w.unsent
+	}
 	w.sent[request] = phone
 	return nil
 }

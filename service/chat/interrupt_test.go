@@ -7,6 +7,7 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
+	"kaimenhong/model/fault"
 	"kaimenhong/service/chat"
 )
 
@@ -165,4 +166,16 @@ func TestANoToAQuestionOfLongAgoIsUnderstood(t *testing.T) {
 	if w.points.Available != 1200 || !w.member.Bound() {
 		t.Errorf("%d points are left and bound = %v, want nothing changed", w.points.Available, w.member.Bound())
 	}
+}
+
+func TestACodeIsStillWaitedForAfterASecondOneWasRefused(t *testing.T) {
+	w := newWorld(t)
+	k := newTalk(t, w, dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions)
+	k.plays(t, []line{{"换绑", "直接发送新的11位手机号"}, {"13912345678", "短信已发到"}})
+	w.unsent = fault.New(fault.Limited, "test.too_soon", "验证码一分钟只能发一次，请40秒后再试")
+	k.plays(t, []line{{"13912345678", "请40秒后再试"}, {"123456", "绑定成功：139****5678"}})
+	// Where none was sent, a number is waited for.
+	k.plays(t, []line{{"换绑", "直接发送新的11位手机号"}, {"13700001111", "请40秒后再试"}})
+	w.unsent = nil
+	k.plays(t, []line{{"13700001111", "短信已发到"}})
 }
