@@ -36,7 +36,7 @@ func (c *Chat) digits(ctx context.Context, t *turn) (model.Content, bool, error)
 		return content, true, err
 	case err == nil:
 		return c.offerBinding(t, phone), true, nil
-	case len(number) == codeDigits && (!t.member.Bound() || t.before.Binding == awaitCode):
+	case len(number) == codeDigits && (!t.member.Bound() || t.before.Binding != notBinding):
 		content, err := c.confirm(ctx, t, number)
 		return content, true, err
 	case t.before.Binding == awaitCode && len(number) >= 4 && len(number) <= 8:

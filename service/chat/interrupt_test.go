@@ -174,6 +174,10 @@ func TestACodeIsStillWaitedForAfterASecondOneWasRefused(t *testing.T) {
 	k.plays(t, []line{{"换绑", "直接发送新的11位手机号"}, {"13912345678", "短信已发到"}})
 	w.unsent = fault.New(fault.Limited, "test.too_soon", "验证码一分钟只能发一次，请40秒后再试")
 	k.plays(t, []line{{"13912345678", "请40秒后再试"}, {"123456", "绑定成功：139****5678"}})
+	// Nor does asking how to bind make it void.
+	w.unsent = nil
+	k.plays(t, []line{{"换绑", "直接发送新的11位手机号"}, {"13700002222", "短信已发到"}, {"换绑", "直接发送新的11位手机号"}, {"123456", "绑定成功"}})
+	w.unsent = fault.New(fault.Limited, "test.too_soon", "验证码一分钟只能发一次，请40秒后再试")
 	// Where none was sent, a number is waited for.
 	k.plays(t, []line{{"换绑", "直接发送新的11位手机号"}, {"13700001111", "请40秒后再试"}})
 	w.unsent = nil
