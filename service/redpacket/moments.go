@@ -55,17 +55,18 @@ const (
 )
 
 // EndingSoon lists the open pots whose owners are to be reminded now, or were within the
-// time back, by pot from the one after the given, at most 1,000.
-func (e *Engine) EndingSoon(ctx context.Context, back time.Duration, after PotID, limit int) ([]PotLine, error) {
+// time back, by their ends and ids from the one after the given, at most 1,000: a page
+// goes on in the index where the one before it ended.
+func (e *Engine) EndingSoon(ctx context.Context, back time.Duration, after PotLine, limit int) ([]PotLine, error) {
 	now := model.At(e.now())
 	from, to, brief := int64(now.Add(-back)), int64(now), briefPot.Milliseconds()
 	rows, err := e.db.QueryContext(ctx, `SELECT p.id, p.game_id, p.owner_id, p.n, p.target, p.ends_at, p.created_at,
 		(SELECT COUNT(h.nth) FROM pot_help h WHERE h.pot_id = p.id)
-		FROM pot p WHERE p.state = 'open' AND p.ends_at > ? AND p.ends_at < ? AND p.id > ?
+		FROM pot p WHERE p.state = 'open' AND p.ends_at >= ? AND p.ends_at < ? AND (p.ends_at > ? OR p.id > ?)
 		AND (p.ends_at - p.created_at >= ? AND p.ends_at >= ?
 		  OR p.ends_at - p.created_at < ? AND p.ends_at + p.created_at > ? AND p.ends_at + p.created_at <= ?)
-		ORDER BY p.id LIMIT ?`,
-		to, int64(now.Add(remindBefore)), int64(after), brief, int64(now.Add(remindBefore-back)), brief, 2*from, 2*to,
+		ORDER BY p.ends_at, p.id LIMIT ?`,
+		max(to+1, int64(after.EndsAt)), int64(now.Add(remindBefore)), int64(after.EndsAt), int64(after.Pot), brief, int64(now.Add(remindBefore-back)), brief, 2*from, 2*to,
 		min(max(limit, 1), maxEnding))
 	if err != nil {
 		return nil, fmt.Errorf("list the pots that end soon: %w", err)

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"kaimenhong/model"
 	"kaimenhong/service/member"
@@ -230,34 +233,74 @@ func (m *moments) settled(ctx context.Context, e payout.Settled) error {
 	}, prize.Value)
 }
 
-// Each run of Remind looks back ten minutes, so that a run that was missed is made good;
-// the pusher tells once.
+// Each run of Remind looks back half an hour, so that a run that was missed, or that was
+// too short for all envelopes of a game that ends, is made good; the pusher tells once.
+// Several owners are told at a time, for a call to WeChat takes a while.
 const (
-	remindBack = 10 * time.Minute
-	remindPage = 500
+	remindBack   = 30 * time.Minute
+	remindPage   = 500
+	remindAtOnce = 16
 )
 
 // Remind tells the owners whose pots end soon, and returns how many pots it looked at.
 func (m *moments) Remind(ctx context.Context) (int, error) {
-	after, seen := redpacket.PotID(0), 0
-	var failed []error
+	var after redpacket.PotLine
+	seen, failed := 0, &failures{}
 	for ctx.Err() == nil {
 		page, err := m.engine.EndingSoon(ctx, remindBack, after, remindPage)
 		if err != nil {
 			return seen, err
 		}
-		for _, p := range page {
-			after = p.Pot
-			err := m.remind(ctx, p)
+		beside(page, remindAtOnce, func(p redpacket.PotLine) {
+			err := model.Guarded(func() error { return m.remind(ctx, p) })
 			if !errors.Is(err, push.ErrSending) { // another run is at it; the next one sees what became of it
-				failed = append(failed, err)
+				failed.add(err)
 			}
-		}
+		})
 		if seen += len(page); len(page) < remindPage {
 			break
 		}
+		after = page[len(page)-1]
 	}
-	return seen, errors.Join(append(failed, ctx.Err())...)
+	return seen, errors.Join(failed.err(), ctx.Err())
+}
+
+// beside does something with each of a list, so many at a time.
+func beside[T any](all []T, atOnce int, do func(T)) {
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for _, one := range all {
+		group.Go(func() error {
+			do(one)
+			return nil
+		})
+	}
+	_ = group.Wait() // nothing fails
+}
+
+// failures keeps the first of the errors that came beside each other, and their number.
+type failures struct {
+	mu    sync.Mutex
+	n     int
+	first error
+}
+
+func (f *failures) add(err error) {
+	if err == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n++; f.n == 1 {
+		f.first = err
+	}
+}
+
+func (f *failures) err() error {
+	if f.n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d failed, the first: %w", f.n, f.first)
 }
 
 // remind tells one owner, unless nobody can help any more: the pot is full, or the game
@@ -272,10 +315,10 @@ func (m *moments) remind(ctx context.Context, p redpacket.PotLine) error {
 	}, p.Target)
 }
 
-// lasts says how long a pot is still open: two hours, though the reminder may come some
+// lasts says how long a pot is still open: two hours, though the reminder may come a few
 // minutes late, or the minutes of one that lives briefly.
 func lasts(left time.Duration) string {
-	if left > 2*time.Hour-remindBack {
+	if left > 110*time.Minute {
 		return "还有2小时截止"
 	}
 	return fmt.Sprintf("还有%d分钟截止", int64((left+time.Minute-1)/time.Minute))

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"kaimenhong/service/redpacket"
 )
@@ -47,5 +49,28 @@ func TestOwnersAreCheeredOnlyWhileSomebodyIsMissing(t *testing.T) {
 		if got := cheers(tt.helped, tt.left); got != tt.want {
 			t.Errorf("%s: cheers(%d, %d) = %q, want %q", tt.name, tt.helped, tt.left, got, tt.want)
 		}
+	}
+}
+
+func TestSeveralAreServedAtOnceAndNoMore(t *testing.T) {
+	const atOnce = 4
+	var all, in, tooMany atomic.Int64
+	met := make(chan struct{})
+	beside(make([]int, 40), atOnce, func(int) {
+		if in.Add(1) > atOnce {
+			tooMany.Add(1)
+		}
+		defer in.Add(-1)
+		if all.Add(1) == 2 {
+			close(met)
+		}
+		select {
+		case <-met:
+		case <-time.After(10 * time.Second):
+			t.Error("nobody else is served meanwhile")
+		}
+	})
+	if all.Load() != 40 || tooMany.Load() != 0 {
+		t.Errorf("%d are served, %d of them beside more than %d others, want 40 and none", all.Load(), tooMany.Load(), atOnce-1)
 	}
 }
