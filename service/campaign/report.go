@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -182,6 +183,7 @@ type run struct {
 	from, to model.Day
 	out      *Report
 	cuts     map[cutKey]*Line
+	variants []string // the names of their lines, by the numbers that people's rows have
 }
 
 func (r *Reports) begin(ctx context.Context, campaign model.ID) (*run, error) {
@@ -253,12 +255,17 @@ func (r *Reports) keep(ctx context.Context, run *run) error {
 	if err != nil {
 		return err
 	}
+	titles, err := r.variantTitles(ctx, run)
+	if err != nil {
+		return err
+	}
 	return sqldb.InTx(ctx, r.DB, func(tx *sql.Tx) error {
 		q := r.q.WithTx(tx)
 		if err := q.DropReportCuts(ctx, int64(run.campaign)); err != nil {
 			return err
 		}
 		for key, line := range run.cuts {
+			line.Title = titles[key]
 			text, err := json.Marshal(line)
 			if err != nil {
 				return err
@@ -274,4 +281,35 @@ func (r *Reports) keep(ctx context.Context, run *run) error {
 		}
 		return err
 	})
+}
+
+// variantTitles say the lines of variants as the plan has them: 第2步“除夕”版本A. A step
+// that a later version left out is called as the last one that had it called it.
+func (r *Reports) variantTitles(ctx context.Context, run *run) (map[cutKey]string, error) {
+	rows, err := r.q.Versions(ctx, db.VersionsParams{CampaignID: int64(run.campaign), Limit: maxVersions})
+	if err != nil {
+		return nil, fmt.Errorf("read the plans of campaign %s: %w", run.campaign, err)
+	}
+	steps := map[string]string{}
+	for _, row := range rows { // the last first
+		v, err := versionOf(row)
+		if err != nil {
+			return nil, err
+		}
+		if v.State != Live && v.State != Old {
+			continue
+		}
+		for i, s := range v.Plan.Steps {
+			if id := s.ID.String(); steps[id] == "" {
+				steps[id] = s.title(i)
+			}
+		}
+	}
+	titles := map[cutKey]string{}
+	for key := range run.cuts {
+		if step, variant, ok := strings.Cut(key.name, "/"); ok && key.cut == ByVariant && steps[step] != "" {
+			titles[key] = steps[step] + "版本" + variant
+		}
+	}
+	return titles, nil
 }

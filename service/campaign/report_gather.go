@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"kaimenhong/model"
@@ -74,7 +75,9 @@ func (r *Reports) merge(ctx context.Context, run *run, page []model.Delivery) er
 		for _, d := range page {
 			p, met := people[int64(d.Member)]
 			p.CampaignID, p.MemberID, p.Run = int64(run.campaign), int64(d.Member), int64(run.id)
-			people[p.MemberID] = with(p, d, !met)
+			p = with(p, d, !met)
+			p.Variants = run.tries(p.Variants, d)
+			people[p.MemberID] = p
 		}
 		if err := q.DropReportPeople(ctx, db.DropReportPeopleParams{CampaignID: int64(run.campaign), Members: members}); err != nil {
 			return err
@@ -95,7 +98,6 @@ func with(p person, d model.Delivery, first bool) person {
 	case p.Arm != arm:
 		p.Arm = armMixed
 	}
-	p.Variant = cmp.Or(p.Variant, d.Variant)
 	if d.State == model.DeliverySent {
 		p.Sent++
 		if p.SentAt == 0 || int64(d.At) < p.SentAt {
@@ -111,17 +113,53 @@ func with(p person, d model.Delivery, first bool) person {
 	return p
 }
 
+// maxTried bounds what a person's row says of his variants, in bytes, as the column has
+// it: what lies beyond is in the messages alone.
+const maxTried = 255
+
+// tries adds the variant of a delivery to those that a person was drawn into: their
+// numbers among the variants of the run, each followed by a comma. A person has one of
+// each step that he was in.
+func (run *run) tries(had string, d model.Delivery) string {
+	if d.Variant == "" {
+		return had
+	}
+	name := variantLine(d.Step, d.Variant)
+	at := slices.Index(run.variants, name)
+	if at < 0 {
+		at, run.variants = len(run.variants), append(run.variants, name)
+	}
+	one := strconv.Itoa(at) + ","
+	if strings.Contains(","+had, ","+one) || len(had)+len(one) > maxTried {
+		return had
+	}
+	return had + one
+}
+
+// tried are the names of the lines of a person's variants.
+func (run *run) tried(variants string) (names []string) {
+	for one := range strings.SplitSeq(strings.TrimSuffix(variants, ","), ",") {
+		if at, err := strconv.Atoi(one); err == nil && at < len(run.variants) {
+			names = append(names, run.variants[at])
+		}
+	}
+	return names
+}
+
+// variantLine names a variant of a step: each step has an A of its own.
+func variantLine(step model.ID, variant string) string { return step.String() + "/" + variant }
+
 // insertPeople writes the rows in the order of their key, 100 a statement.
 func insertPeople(ctx context.Context, tx *sql.Tx, members []int64, people map[int64]person) error {
-	const columns = 10
+	const columns = 11
 	for part := range slices.Chunk(members, 100) {
 		args := make([]any, 0, columns*len(part))
 		for _, m := range part {
 			p := people[m]
-			args = append(args, p.CampaignID, p.MemberID, p.Run, p.Arm, p.Variant, p.Channel, p.Sent, p.Delivered, p.Tapped, p.SentAt)
+			args = append(args, p.CampaignID, p.MemberID, p.Run, p.Arm, "", p.Variants, p.Channel, p.Sent, p.Delivered, p.Tapped, p.SentAt)
 		}
-		const one = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-		_, err := tx.ExecContext(ctx, "INSERT INTO campaign_report_person (campaign_id, member_id, run, arm, variant, channel, sent, delivered, tapped, sent_at) VALUES "+
+		const one = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+		_, err := tx.ExecContext(ctx, "INSERT INTO campaign_report_person (campaign_id, member_id, run, arm, variant, variants, channel, sent, delivered, tapped, sent_at) VALUES "+
 			one+strings.Repeat(", "+one, len(part)-1), args...)
 		if err != nil {
 			return err
@@ -138,7 +176,7 @@ func (run *run) count(d model.Delivery) {
 		return
 	}
 	if d.Variant != "" {
-		run.line(ByVariant, d.Variant).Messages.add(d)
+		run.line(ByVariant, variantLine(d.Step, d.Variant)).Messages.add(d)
 	}
 	if d.Channel != "" {
 		run.line(ByChannel, string(d.Channel)).Messages.add(d)
@@ -229,8 +267,8 @@ func (run *run) judge(p person, did Conduct, now model.Millis) {
 	if held {
 		return
 	}
-	if p.Variant != "" {
-		run.line(ByVariant, p.Variant).Treated.add(p, did, now)
+	for _, name := range run.tried(p.Variants) {
+		run.line(ByVariant, name).Treated.add(p, did, now)
 	}
 	if p.Channel != "" {
 		run.line(ByChannel, p.Channel).Treated.add(p, did, now)

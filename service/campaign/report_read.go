@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"kaimenhong/model"
 	"kaimenhong/service/campaign/internal/db"
@@ -83,7 +84,8 @@ const (
 	ByWhy     Cut = "why" // messages that were not sent, by reason
 )
 
-// Line is one part of a cut. A variant, a channel and an hour have no holdout of their
+// Line is one part of a cut. A variant is named by its step, 71/A, for each step has an A
+// of its own. A variant, a channel and an hour have no holdout of their
 // own, so that their numbers are compared among each other alone.
 type Line struct {
 	Cut      Cut      `json:"cut"`
@@ -110,7 +112,7 @@ const (
 
 // line finds or makes a line.
 func (run *run) line(cut Cut, name string) *Line {
-	if r := []rune(name); len(r) > maxLineName && cut != ByWhy {
+	if r := []rune(name); len(r) > maxLineName && cut != ByWhy && cut != ByVariant {
 		name = string(r[:maxLineName])
 	}
 	if len(name) > 64 {
@@ -225,7 +227,7 @@ func (r *Reports) Report(ctx context.Context, campaign model.ID) (Report, error)
 			u.PerFollower, u.PerYuan = nil, nil // prizes are not divided by city
 			l.Uplift = &u
 		}
-		l.Title = r.title(l.Cut, l.Name)
+		l.Title = cmp.Or(l.Title, r.title(l.Cut, l.Name))
 		out.Lines = append(out.Lines, l)
 	}
 	return out, nil
@@ -241,7 +243,7 @@ func (r *Reports) title(cut Cut, name string) string {
 	case ByHour:
 		return name + "点"
 	case ByVariant:
-		return "版本" + name
+		return "版本" + name[strings.LastIndex(name, "/")+1:]
 	}
 	return name
 }
@@ -275,5 +277,6 @@ var Definitions = []Definition{
 	{"cost", "成本", "活动所用游戏已发放及在途的奖品金额；微信消息不另计费。"},
 	{"perFollower", "每增量关注成本", "成本 ÷（人均新关注增量 × 活动组人数）。没有增量时不计算。"},
 	{"perYuan", "每增量元成本", "成本 ÷（人均消费增量 × 活动组人数）。小于1表示带来的消费超过奖品成本。"},
+	{"lines", "分项", "按版本：每个步骤的版本分开，一人在每个步骤里各计一次。按渠道、按小时：人归到他收到的第一条消息，消息各计各的。按人群、按城市：按统计时的画像。"},
 	{"enough", "数据不足", "任一组不到100人，或该指标两组合计不到5次，不给出增量。"},
 }

@@ -113,7 +113,7 @@ func newReports(t testing.TB, w *world, o *outcome) *Reports {
 // live puts a campaign that runs into the book.
 func live(t testing.TB, w *world, id model.ID) {
 	t.Helper()
-	plan, err := json.Marshal(Plan{Name: "回家", Goal: Revenue, Segment: everybody, Holdout: 10, Kit: aKit, StartsAt: model.At(begin), EndsAt: model.At(begin.AddDate(0, 0, 3))})
+	plan, err := json.Marshal(Plan{Name: "回家", Goal: Revenue, Segment: everybody, Holdout: 10, Kit: aKit, StartsAt: model.At(begin), EndsAt: model.At(begin.AddDate(0, 0, 3)), Steps: []Step{{ID: 1, Name: "除夕"}, {ID: 2}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestAReportEqualsWhatWasCountedByHand(t *testing.T) {
 		for _, cut := range []Cut{ByVariant, ByChannel, BySegment, ByCity, ByHour, ByWhy} {
 			var people, sent int64
 			for _, l := range got.Lines {
-				if want := map[Cut]string{ByVariant: "版本" + l.Name, ByChannel: channelNames[model.Channel(l.Name)], ByHour: l.Name + "点", ByWhy: "因为" + l.Name}[l.Cut]; l.Title != cmp.Or(want, l.Name) {
+				if want := map[Cut]string{ByVariant: map[string]string{"1/A": "第1步“除夕”版本A", "1/B": "第1步“除夕”版本B", "2/A": "第2步版本A", "2/B": "第2步版本B"}[l.Name], ByChannel: channelNames[model.Channel(l.Name)], ByHour: l.Name + "点", ByWhy: "因为" + l.Name}[l.Cut]; l.Title != cmp.Or(want, l.Name) {
 					t.Errorf("the line %s of %s is called %q, want %q", l.Name, l.Cut, l.Title, want)
 				}
 				if l.Cut == cut {
@@ -224,6 +224,45 @@ func TestAReportEqualsWhatWasCountedByHand(t *testing.T) {
 			if (cut == BySegment || cut == ByCity) && people != got.Treated.People || (cut == ByVariant || cut == ByChannel || cut == ByHour) && sent != messages.Sent {
 				t.Errorf("the lines of %s hold %d people and %d messages", cut, people, sent)
 			}
+		}
+	})
+}
+
+func TestAVariantIsOneOfItsStep(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		o := &outcome{did: map[model.MemberID]Conduct{}}
+		for step := range model.ID(2) { // the first says one thing to all, the second tries two
+			for m := range model.MemberID(10) {
+				variant := "A"
+				if step == 1 && m%2 == 0 {
+					variant = "B"
+				}
+				o.deliveries = append(o.deliveries, model.Delivery{
+					ID: model.ID(len(o.deliveries) + 1), Step: step + 1, Member: m + 1, Variant: variant, State: model.DeliverySent, Channel: model.CustomChannel, At: model.At(begin),
+				})
+				o.did[m+1] = Conduct{Played: int64(m % 2)} // who got A of the second
+			}
+		}
+		r := newReports(t, w, o)
+		live(t, w, 5)
+		if err := r.Compute(t.Context(), 5); err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Report(t.Context(), 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		type line struct{ sent, people, played int64 }
+		lines := map[string]line{}
+		for _, l := range got.Lines {
+			if l.Cut == ByVariant {
+				lines[l.Title] = line{l.Messages.Sent, l.Treated.People, l.Treated.Played}
+			}
+		}
+		want := map[string]line{"第1步“除夕”版本A": {10, 10, 5}, "第2步版本A": {5, 5, 5}, "第2步版本B": {5, 5, 0}}
+		if !reflect.DeepEqual(lines, want) {
+			t.Errorf("by variant = %+v, want %+v", lines, want)
 		}
 	})
 }

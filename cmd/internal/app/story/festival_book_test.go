@@ -266,6 +266,14 @@ func (f *festival) fits(d model.Delivery, n int) {
 	}
 }
 
+// ofStep names a variant as the report does: each step has an A of its own.
+func ofStep(d model.Delivery) string {
+	if d.Variant == "" {
+		return ""
+	}
+	return d.Step.String() + "/" + d.Variant
+}
+
 // count adds what WeChat's book says of one recipient; only what we do not know, or did
 // not ask for, is taken from the row.
 func (e *earned) count(d model.Delivery, n int, tapped bool) {
@@ -290,7 +298,7 @@ func (e *earned) count(d model.Delivery, n int, tapped bool) {
 		return
 	}
 	add(&e.Messages)
-	for _, key := range [][2]string{{"variant", d.Variant}, {"channel", string(d.Channel)}, {"why", d.Why}} {
+	for _, key := range [][2]string{{"variant", ofStep(d)}, {"channel", string(d.Channel)}, {"why", d.Why}} {
 		if key[1] != "" {
 			m := e.ByWhat[key]
 			add(&m)

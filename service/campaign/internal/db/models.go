@@ -91,6 +91,7 @@ type CampaignReportPerson struct {
 	Delivered  int32
 	Tapped     int32
 	SentAt     int64
+	Variants   string
 }
 
 type CampaignVersion struct {

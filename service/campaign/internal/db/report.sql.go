@@ -234,7 +234,7 @@ func (q *Queries) ReportMembers(ctx context.Context, arg ReportMembersParams) ([
 }
 
 const reportPeople = `-- name: ReportPeople :many
-SELECT campaign_id, member_id, run, arm, variant, channel, sent, delivered, tapped, sent_at FROM campaign_report_person WHERE campaign_id = ? AND run = ? AND member_id IN (/*SLICE:members*/?)
+SELECT campaign_id, member_id, run, arm, variant, channel, sent, delivered, tapped, sent_at, variants FROM campaign_report_person WHERE campaign_id = ? AND run = ? AND member_id IN (/*SLICE:members*/?)
 `
 
 type ReportPeopleParams struct {
@@ -275,6 +275,7 @@ func (q *Queries) ReportPeople(ctx context.Context, arg ReportPeopleParams) ([]C
 			&i.Delivered,
 			&i.Tapped,
 			&i.SentAt,
+			&i.Variants,
 		); err != nil {
 			return nil, err
 		}
@@ -290,7 +291,7 @@ func (q *Queries) ReportPeople(ctx context.Context, arg ReportPeopleParams) ([]C
 }
 
 const reportPeopleAfter = `-- name: ReportPeopleAfter :many
-SELECT campaign_id, member_id, run, arm, variant, channel, sent, delivered, tapped, sent_at FROM campaign_report_person
+SELECT campaign_id, member_id, run, arm, variant, channel, sent, delivered, tapped, sent_at, variants FROM campaign_report_person
 WHERE campaign_id = ? AND member_id > ? AND run = ?
 ORDER BY member_id LIMIT ?
 `
@@ -327,6 +328,7 @@ func (q *Queries) ReportPeopleAfter(ctx context.Context, arg ReportPeopleAfterPa
 			&i.Delivered,
 			&i.Tapped,
 			&i.SentAt,
+			&i.Variants,
 		); err != nil {
 			return nil, err
 		}
