@@ -34,8 +34,9 @@ type Conduct struct {
 	// following before; 0: he did not. LeftAt is when he ended it then; 0: not yet.
 	FollowedAt model.Millis
 	LeftAt     model.Millis
-	// Brought is how many friends who helped him began to follow within the days.
-	Brought int64
+	// Brought are the friends who helped him and began to follow within the days, each
+	// brought by one person alone.
+	Brought []model.MemberID
 }
 
 // What the reports need from others.

@@ -241,12 +241,41 @@ func (r *Reports) weigh(ctx context.Context, run *run) error {
 		if len(did) != len(people) {
 			return fmt.Errorf("read what people did: %d answers for %d people", len(did), len(people))
 		}
+		if err := r.aside(ctx, run, did); err != nil {
+			return fmt.Errorf("look for friends in the audience: %w", err)
+		}
 		now := model.At(r.Now())
 		for i, p := range people {
 			run.judge(p, did[i], now)
 		}
 	}
 	return fmt.Errorf("more than %d pages of people", maxPages)
+}
+
+// aside leaves those of the friends out who are in the audience themselves: they follow
+// for the group that they were drawn into, once.
+func (r *Reports) aside(ctx context.Context, run *run, did []Conduct) error {
+	var friends []int64
+	for _, d := range did {
+		for _, m := range d.Brought {
+			friends = append(friends, int64(m))
+		}
+	}
+	slices.Sort(friends)
+	in := map[model.MemberID]bool{}
+	for part := range slices.Chunk(slices.Compact(friends), maxReportPage) {
+		rows, err := r.q.ReportPeople(ctx, db.ReportPeopleParams{CampaignID: int64(run.campaign), Run: int64(run.id), Members: part})
+		if err != nil {
+			return err
+		}
+		for _, p := range rows {
+			in[model.MemberID(p.MemberID)] = true
+		}
+	}
+	for i := range did {
+		did[i].Brought = slices.DeleteFunc(did[i].Brought, func(m model.MemberID) bool { return in[m] })
+	}
+	return nil
 }
 
 // judge adds one person to the groups that he belongs to.
@@ -304,7 +333,7 @@ func (g *Group) add(p person, did Conduct, now model.Millis) {
 	g.Purchases += did.Bought
 	g.Spent.add(int64(did.Spent))
 	one(&g.Followed, did.FollowedAt != 0)
-	followers := did.Brought
+	followers := int64(len(did.Brought))
 	if did.FollowedAt != 0 {
 		followers++
 		g.Retained7.add(did, 7, now)

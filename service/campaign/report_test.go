@@ -47,6 +47,7 @@ func (o *outcome) Conduct(_ context.Context, kit Kit, members []model.MemberID, 
 	all := make([]Conduct, len(members))
 	for i, m := range members {
 		all[i] = o.did[m]
+		all[i].Brought = slices.Clone(all[i].Brought)
 	}
 	return all, nil
 }
@@ -92,7 +93,7 @@ func play(n int, start time.Time) *outcome {
 			if m%4 == 0 {
 				c.LeftAt = model.At(start.Add(48 * time.Hour))
 			}
-			c.Played, c.Opened, c.Brought = 1, 3, 1
+			c.Played, c.Opened, c.Brought = 1, 3, []model.MemberID{id + 1_000_000}
 		}
 		o.did[id] = c
 	}
@@ -263,6 +264,38 @@ func TestAVariantIsOneOfItsStep(t *testing.T) {
 		want := map[string]line{"第1步“除夕”版本A": {10, 10, 5}, "第2步版本A": {5, 5, 5}, "第2步版本B": {5, 5, 0}}
 		if !reflect.DeepEqual(lines, want) {
 			t.Errorf("by variant = %+v, want %+v", lines, want)
+		}
+	})
+}
+
+func TestAFriendOfTheAudienceFollowsOnce(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w, follows := newWorld(t, db), model.At(begin.Add(time.Hour))
+		o := &outcome{did: map[model.MemberID]Conduct{
+			1: {Brought: []model.MemberID{2, 350, 9}}, // one of each group, and a stranger
+			2: {FollowedAt: follows}, 350: {FollowedAt: follows},
+		}}
+		for m := range model.MemberID(400) {
+			d := model.Delivery{ID: model.ID(m + 1), Step: 1, Member: m + 1, Variant: "A", State: model.DeliverySent, Channel: model.CustomChannel, At: model.At(begin)}
+			switch {
+			case m+1 == 9:
+				continue
+			case m >= 300:
+				d.State, d.Variant, d.Channel = model.DeliveryHeldOut, "", ""
+			}
+			o.deliveries = append(o.deliveries, d)
+		}
+		r := newReports(t, w, o)
+		live(t, w, 5)
+		if err := r.Compute(t.Context(), 5); err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Report(t.Context(), 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Treated.Followers.Sum != 2 || got.Held.Followers.Sum != 1 {
+			t.Errorf("%d followers of the treated, %d of those held out; want 2 (member 2 and the stranger) and 1: three people", got.Treated.Followers.Sum, got.Held.Followers.Sum)
 		}
 	})
 }

@@ -177,7 +177,7 @@ func (c conduct) followed(ctx context.Context, people []model.MemberID, brought 
 			return err
 		}
 		for id := range began {
-			out[brought[id]].Brought++
+			out[brought[id]].Brought = append(out[brought[id]].Brought, id)
 		}
 	}
 	return nil
