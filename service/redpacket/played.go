@@ -10,7 +10,8 @@ import (
 	"kaimenhong/service/redpacket/internal/db"
 )
 
-// Played is what one member's pots of a game came to.
+// Played is what the pots of a game that one member opened within a time came to by its
+// end.
 type Played struct {
 	Pots  int64
 	Helps int64
@@ -27,9 +28,10 @@ const (
 	helpPart   = 1000
 )
 
-// Played tells what the pots of each of at most 1,000 members came to; who opened none
-// is missing. What somebody did before he became one of them is that member's.
-func (e *Engine) Played(ctx context.Context, id GameID, owners []model.MemberID) (map[model.MemberID]Played, error) {
+// Played tells what the pots came to that each of at most 1,000 members opened from since
+// until before until; who opened none is missing. What somebody did before he became one
+// of them is that member's.
+func (e *Engine) Played(ctx context.Context, id GameID, owners []model.MemberID, since, until model.Millis) (map[model.MemberID]Played, error) {
 	if len(owners) == 0 || len(owners) > maxPlayers {
 		return nil, nil
 	}
@@ -41,7 +43,9 @@ func (e *Engine) Played(ctx context.Context, id GameID, owners []model.MemberID)
 		return nil, err
 	}
 	was, ids := everyID(game.joins, owners)
-	pots, err := e.q.PotsOpened(ctx, db.PotsOpenedParams{Owners: ids, GameID: int64(id), Limit: maxPots})
+	pots, err := e.q.PotsOpened(ctx, db.PotsOpenedParams{
+		Owners: ids, GameID: int64(id), Since: int64(since), Before: int64(until), Limit: maxPots,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read the pots of game %s: %w", id, err)
 	}
@@ -58,7 +62,7 @@ func (e *Engine) Played(ctx context.Context, id GameID, owners []model.MemberID)
 		for i, p := range part {
 			in[i] = p.ID
 		}
-		if err := e.helped(ctx, &game, in, owner, all); err != nil {
+		if err := e.helped(ctx, &game, in, until, owner, all); err != nil {
 			return nil, fmt.Errorf("read the helps of game %s: %w", id, err)
 		}
 	}
@@ -82,9 +86,9 @@ func everyID(j joins, members []model.MemberID) (whose map[model.MemberID]model.
 	return whose, ids
 }
 
-// helped adds the helps of some pots.
-func (e *Engine) helped(ctx context.Context, game *Game, pots []int64, owner map[int64]model.MemberID, all map[model.MemberID]Played) error {
-	helps, err := e.q.HelpersOf(ctx, db.HelpersOfParams{Pots: pots, Limit: maxHelpers})
+// helped adds the helps of some pots until then.
+func (e *Engine) helped(ctx context.Context, game *Game, pots []int64, until model.Millis, owner map[int64]model.MemberID, all map[model.MemberID]Played) error {
+	helps, err := e.q.HelpersOf(ctx, db.HelpersOfParams{Pots: pots, Before: int64(until), Limit: maxHelpers})
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func TestAFriendIsBroughtByTheFirstHeHelped(t *testing.T) {
 			}
 			h.clock.advance(time.Second)
 		}
-		got, err := e.Played(t.Context(), game.ID, []model.MemberID{1, 2, 3})
+		got, err := e.Played(t.Context(), game.ID, []model.MemberID{1, 2, 3}, 0, model.At(h.clock.now().Add(time.Second)))
 		if err != nil || len(got) != 2 {
 			t.Fatalf("Played = %+v, %v, want two owners", got, err)
 		}
@@ -52,7 +52,7 @@ func TestWhatAMemberPlayedAsAnotherIsHis(t *testing.T) {
 		}
 		join(t, e, 7, 1)
 		join(t, e, 103, 201) // whom 2 brought first
-		got, err := e.Played(t.Context(), game.ID, []model.MemberID{1, 2})
+		got, err := e.Played(t.Context(), game.ID, []model.MemberID{1, 2}, 0, model.At(h.clock.now().Add(time.Second)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,6 +63,31 @@ func TestWhatAMemberPlayedAsAnotherIsHis(t *testing.T) {
 			if p := got[owner]; p.Pots != want.Pots || p.Helps != want.Helps || !slices.Equal(p.Brought, want.Brought) {
 				t.Errorf("owner %d: %+v, want %+v", owner, p, want)
 			}
+		}
+	})
+}
+
+// A game may have begun before the campaign that is reported, and go on after it.
+func TestWhatWasPlayedAtAnotherTimeIsNotAsked(t *testing.T) {
+	houses(t, func(t *testing.T, h *house) {
+		e := h.engine(t, Options{})
+		game := h.game(t, e, nil)
+		open(t, e, game, 1)
+		h.clock.advance(time.Minute)
+		since := model.At(h.clock.now())
+		pot := open(t, e, game, 2)
+		if _, err := helpAs(t, e, pot.Pot, 101, "in-time"); err != nil {
+			t.Fatal(err)
+		}
+		h.clock.advance(time.Minute)
+		until := model.At(h.clock.now())
+		open(t, e, game, 3)
+		if _, err := helpAs(t, e, pot.Pot, 102, "late"); err != nil {
+			t.Fatal(err)
+		}
+		got, err := e.Played(t.Context(), game.ID, []model.MemberID{1, 2, 3}, since, until)
+		if err != nil || len(got) != 1 || got[2].Pots != 1 || got[2].Helps != 1 || !slices.Equal(got[2].Brought, []model.MemberID{101}) {
+			t.Errorf("Played = %+v, %v, want the one of member 2 with the help in time", got, err)
 		}
 	})
 }

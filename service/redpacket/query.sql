@@ -160,11 +160,14 @@ FROM pot p LEFT JOIN redpacket_join j ON j.game_id = p.game_id AND j.former_id =
 WHERE p.game_id = ? AND p.state = 'filled' GROUP BY player ORDER BY helps DESC, player LIMIT ?;
 
 -- name: PotsOpened :many
-SELECT id, owner_id FROM pot WHERE owner_id IN (sqlc.slice(owners)) AND game_id = sqlc.arg(game_id) ORDER BY id LIMIT ?;
+SELECT id, owner_id FROM pot
+WHERE owner_id IN (sqlc.slice(owners)) AND game_id = sqlc.arg(game_id) AND created_at >= sqlc.arg(since) AND created_at < sqlc.arg(before)
+ORDER BY id LIMIT ?;
 
 -- The friends of some pots; a row of nobody has a helper below 0.
 -- name: HelpersOf :many
-SELECT pot_id, helper_id, created_at FROM pot_help WHERE pot_id IN (sqlc.slice(pots)) AND helper_id > 0 ORDER BY pot_id, k LIMIT ?;
+SELECT pot_id, helper_id, created_at FROM pot_help
+WHERE pot_id IN (sqlc.slice(pots)) AND helper_id > 0 AND created_at < sqlc.arg(before) ORDER BY pot_id, k LIMIT ?;
 
 -- name: FirstHelps :many
 SELECT helper_id, CAST(MIN(created_at) AS SIGNED) AS first_at FROM pot_help

@@ -99,7 +99,7 @@ func (c conduct) Conduct(ctx context.Context, kit campaign.Kit, people []model.M
 	}
 	brought := map[model.MemberID]int{}
 	if kit.Game != 0 {
-		played, err := c.engine.Played(ctx, redpacket.GameID(kit.Game), people)
+		played, err := c.engine.Played(ctx, redpacket.GameID(kit.Game), people, model.At(from.Start()), model.At((to + 1).Start()))
 		if err != nil {
 			return nil, err
 		}

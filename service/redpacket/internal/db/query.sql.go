@@ -633,12 +633,14 @@ func (q *Queries) HelpedOwners(ctx context.Context, arg HelpedOwnersParams) ([]H
 }
 
 const helpersOf = `-- name: HelpersOf :many
-SELECT pot_id, helper_id, created_at FROM pot_help WHERE pot_id IN (/*SLICE:pots*/?) AND helper_id > 0 ORDER BY pot_id, k LIMIT ?
+SELECT pot_id, helper_id, created_at FROM pot_help
+WHERE pot_id IN (/*SLICE:pots*/?) AND helper_id > 0 AND created_at < ? ORDER BY pot_id, k LIMIT ?
 `
 
 type HelpersOfParams struct {
-	Pots  []int64
-	Limit int32
+	Pots   []int64
+	Before int64
+	Limit  int32
 }
 
 type HelpersOfRow struct {
@@ -659,6 +661,7 @@ func (q *Queries) HelpersOf(ctx context.Context, arg HelpersOfParams) ([]Helpers
 	} else {
 		query = strings.Replace(query, "/*SLICE:pots*/?", "NULL", 1)
 	}
+	queryParams = append(queryParams, arg.Before)
 	queryParams = append(queryParams, arg.Limit)
 	rows, err := q.db.QueryContext(ctx, query, queryParams...)
 	if err != nil {
@@ -1455,12 +1458,16 @@ func (q *Queries) PotsOfOwners(ctx context.Context, arg PotsOfOwnersParams) ([]P
 }
 
 const potsOpened = `-- name: PotsOpened :many
-SELECT id, owner_id FROM pot WHERE owner_id IN (/*SLICE:owners*/?) AND game_id = ? ORDER BY id LIMIT ?
+SELECT id, owner_id FROM pot
+WHERE owner_id IN (/*SLICE:owners*/?) AND game_id = ? AND created_at >= ? AND created_at < ?
+ORDER BY id LIMIT ?
 `
 
 type PotsOpenedParams struct {
 	Owners []int64
 	GameID int64
+	Since  int64
+	Before int64
 	Limit  int32
 }
 
@@ -1481,6 +1488,8 @@ func (q *Queries) PotsOpened(ctx context.Context, arg PotsOpenedParams) ([]PotsO
 		query = strings.Replace(query, "/*SLICE:owners*/?", "NULL", 1)
 	}
 	queryParams = append(queryParams, arg.GameID)
+	queryParams = append(queryParams, arg.Since)
+	queryParams = append(queryParams, arg.Before)
 	queryParams = append(queryParams, arg.Limit)
 	rows, err := q.db.QueryContext(ctx, query, queryParams...)
 	if err != nil {
