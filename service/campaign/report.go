@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,9 +48,9 @@ type (
 		Deliveries(ctx context.Context, campaign, after model.ID, limit int) ([]model.Delivery, error)
 	}
 	// conduct tells what each of at most a thousand people did from the one day to the
-	// other, both among them, also with the game and the offer of the kit.
+	// other, both among them, also with the games and the offers of the kits.
 	conduct interface {
-		Conduct(ctx context.Context, kit Kit, members []model.MemberID, from, to model.Day) ([]Conduct, error)
+		Conduct(ctx context.Context, kits []Kit, members []model.MemberID, from, to model.Day) ([]Conduct, error)
 	}
 	// kits tell which game and offer a kit has.
 	kits interface {
@@ -140,7 +141,9 @@ func (r *Reports) ComputeDue(ctx context.Context) (int, error) {
 			break
 		}
 		after = ids[0]
-		if err := r.Compute(ctx, model.ID(after)); err != nil {
+		if err := r.Compute(ctx, model.ID(after)); errors.Is(err, ErrNoReport) {
+			continue // it has not begun
+		} else if err != nil {
 			failed = errors.Join(failed, err)
 			continue
 		}
@@ -151,7 +154,7 @@ func (r *Reports) ComputeDue(ctx context.Context) (int, error) {
 
 // Compute computes one report anew. When another run is under way it does nothing.
 //
-// Errors: ErrUnknown, ErrNoReport for a campaign that was never live.
+// Errors: ErrUnknown, ErrNoReport for a campaign that was never live or has not begun.
 func (r *Reports) Compute(ctx context.Context, campaign model.ID) error {
 	began := time.Now()
 	run, err := r.begin(ctx, campaign)
@@ -179,12 +182,14 @@ func (r *Reports) Compute(ctx context.Context, campaign model.ID) error {
 type run struct {
 	id       model.ID
 	campaign model.ID
-	plan     Plan
-	kit      Kit
+	plan     Plan  // the live one
+	kits     []Kit // of all plans that were ever live, the live one's first, each game once
 	from, to model.Day
 	out      *Report
 	cuts     map[cutKey]*Line
-	variants []string // the names of their lines, by the numbers that people's rows have
+	variants []string          // the names of their lines, by the numbers that people's rows have
+	titles   map[string]string // of steps, by their ids; one that was left out since as it was called last
+	known    map[model.ID]bool // kits
 }
 
 func (r *Reports) begin(ctx context.Context, campaign model.ID) (*run, error) {
@@ -198,21 +203,13 @@ func (r *Reports) begin(ctx context.Context, campaign model.ID) (*run, error) {
 	if row.LiveVersion == 0 {
 		return nil, ErrNoReport
 	}
-	v, err := r.q.Version(ctx, db.VersionParams{CampaignID: int64(campaign), Version: row.LiveVersion})
-	if err != nil {
-		return nil, fmt.Errorf("read the plan of campaign %s: %w", campaign, err)
+	out := &run{campaign: campaign, cuts: map[cutKey]*Line{}, titles: map[string]string{}, known: map[model.ID]bool{}, out: &Report{Campaign: campaign}}
+	if err := r.plans(ctx, out); err != nil {
+		return nil, err
 	}
-	out := &run{campaign: campaign, cuts: map[cutKey]*Line{}, out: &Report{Campaign: campaign}}
-	if err := json.Unmarshal([]byte(v.Plan), &out.plan); err != nil {
-		return nil, fmt.Errorf("read the plan of campaign %s: %w", campaign, err)
+	if model.At(r.Now()) < model.At(out.from.Start()) {
+		return nil, ErrNoReport
 	}
-	if out.plan.Kit != 0 {
-		out.kit, err = r.Kits.Kit(ctx, out.plan.Kit)
-		if err != nil {
-			return nil, fmt.Errorf("read the kit of campaign %s: %w", campaign, err)
-		}
-	}
-	out.from = model.DayOf(out.plan.StartsAt.Time())
 	out.to = min(model.DayOf(r.Now()), model.DayOf(out.plan.EndsAt.Time())+attribution)
 	if err := r.q.InsertReport(ctx, int64(campaign)); err != nil && !sqldb.Duplicate(err) {
 		return nil, fmt.Errorf("begin a report: %w", err)
@@ -230,6 +227,55 @@ func (r *Reports) begin(ctx context.Context, campaign model.ID) (*run, error) {
 	return out, nil
 }
 
+// plans reads what a run wants to know of the plans that were ever live, the last first:
+// a campaign that was changed has begun with its first, and paid for the games of all.
+func (r *Reports) plans(ctx context.Context, run *run) error {
+	rows, err := r.q.Versions(ctx, db.VersionsParams{CampaignID: int64(run.campaign), Limit: maxVersions})
+	if err != nil {
+		return fmt.Errorf("read the plans of campaign %s: %w", run.campaign, err)
+	}
+	first := true
+	for _, row := range rows {
+		v, err := versionOf(row)
+		if err != nil {
+			return err
+		}
+		if v.State != Live && v.State != Old {
+			continue
+		}
+		if first {
+			run.plan, first = v.Plan, false
+			run.from = model.DayOf(v.Plan.StartsAt.Time())
+		}
+		run.from = min(run.from, model.DayOf(v.Plan.StartsAt.Time()))
+		for i, s := range v.Plan.Steps {
+			if id := s.ID.String(); run.titles[id] == "" {
+				run.titles[id] = s.title(i)
+			}
+		}
+		if err := r.kit(ctx, run, v.Plan.Kit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kit adds the kit of a plan, without its game when another has it too.
+func (r *Reports) kit(ctx context.Context, run *run, id model.ID) error {
+	if id == 0 || run.known[id] {
+		return nil
+	}
+	kit, err := r.Kits.Kit(ctx, id)
+	if err != nil {
+		return fmt.Errorf("read kit %s of campaign %s: %w", id, run.campaign, err)
+	}
+	if slices.ContainsFunc(run.kits, func(other Kit) bool { return other.Game == kit.Game }) {
+		kit.Game = 0
+	}
+	run.known[id], run.kits = true, append(run.kits, kit)
+	return nil
+}
+
 // hold makes the run's lease longer, or finds that it is lost.
 func (r *Reports) hold(ctx context.Context, q *db.Queries, run *run) error {
 	n, err := q.HoldReport(ctx, db.HoldReportParams{
@@ -243,20 +289,22 @@ func (r *Reports) hold(ctx context.Context, q *db.Queries, run *run) error {
 
 // keep writes what was computed, all at once.
 func (r *Reports) keep(ctx context.Context, run *run) error {
-	if run.kit.Game != 0 {
-		cost, err := r.Spending.Cost(ctx, run.kit.Game)
+	for _, kit := range run.kits {
+		if kit.Game == 0 {
+			continue
+		}
+		cost, err := r.Spending.Cost(ctx, kit.Game)
 		if err != nil {
 			return fmt.Errorf("read what the prizes cost: %w", err)
 		}
-		run.out.Cost = cost
+		run.out.Cost += cost
 	}
 	run.out.From, run.out.To, run.out.Goal, run.out.Name = model.At(run.from.Start()), model.At((run.to + 1).Start()), run.plan.Goal, run.plan.Name
-	run.out.Holdout, run.out.Offer = run.plan.Holdout, run.kit.Offer.Name
-	body, err := json.Marshal(run.out)
-	if err != nil {
-		return err
+	run.out.Holdout = run.plan.Holdout
+	if len(run.kits) > 0 && run.plan.Kit != 0 {
+		run.out.Offer = run.kits[0].Offer.Name
 	}
-	titles, err := r.variantTitles(ctx, run)
+	body, err := json.Marshal(run.out)
 	if err != nil {
 		return err
 	}
@@ -266,7 +314,7 @@ func (r *Reports) keep(ctx context.Context, run *run) error {
 			return err
 		}
 		for key, line := range run.cuts {
-			line.Title = titles[key]
+			line.Title = run.title(key)
 			text, err := json.Marshal(line)
 			if err != nil {
 				return err
@@ -284,33 +332,12 @@ func (r *Reports) keep(ctx context.Context, run *run) error {
 	})
 }
 
-// variantTitles say the lines of variants as the plan has them: 第2步“除夕”版本A. A step
-// that a later version left out is called as the last one that had it called it.
-func (r *Reports) variantTitles(ctx context.Context, run *run) (map[cutKey]string, error) {
-	rows, err := r.q.Versions(ctx, db.VersionsParams{CampaignID: int64(run.campaign), Limit: maxVersions})
-	if err != nil {
-		return nil, fmt.Errorf("read the plans of campaign %s: %w", run.campaign, err)
+// title says the line of a variant as the plan has it: 第2步“除夕”版本A. Empty: of other
+// lines.
+func (run *run) title(key cutKey) string {
+	step, variant, _ := strings.Cut(key.name, "/")
+	if key.cut != ByVariant || run.titles[step] == "" {
+		return ""
 	}
-	steps := map[string]string{}
-	for _, row := range rows { // the last first
-		v, err := versionOf(row)
-		if err != nil {
-			return nil, err
-		}
-		if v.State != Live && v.State != Old {
-			continue
-		}
-		for i, s := range v.Plan.Steps {
-			if id := s.ID.String(); steps[id] == "" {
-				steps[id] = s.title(i)
-			}
-		}
-	}
-	titles := map[cutKey]string{}
-	for key := range run.cuts {
-		if step, variant, ok := strings.Cut(key.name, "/"); ok && key.cut == ByVariant && steps[step] != "" {
-			titles[key] = steps[step] + "版本" + variant
-		}
-	}
-	return titles, nil
+	return run.titles[step] + "版本" + variant
 }

@@ -234,7 +234,7 @@ func (r *Reports) weigh(ctx context.Context, run *run) error {
 		for _, p := range people {
 			members = append(members, model.MemberID(p.MemberID))
 		}
-		did, err := r.Conduct.Conduct(ctx, run.kit, members, run.from, run.to)
+		did, err := r.Conduct.Conduct(ctx, run.kits, members, run.from, run.to)
 		if err != nil {
 			return fmt.Errorf("read what people did: %w", err)
 		}

@@ -27,20 +27,36 @@ type outcome struct {
 	did        map[model.MemberID]Conduct
 	asked      int
 	fail       error
+	first      Kit // of the first version, where there are two
 }
 
 var theirKit = Kit{Game: aGame, Offer: Offer{Name: "1GB流量日包", Gifts: []model.ID{71}}}
 
-func (o *outcome) Kit(context.Context, model.ID) (Kit, error)        { return theirKit, nil }
-func (o *outcome) Cost(context.Context, model.ID) (model.Fen, error) { return 100_000, o.fail }
+func (o *outcome) Kit(_ context.Context, id model.ID) (Kit, error) {
+	if id != aKit {
+		return o.first, nil
+	}
+	return theirKit, nil
+}
+
+func (o *outcome) Cost(_ context.Context, game model.ID) (model.Fen, error) {
+	if game == o.first.Game {
+		return 7, o.fail
+	}
+	return 100_000, o.fail
+}
 
 func (o *outcome) Deliveries(_ context.Context, _, after model.ID, limit int) ([]model.Delivery, error) {
 	at, _ := slices.BinarySearchFunc(o.deliveries, after+1, func(d model.Delivery, id model.ID) int { return int(d.ID - id) })
 	return o.deliveries[at:min(at+limit, len(o.deliveries))], nil
 }
 
-func (o *outcome) Conduct(_ context.Context, kit Kit, members []model.MemberID, from, to model.Day) ([]Conduct, error) {
-	if !reflect.DeepEqual(kit, theirKit) || from > to || len(members) > maxReportPage || !slices.IsSorted(members) {
+func (o *outcome) Conduct(_ context.Context, kits []Kit, members []model.MemberID, from, to model.Day) ([]Conduct, error) {
+	want := []Kit{theirKit}
+	if o.first.Game != 0 {
+		want = append(want, o.first)
+	}
+	if !reflect.DeepEqual(kits, want) || from > to || len(members) > maxReportPage || !slices.IsSorted(members) {
 		return nil, errors.New("not a question of a report")
 	}
 	o.asked += len(members)
@@ -296,6 +312,52 @@ func TestAFriendOfTheAudienceFollowsOnce(t *testing.T) {
 		}
 		if got.Treated.Followers.Sum != 2 || got.Held.Followers.Sum != 1 {
 			t.Errorf("%d followers of the treated, %d of those held out; want 2 (member 2 and the stranger) and 1: three people", got.Treated.Followers.Sum, got.Held.Followers.Sum)
+		}
+	})
+}
+
+func TestAReportOfAChangedCampaignIsOfAllItsVersions(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		o := play(10, begin)
+		o.first = Kit{Game: 77}
+		r := newReports(t, w, o)
+		live(t, w, 5)
+		before, err := json.Marshal(Plan{Name: "回家", Goal: Revenue, Segment: everybody, Kit: aKit + 1, StartsAt: model.At(begin.AddDate(0, 0, -4)), EndsAt: model.At(begin.AddDate(0, 0, 1)), Steps: []Step{{ID: 2, Name: "小年"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{
+			"UPDATE campaign_version SET version = 2", "UPDATE campaign SET live_version = 2, last_version = 2",
+			"INSERT INTO campaign_version (campaign_id, version, state, edits, plan, author_id, edited_at, submitted_by, submitted_at, frozen_id, frozen_size, decided_by, decided_at, why) VALUES (5, 1, 'old', 1, '" + string(before) + "', 1, 1, 1, 1, 1, 1, 1, 1, '')",
+		} {
+			if _, err := db.ExecContext(t.Context(), text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.Compute(t.Context(), 5); err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Report(t.Context(), 5)
+		if err != nil || got.Cost != 100_007 || got.From != model.At(model.DayOf(begin.AddDate(0, 0, -4)).Start()) || got.Offer != theirKit.Offer.Name {
+			t.Errorf("report from %s, cost %d, offer %q, %v; want from the first version's start, with the prizes of both games", got.From.Time(), got.Cost, got.Offer, err)
+		}
+	})
+}
+
+func TestThereIsNoReportBeforeTheCampaignBegins(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		r := newReports(t, w, &outcome{})
+		live(t, w, 5)
+		w.mu.Lock()
+		w.now = begin.AddDate(0, 0, -2)
+		w.mu.Unlock()
+		if n, err := r.ComputeDue(t.Context()); n != 0 || err != nil {
+			t.Errorf("ComputeDue = %d, %v, want none and no failure", n, err)
+		}
+		if got, err := r.Report(t.Context(), 5); !errors.Is(err, ErrNoReport) {
+			t.Errorf("two days before = %v, from %s to %s; want ErrNoReport", err, got.From.Time(), got.To.Time())
 		}
 	})
 }

@@ -74,7 +74,7 @@ const conductRows = 20_000
 
 // Conduct reads the portraits, what was taken and bought, the pots and the follows of
 // some people, ascending, each by one question for all of them.
-func (c conduct) Conduct(ctx context.Context, kit campaign.Kit, people []model.MemberID, from, to model.Day) ([]campaign.Conduct, error) {
+func (c conduct) Conduct(ctx context.Context, kits []campaign.Kit, people []model.MemberID, from, to model.Day) ([]campaign.Conduct, error) {
 	out, at := make([]campaign.Conduct, len(people)), make(map[model.MemberID]int, len(people))
 	for i, id := range people {
 		at[id] = i
@@ -94,19 +94,24 @@ func (c conduct) Conduct(ctx context.Context, kit campaign.Kit, people []model.M
 	}); err != nil {
 		return nil, err
 	}
-	if err := c.took(ctx, kit.Offer, people, from, to, func(id model.MemberID, n int64) { out[at[id]].Took = max(out[at[id]].Took, n) }); err != nil {
-		return nil, err
-	}
 	brought := map[model.MemberID]int{}
-	if kit.Game != 0 {
+	for _, kit := range kits {
+		if err := c.took(ctx, kit.Offer, people, from, to, func(id model.MemberID, n int64) { out[at[id]].Took = max(out[at[id]].Took, n) }); err != nil {
+			return nil, err
+		}
+		if kit.Game == 0 {
+			continue
+		}
 		played, err := c.engine.Played(ctx, redpacket.GameID(kit.Game), people, model.At(from.Start()), model.At((to + 1).Start()))
 		if err != nil {
 			return nil, err
 		}
 		for id, p := range played {
-			out[at[id]].Played, out[at[id]].Opened = p.Pots, p.Helps
+			out[at[id]].Played, out[at[id]].Opened = out[at[id]].Played+p.Pots, out[at[id]].Opened+p.Helps
 			for _, friend := range p.Brought {
-				brought[friend] = at[id]
+				if _, other := brought[friend]; !other { // by another game
+					brought[friend] = at[id]
+				}
 			}
 		}
 	}
