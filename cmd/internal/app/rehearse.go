@@ -112,7 +112,8 @@ func rehearse(ctx context.Context, cfg config.Config, from *sql.DB, real model.C
 }
 
 // fill makes the scratch book and answers which version it holds, approved and not
-// live yet.
+// live yet. A version that changes a campaign under way, or is live, goes on from where
+// the campaign stands.
 func fill(ctx context.Context, from *sql.DB, scratch config.Config, id model.ID, version int) (int, error) {
 	into, err := OpenDatabase(ctx, scratch)
 	if err != nil {
@@ -135,13 +136,26 @@ func fill(ctx context.Context, from *sql.DB, scratch config.Config, id model.ID,
 	if frozen == 0 {
 		return 0, campaign.ErrNotFrozen
 	}
-	if err := (copier{from, into}).campaign(ctx, id, version, model.ID(frozen)); err != nil {
+	copies := copier{from, into}
+	if err := copies.campaign(ctx, id, version, model.ID(frozen)); err != nil {
 		return 0, err
 	}
-	for _, text := range []string{
+	goesOn, err := copies.past(ctx, id, version)
+	if err != nil {
+		return 0, err
+	}
+	scene := []string{
 		"UPDATE campaign SET state = 'draft', why = '', told = '', paused_from = '', live_version = 0, canary_at = 0, released_at = 0",
 		"UPDATE campaign_version SET state = 'approved'",
-	} {
+	}
+	if goesOn {
+		scene = []string{
+			"UPDATE campaign SET state = CASE WHEN state = 'paused' THEN paused_from ELSE state END, why = '', told = '', paused_from = ''",
+			fmt.Sprintf("UPDATE campaign_version SET state = 'approved' WHERE version = %d AND state <> 'live'", version),
+			"UPDATE campaign_watch SET leased_until = 0, lease_token = ''",
+		}
+	}
+	for _, text := range scene {
 		if _, err := into.ExecContext(ctx, text); err != nil {
 			return 0, fmt.Errorf("set the scene: %w", err)
 		}
@@ -176,8 +190,10 @@ func (s *stage) play(ctx context.Context) (Rehearsal, error) {
 		return s.result, err
 	}
 	s.result = Rehearsal{Plan: v.Plan, Version: s.version, People: v.FrozenSize, Behaviour: s.behaviour}
-	if _, err := c.Schedule(ctx, 0, s.id, s.version); err != nil {
-		return s.result, err
+	if v.State != campaign.Live {
+		if _, err := c.Schedule(ctx, 0, s.id, s.version); err != nil {
+			return s.result, err
+		}
 	}
 	if err := s.table(ctx, v.Plan.Kit); err != nil {
 		return s.result, err

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,6 +57,10 @@ func (c copier) campaign(ctx context.Context, id model.ID, version int, frozen m
 		{"audience_frozen", "id = ?", []any{int64(frozen)}},
 		{"audience_frozen_member", "frozen_id = ?", []any{int64(frozen)}},
 		{"audience_gone", "member_id IN (SELECT member_id FROM audience_frozen_member WHERE frozen_id = ?)", []any{int64(frozen)}},
+		{
+			"audience_gone", "into_id IN (SELECT member_id FROM audience_frozen_member WHERE frozen_id = ?) AND member_id NOT IN (SELECT member_id FROM audience_frozen_member WHERE frozen_id = ?)",
+			[]any{int64(frozen), int64(frozen)},
+		},
 	} {
 		if err := c.rows(ctx, one.table, one.where, one.args...); err != nil {
 			return err
@@ -74,6 +79,41 @@ func (c copier) campaign(ctx context.Context, id model.ID, version int, frozen m
 		}
 	}
 	return nil
+}
+
+// past copies what a campaign under way has behind it, for a version that goes on with
+// it: the versions before, as whom they drew people, which times were pushed, and what
+// happened to whom. It answers whether there is such a past.
+func (c copier) past(ctx context.Context, id model.ID, version int) (bool, error) {
+	var live int
+	row := c.from.QueryRowContext(ctx, "SELECT live_version FROM campaign WHERE id = ? AND state IN ('scheduled', 'canary', 'running', 'paused')", int64(id))
+	switch err := row.Scan(&live); {
+	case errors.Is(err, sql.ErrNoRows):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("read where the campaign stands: %w", err)
+	case version < live:
+		return false, nil
+	}
+	const before = "(SELECT frozen_id FROM campaign_version WHERE campaign_id = ? AND version < ? AND state IN ('live', 'old') UNION SELECT baseline_id FROM campaign_watch WHERE campaign_id = ?)"
+	const own = " <> (SELECT frozen_id FROM campaign_version WHERE campaign_id = ? AND version = ?)"
+	audiences := []any{int64(id), version, int64(id), int64(id), version}
+	for _, one := range []struct {
+		table, where string
+		args         []any
+	}{
+		{"campaign_version", "campaign_id = ? AND version < ?", []any{int64(id), version}},
+		{"audience_frozen", "id IN " + before + " AND id" + own, audiences},
+		{"audience_frozen_member", "frozen_id IN " + before + " AND frozen_id" + own, audiences},
+		{"campaign_occurrence", "campaign_id = ? AND state <> 'due'", []any{int64(id)}},
+		{"campaign_signal", "campaign_id = ?", []any{int64(id)}},
+		{"campaign_watch", "campaign_id = ?", []any{int64(id)}},
+	} {
+		if err := c.rows(ctx, one.table, one.where, one.args...); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // members are those of the frozen audience, and who they are now.

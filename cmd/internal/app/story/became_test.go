@@ -12,6 +12,7 @@ import (
 	"kaimenhong/cmd/internal/app/story"
 	"kaimenhong/config"
 	"kaimenhong/model"
+	"kaimenhong/model/fault"
 	"kaimenhong/sandbox"
 	"kaimenhong/service/operator"
 )
@@ -189,7 +190,7 @@ func (j *joining) told(late string) {
 	}
 	j.planner.Does("GET", "/campaigns/"+j.id+"/report", nil, http.StatusOK).Into(j.w, &said)
 	held := 0
-	for _, row := range j.w.Rows("SELECT member_id FROM audience_frozen_member") {
+	for _, row := range j.w.Rows("SELECT member_id FROM audience_frozen_member WHERE frozen_id = (SELECT frozen_id FROM campaign_version WHERE version = 1)") {
 		customer, err := model.ParseID(strings.Trim(row, "[]"))
 		if err != nil {
 			j.t.Fatal(err)
@@ -215,6 +216,25 @@ func (j *joining) told(late string) {
 			j.t.Errorf("of %d, who became %d, is told %+v, want %v", j.was[late], j.now[late], why, wants)
 		}
 	}
+}
+
+// rehearsesChange rehearses a second version, which is handed in after the first push, and
+// answers how many it sent: nobody gets the first again.
+func (j *joining) rehearsesChange(cfg config.Config, id model.ID) (sent int) {
+	j.t.Helper()
+	j.planner.SignsIn()
+	j.planner.Does("POST", "/campaigns/"+j.id+"/versions", nil, http.StatusCreated)
+	j.planner.Does("POST", "/campaigns/"+j.id+"/versions/2/submit", nil, http.StatusOK)
+	r, err := app.Rehearse(context.Background(), cfg, j.w.Now, id, 2, app.DefaultBehaviour)
+	if err != nil {
+		j.t.Fatalf("rehearse a change: %v (%s)", err, fault.Of(err).Text)
+	}
+	for _, o := range r.Progress.Tally {
+		if o.State == model.DeliverySent {
+			sent += int(o.N)
+		}
+	}
+	return sent
 }
 
 // TestWhoBindsHisNumberWhileACampaignRunsIsReachedByWhatIsToCome lets customers become
@@ -252,6 +272,8 @@ func TestWhoBindsHisNumberWhileACampaignRunsIsReachedByWhatIsToCome(t *testing.T
 		}
 		if n := len(w.Sandbox.WeChat.Sends(0, 1000)); sent != 2*n {
 			t.Errorf("the rehearsal of both pushes sent %d, want twice the %d of the first", sent, n)
+		} else if again := j.rehearsesChange(cfg, id); again != n {
+			t.Errorf("the rehearsal of a change after the first push sent %d, want the %d of the second", again, n)
 		}
 		j.bind(phones[bindBefore:bindLater])
 		w.Idle()
