@@ -25,7 +25,7 @@ const (
 const (
 	maxRounds = 1_000  // pages of campaigns
 	maxMissed = 10_000 // times of one step that are walked over; a year has fewer
-	maxTests  = 20
+	maxTests  = 1_000  // undecided at once: an hourly step that waits three days for numbers has 150
 	// batch is the grid on which members to whom something happened are gathered.
 	batch = 5 * time.Minute
 )

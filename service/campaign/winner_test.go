@@ -81,6 +81,30 @@ func TestAWinnerGoesToTheRest(t *testing.T) {
 	})
 }
 
+func TestManyUndecidedTestsKeepNoOtherWaiting(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		w.launch(c, plan(compared(72), func(p *Plan) {
+			fast := p.Steps[0]
+			fast.Winner = &Winner{TestPercent: 20, Hours: 1, MinSent: 100}
+			fast.When = When{Kind: AtInstant, At: model.At(begin.Add(50 * time.Hour))}
+			p.Steps[0].When = When{Kind: ByCron, Cron: "0 * * * *"}
+			p.Steps = append(p.Steps, fast)
+		}))
+		for range 52 {
+			w.passes(time.Hour)
+			w.round(c)
+		}
+		for _, d := range w.staged {
+			if len(d.Variants) == 1 {
+				return
+			}
+		}
+		t.Errorf("of %d pushes none is to the rest, want that of the test of an hour", len(w.staged))
+	})
+}
+
 func TestATestOfTheNightIsComparedAfterTheMorning(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		w := newWorld(t, db)
