@@ -67,7 +67,7 @@ func (c *Campaigns) halt(ctx context.Context, r db.Campaign, why string) error {
 	moved := int64(0)
 	err := sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) error {
 		n, err := c.q.WithTx(tx).MoveCampaign(ctx, db.MoveCampaignParams{
-			ID: r.ID, Was: r.State, State: string(Paused), Why: why, PausedFrom: r.State, Now: c.millis(),
+			ID: r.ID, Was: r.State, State: string(Paused), Why: why, PausedFrom: r.State, PausedAt: c.millis(), Now: c.millis(),
 		})
 		if moved = n; err != nil || n == 0 {
 			return err

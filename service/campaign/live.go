@@ -157,18 +157,23 @@ func (c *Campaigns) move(ctx context.Context, by, id model.ID, verb, why string,
 		if state, ok = to[State(r.State)]; !ok {
 			return ErrState.Saying("活动%s，不能这样操作", brief[State(r.State)])
 		}
-		from := ""
+		from, since := "", int64(0)
 		if state == Paused {
-			from = r.State
+			from, since = r.State, c.millis()
 		}
 		n, err := q.MoveCampaign(ctx, db.MoveCampaignParams{
-			ID: int64(id), Was: r.State, State: string(state), Why: why, PausedFrom: from, Now: c.millis(),
+			ID: int64(id), Was: r.State, State: string(state), Why: why, PausedFrom: from, PausedAt: since, Now: c.millis(),
 		})
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return ErrOld
+		}
+		if r.PausedAt > 0 {
+			if err := q.HeldOccurrences(ctx, db.HeldOccurrencesParams{CampaignID: int64(id), Held: max(0, c.millis()-r.PausedAt)}); err != nil {
+				return err
+			}
 		}
 		if err := q.RestartCanary(ctx, db.RestartCanaryParams{ID: int64(id), Now: c.millis()}); err != nil {
 			return err

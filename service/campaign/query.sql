@@ -22,7 +22,7 @@ SELECT * FROM campaign WHERE state IN ('scheduled', 'canary', 'running', 'paused
 -- No row when the campaign is in another state meanwhile. What the pushes were told before
 -- may still be on its way: nobody knows where they stand.
 -- name: MoveCampaign :execrows
-UPDATE campaign SET state = sqlc.arg(state), told = 'moved', why = sqlc.arg(why), paused_from = sqlc.arg(paused_from), updated_at = sqlc.arg(now)
+UPDATE campaign SET state = sqlc.arg(state), told = 'moved', why = sqlc.arg(why), paused_from = sqlc.arg(paused_from), paused_at = sqlc.arg(paused_at), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state = sqlc.arg(was);
 
 -- No row when the campaign is in another state meanwhile.
@@ -145,6 +145,10 @@ SELECT o.* FROM campaign_occurrence o
 WHERE o.campaign_id = sqlc.arg(campaign_id) AND o.part = 0 AND o.state = 'staged' AND o.step_id IN (sqlc.slice(steps))
   AND NOT EXISTS (SELECT 1 FROM campaign_occurrence r WHERE r.step_id = o.step_id AND r.scheduled_for = o.scheduled_for AND r.part = 1)
 ORDER BY o.scheduled_for LIMIT ?;
+
+-- A pause is over: what was pushed before it had so much less time.
+-- name: HeldOccurrences :exec
+UPDATE campaign_occurrence SET held_ms = held_ms + sqlc.arg(held) WHERE campaign_id = sqlc.arg(campaign_id) AND part = 0 AND state = 'staged';
 
 -- The version by which the variants of a push were tried.
 -- name: TestedBy :one

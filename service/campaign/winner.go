@@ -127,10 +127,10 @@ func (c *Campaigns) ruleOf(ctx context.Context, v *Version, s Step, version int)
 }
 
 // chooseOne decides one. Its hours begin when it may be sent, in the morning for one that
-// came at night, and what is too few is waited for twice as long, nights left out. When
+// came at night, stand still while the campaign is paused, and what is too few is waited for twice as long, nights left out. When
 // the campaign leaves an hour to send to the rest it is decided by what there is.
 func (c *Campaigns) chooseOne(ctx context.Context, v *Version, s Step, t db.CampaignOccurrence) error {
-	wait, now, began := time.Duration(s.Winner.Hours)*time.Hour, model.At(c.Now()), model.Millis(t.StagedAt)
+	wait, now, began := time.Duration(s.Winner.Hours)*time.Hour, model.At(c.Now()), model.Millis(t.StagedAt+t.HeldMs)
 	if morning, waits := s.night(began); waits {
 		began = morning
 	}

@@ -81,6 +81,31 @@ func TestAWinnerGoesToTheRest(t *testing.T) {
 	})
 }
 
+func TestATestDoesNotWaitWhileItsCampaignIsPaused(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, ctx := w.replica(), t.Context()
+		id := w.launch(c, plan(compared(2), func(p *Plan) { p.EndsAt = model.At(begin.AddDate(0, 0, 20)) }))
+		w.passes(25*time.Hour + time.Minute)
+		w.round(c)
+		w.becomes(Tally{Variant: "A", State: model.DeliverySent, N: 50}, Tally{Variant: "B", State: model.DeliverySent, N: 50, Tapped: 40})
+		must[Campaign](t)(c.Pause(ctx, planner, id, "换素材"))
+		w.passes(24 * time.Hour)
+		must[Campaign](t)(c.Resume(ctx, planner, id))
+		w.passes(time.Hour)
+		w.round(c)
+		if len(w.staged) != 1 {
+			t.Fatalf("an hour after a pause of a day the rest got %+v, want that the test goes on for its two hours", w.staged[1].Variants)
+		}
+		w.becomes(Tally{Variant: "A", State: model.DeliverySent, N: 500}, Tally{Variant: "B", State: model.DeliverySent, N: 500, Tapped: 400})
+		w.passes(time.Hour + time.Minute)
+		w.round(c)
+		if len(w.staged) != 2 || w.staged[1].Variants[0].Name != "B" {
+			t.Errorf("after its hours %d dispatches, want B for the rest", len(w.staged))
+		}
+	})
+}
+
 func TestManyUndecidedTestsKeepNoOtherWaiting(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		w := newWorld(t, db)

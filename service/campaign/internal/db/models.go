@@ -21,6 +21,7 @@ type Campaign struct {
 	CreatedBy   int64
 	CreatedAt   int64
 	UpdatedAt   int64
+	PausedAt    int64
 }
 
 type CampaignOccurrence struct {
@@ -42,6 +43,7 @@ type CampaignOccurrence struct {
 	LeaseToken   string
 	CreatedAt    int64
 	StagedAt     int64
+	HeldMs       int64
 }
 
 type CampaignRehearsal struct {

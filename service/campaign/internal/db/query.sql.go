@@ -111,7 +111,7 @@ func (q *Queries) BeginCanary(ctx context.Context, arg BeginCanaryParams) (int64
 }
 
 const campaign = `-- name: Campaign :one
-SELECT id, name, goal, state, why, told, paused_from, live_version, last_version, origin_id, canary_at, released_at, ends_at, created_by, created_at, updated_at FROM campaign WHERE id = ?
+SELECT id, name, goal, state, why, told, paused_from, live_version, last_version, origin_id, canary_at, released_at, ends_at, created_by, created_at, updated_at, paused_at FROM campaign WHERE id = ?
 `
 
 func (q *Queries) Campaign(ctx context.Context, id int64) (Campaign, error) {
@@ -134,12 +134,13 @@ func (q *Queries) Campaign(ctx context.Context, id int64) (Campaign, error) {
 		&i.CreatedBy,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.PausedAt,
 	)
 	return i, err
 }
 
 const campaignsBefore = `-- name: CampaignsBefore :many
-SELECT id, name, goal, state, why, told, paused_from, live_version, last_version, origin_id, canary_at, released_at, ends_at, created_by, created_at, updated_at FROM campaign WHERE id < ? ORDER BY id DESC LIMIT ?
+SELECT id, name, goal, state, why, told, paused_from, live_version, last_version, origin_id, canary_at, released_at, ends_at, created_by, created_at, updated_at, paused_at FROM campaign WHERE id < ? ORDER BY id DESC LIMIT ?
 `
 
 type CampaignsBeforeParams struct {
@@ -173,6 +174,7 @@ func (q *Queries) CampaignsBefore(ctx context.Context, arg CampaignsBeforeParams
 			&i.CreatedBy,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.PausedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -221,7 +223,7 @@ func (q *Queries) DrawnAudiences(ctx context.Context, arg DrawnAudiencesParams) 
 }
 
 const dueOccurrences = `-- name: DueOccurrences :many
-SELECT o.step_id, o.scheduled_for, o.part, o.campaign_id, o.version, o.state, o.due_at, o.missed, o.dispatch_id, o.frozen_id, o.total, o.winner, o.why, o.ends_at, o.leased_until, o.lease_token, o.created_at, o.staged_at FROM campaign_occurrence o JOIN campaign c ON c.id = o.campaign_id
+SELECT o.step_id, o.scheduled_for, o.part, o.campaign_id, o.version, o.state, o.due_at, o.missed, o.dispatch_id, o.frozen_id, o.total, o.winner, o.why, o.ends_at, o.leased_until, o.lease_token, o.created_at, o.staged_at, o.held_ms FROM campaign_occurrence o JOIN campaign c ON c.id = o.campaign_id
 WHERE o.state = 'due' AND o.due_at <= ? AND o.leased_until <= ? AND c.state IN ('scheduled', 'canary', 'running')
 ORDER BY o.due_at LIMIT ?
 `
@@ -261,6 +263,7 @@ func (q *Queries) DueOccurrences(ctx context.Context, arg DueOccurrencesParams) 
 			&i.LeaseToken,
 			&i.CreatedAt,
 			&i.StagedAt,
+			&i.HeldMs,
 		); err != nil {
 			return nil, err
 		}
@@ -324,6 +327,21 @@ func (q *Queries) GoLive(ctx context.Context, arg GoLiveParams) (int64, error) {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const heldOccurrences = `-- name: HeldOccurrences :exec
+UPDATE campaign_occurrence SET held_ms = held_ms + ? WHERE campaign_id = ? AND part = 0 AND state = 'staged'
+`
+
+type HeldOccurrencesParams struct {
+	Held       int64
+	CampaignID int64
+}
+
+// A pause is over: what was pushed before it had so much less time.
+func (q *Queries) HeldOccurrences(ctx context.Context, arg HeldOccurrencesParams) error {
+	_, err := q.db.ExecContext(ctx, heldOccurrences, arg.Held, arg.CampaignID)
+	return err
 }
 
 const insertCampaign = `-- name: InsertCampaign :exec
@@ -578,7 +596,7 @@ func (q *Queries) LiveVersion(ctx context.Context, arg LiveVersionParams) (int64
 }
 
 const moveCampaign = `-- name: MoveCampaign :execrows
-UPDATE campaign SET state = ?, told = 'moved', why = ?, paused_from = ?, updated_at = ?
+UPDATE campaign SET state = ?, told = 'moved', why = ?, paused_from = ?, paused_at = ?, updated_at = ?
 WHERE id = ? AND state = ?
 `
 
@@ -586,6 +604,7 @@ type MoveCampaignParams struct {
 	State      string
 	Why        string
 	PausedFrom string
+	PausedAt   int64
 	Now        int64
 	ID         int64
 	Was        string
@@ -598,6 +617,7 @@ func (q *Queries) MoveCampaign(ctx context.Context, arg MoveCampaignParams) (int
 		arg.State,
 		arg.Why,
 		arg.PausedFrom,
+		arg.PausedAt,
 		arg.Now,
 		arg.ID,
 		arg.Was,
@@ -609,7 +629,7 @@ func (q *Queries) MoveCampaign(ctx context.Context, arg MoveCampaignParams) (int
 }
 
 const moving = `-- name: Moving :many
-SELECT id, name, goal, state, why, told, paused_from, live_version, last_version, origin_id, canary_at, released_at, ends_at, created_by, created_at, updated_at FROM campaign WHERE state IN ('scheduled', 'canary', 'running') AND id > ? ORDER BY id LIMIT ?
+SELECT id, name, goal, state, why, told, paused_from, live_version, last_version, origin_id, canary_at, released_at, ends_at, created_by, created_at, updated_at, paused_at FROM campaign WHERE state IN ('scheduled', 'canary', 'running') AND id > ? ORDER BY id LIMIT ?
 `
 
 type MovingParams struct {
@@ -644,6 +664,7 @@ func (q *Queries) Moving(ctx context.Context, arg MovingParams) ([]Campaign, err
 			&i.CreatedBy,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.PausedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -683,7 +704,7 @@ func (q *Queries) NextRound(ctx context.Context, arg NextRoundParams) (int64, er
 }
 
 const occurrences = `-- name: Occurrences :many
-SELECT step_id, scheduled_for, part, campaign_id, version, state, due_at, missed, dispatch_id, frozen_id, total, winner, why, ends_at, leased_until, lease_token, created_at, staged_at FROM campaign_occurrence WHERE campaign_id = ? ORDER BY scheduled_for DESC, step_id, part LIMIT ?
+SELECT step_id, scheduled_for, part, campaign_id, version, state, due_at, missed, dispatch_id, frozen_id, total, winner, why, ends_at, leased_until, lease_token, created_at, staged_at, held_ms FROM campaign_occurrence WHERE campaign_id = ? ORDER BY scheduled_for DESC, step_id, part LIMIT ?
 `
 
 type OccurrencesParams struct {
@@ -719,6 +740,7 @@ func (q *Queries) Occurrences(ctx context.Context, arg OccurrencesParams) ([]Cam
 			&i.LeaseToken,
 			&i.CreatedAt,
 			&i.StagedAt,
+			&i.HeldMs,
 		); err != nil {
 			return nil, err
 		}
@@ -1181,7 +1203,7 @@ func (q *Queries) TestedBy(ctx context.Context, arg TestedByParams) (int32, erro
 }
 
 const tests = `-- name: Tests :many
-SELECT o.step_id, o.scheduled_for, o.part, o.campaign_id, o.version, o.state, o.due_at, o.missed, o.dispatch_id, o.frozen_id, o.total, o.winner, o.why, o.ends_at, o.leased_until, o.lease_token, o.created_at, o.staged_at FROM campaign_occurrence o
+SELECT o.step_id, o.scheduled_for, o.part, o.campaign_id, o.version, o.state, o.due_at, o.missed, o.dispatch_id, o.frozen_id, o.total, o.winner, o.why, o.ends_at, o.leased_until, o.lease_token, o.created_at, o.staged_at, o.held_ms FROM campaign_occurrence o
 WHERE o.campaign_id = ? AND o.part = 0 AND o.state = 'staged' AND o.step_id IN (/*SLICE:steps*/?)
   AND NOT EXISTS (SELECT 1 FROM campaign_occurrence r WHERE r.step_id = o.step_id AND r.scheduled_for = o.scheduled_for AND r.part = 1)
 ORDER BY o.scheduled_for LIMIT ?
@@ -1234,6 +1256,7 @@ func (q *Queries) Tests(ctx context.Context, arg TestsParams) ([]CampaignOccurre
 			&i.LeaseToken,
 			&i.CreatedAt,
 			&i.StagedAt,
+			&i.HeldMs,
 		); err != nil {
 			return nil, err
 		}
@@ -1249,7 +1272,7 @@ func (q *Queries) Tests(ctx context.Context, arg TestsParams) ([]CampaignOccurre
 }
 
 const untold = `-- name: Untold :many
-SELECT id, name, goal, state, why, told, paused_from, live_version, last_version, origin_id, canary_at, released_at, ends_at, created_by, created_at, updated_at FROM campaign WHERE state IN ('scheduled', 'canary', 'running', 'paused', 'stopped') AND told <> state ORDER BY id LIMIT ?
+SELECT id, name, goal, state, why, told, paused_from, live_version, last_version, origin_id, canary_at, released_at, ends_at, created_by, created_at, updated_at, paused_at FROM campaign WHERE state IN ('scheduled', 'canary', 'running', 'paused', 'stopped') AND told <> state ORDER BY id LIMIT ?
 `
 
 // What the pushes were not told of yet.
@@ -1279,6 +1302,7 @@ func (q *Queries) Untold(ctx context.Context, limit int32) ([]Campaign, error) {
 			&i.CreatedBy,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.PausedAt,
 		); err != nil {
 			return nil, err
 		}
