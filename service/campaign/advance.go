@@ -43,6 +43,7 @@ func (c *Campaigns) Advance(ctx context.Context) (int, error) {
 	for _, r := range untold {
 		failed = append(failed, c.tell(ctx, r))
 	}
+	failed = append(failed, c.outlasted(ctx))
 	seen, after := 0, int64(0)
 	for range maxRounds {
 		page, err := c.q.Moving(ctx, db.MovingParams{After: after, Limit: int32(c.opts.Batch)})
@@ -277,6 +278,35 @@ func (c *Campaigns) finish(ctx context.Context, r db.Campaign, v *Version, more 
 		return fmt.Errorf("finish a campaign: %w", err)
 	}
 	if n > 0 {
+		c.moved.WithLabelValues(string(Finished)).Inc()
+		c.Log.InfoContext(ctx, "campaign finished", "campaign", r.ID)
+	}
+	return nil
+}
+
+// outlasted ends campaigns that are still paused a day after their end: there is nothing
+// that they could go on with, and until then somebody may make them longer.
+func (c *Campaigns) outlasted(ctx context.Context) error {
+	now := model.At(c.Now())
+	rows, err := c.q.PausedOver(ctx, db.PausedOverParams{EndedBy: int64(now.Add(-grace)), Limit: int32(c.opts.Batch)})
+	if err != nil {
+		return fmt.Errorf("list campaigns that a pause has outlasted: %w", err)
+	}
+	for _, r := range rows {
+		err := sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) error {
+			q, why := c.q.WithTx(tx), "到了结束时间仍在暂停，已自动结束"
+			n, err := q.MoveCampaign(ctx, db.MoveCampaignParams{ID: r.ID, Was: r.State, State: string(Finished), Why: why, Now: int64(now)})
+			if err != nil || n == 0 {
+				return err
+			}
+			if err := q.SkipOccurrences(ctx, db.SkipOccurrencesParams{CampaignID: r.ID, Why: "活动结束时还在暂停", Now: int64(now)}); err != nil {
+				return err
+			}
+			return c.record(ctx, tx, 0, "finish", model.ID(r.ID), inVersion{Version: int(r.LiveVersion), Why: why})
+		})
+		if err != nil {
+			return fmt.Errorf("finish paused campaign %d: %w", r.ID, err)
+		}
 		c.moved.WithLabelValues(string(Finished)).Inc()
 		c.Log.InfoContext(ctx, "campaign finished", "campaign", r.ID)
 	}

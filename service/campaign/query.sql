@@ -15,6 +15,14 @@ SELECT * FROM campaign WHERE id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
 -- name: Moving :many
 SELECT * FROM campaign WHERE state IN ('scheduled', 'canary', 'running') AND id > sqlc.arg(after) ORDER BY id LIMIT ?;
 
+-- Campaigns that a pause has outlasted.
+-- name: PausedOver :many
+SELECT * FROM campaign WHERE state = 'paused' AND ends_at <= sqlc.arg(ended_by) ORDER BY id LIMIT ?;
+
+-- What was not handed over when its campaign ended is not to come.
+-- name: SkipOccurrences :exec
+UPDATE campaign_occurrence SET state = 'skipped', why = sqlc.arg(why), staged_at = sqlc.arg(now), leased_until = 0 WHERE campaign_id = sqlc.arg(campaign_id) AND state = 'due';
+
 -- What the pushes were not told of yet.
 -- name: Untold :many
 SELECT * FROM campaign WHERE state IN ('scheduled', 'canary', 'running', 'paused', 'stopped') AND told <> state ORDER BY id LIMIT ?;

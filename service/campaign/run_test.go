@@ -367,3 +367,27 @@ func FuzzCronWords(f *testing.F) {
 		}
 	})
 }
+
+func TestACampaignThatAPauseOutlastsIsFinished(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, ctx := w.replica(), t.Context()
+		id := w.launch(c, plan())
+		w.passes(25*time.Hour + time.Minute)
+		if _, err := c.Advance(ctx); err != nil {
+			t.Fatal(err)
+		}
+		must[Campaign](t)(c.Pause(ctx, planner, id, "等批复"))
+		w.passes(9 * 24 * time.Hour) // an hour after its end
+		w.round(c)
+		w.state(c, id, Paused) // it may be made longer
+		w.passes(24 * time.Hour)
+		w.round(c)
+		w.state(c, id, Finished)
+		found := must[Campaign](t)(c.Get(ctx, id))
+		all := must[[]Occurrence](t)(c.Occurrences(ctx, id))
+		if !strings.Contains(found.Why, "仍在暂停") || len(all) != 1 || all[0].State != skipped || !strings.Contains(all[0].Why, "暂停") {
+			t.Errorf("it says %q of itself and %+v of its push, want that a pause outlasted both", found.Why, all)
+		}
+	})
+}

@@ -783,6 +783,57 @@ func (q *Queries) PassCanary(ctx context.Context, arg PassCanaryParams) (int64, 
 	return result.RowsAffected()
 }
 
+const pausedOver = `-- name: PausedOver :many
+SELECT id, name, goal, state, why, told, paused_from, live_version, last_version, origin_id, canary_at, released_at, ends_at, created_by, created_at, updated_at, paused_at FROM campaign WHERE state = 'paused' AND ends_at <= ? ORDER BY id LIMIT ?
+`
+
+type PausedOverParams struct {
+	EndedBy int64
+	Limit   int32
+}
+
+// Campaigns that a pause has outlasted.
+func (q *Queries) PausedOver(ctx context.Context, arg PausedOverParams) ([]Campaign, error) {
+	rows, err := q.db.QueryContext(ctx, pausedOver, arg.EndedBy, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Campaign
+	for rows.Next() {
+		var i Campaign
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Goal,
+			&i.State,
+			&i.Why,
+			&i.Told,
+			&i.PausedFrom,
+			&i.LiveVersion,
+			&i.LastVersion,
+			&i.OriginID,
+			&i.CanaryAt,
+			&i.ReleasedAt,
+			&i.EndsAt,
+			&i.CreatedBy,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.PausedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const plansNaming = `-- name: PlansNaming :many
 SELECT c.name FROM campaign c
 WHERE EXISTS (
@@ -1115,6 +1166,22 @@ func (q *Queries) SignalsDue(ctx context.Context, arg SignalsDueParams) (int64, 
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const skipOccurrences = `-- name: SkipOccurrences :exec
+UPDATE campaign_occurrence SET state = 'skipped', why = ?, staged_at = ?, leased_until = 0 WHERE campaign_id = ? AND state = 'due'
+`
+
+type SkipOccurrencesParams struct {
+	Why        string
+	Now        int64
+	CampaignID int64
+}
+
+// What was not handed over when its campaign ended is not to come.
+func (q *Queries) SkipOccurrences(ctx context.Context, arg SkipOccurrencesParams) error {
+	_, err := q.db.ExecContext(ctx, skipOccurrences, arg.Why, arg.Now, arg.CampaignID)
+	return err
 }
 
 const submitVersion = `-- name: SubmitVersion :execrows
