@@ -70,7 +70,7 @@ func (r Reasons) Why(ctx context.Context, id model.ID, member model.MemberID) (R
 			return out, err
 		}
 	}
-	out.Sentence = out.sentence(found, v)
+	out.Sentence = out.sentence(found, v, model.At(r.Now()))
 	return out, nil
 }
 
@@ -87,7 +87,7 @@ var brief = map[State]string{
 	Paused: "已经暂停", Stopped: "已经终止", Finished: "已经结束",
 }
 
-func (r Reason) sentence(c Campaign, v Version) string {
+func (r Reason) sentence(c Campaign, v Version, at model.Millis) string {
 	now := "活动" + stands[r.State]
 	if (r.State == Paused || r.State == Stopped) && c.Why != "" {
 		now += "（" + c.Why + "）"
@@ -100,5 +100,5 @@ func (r Reason) sentence(c Campaign, v Version) string {
 	case v.Frozen == 0:
 		return "他现在符合活动的人群条件，提交审批时才冻结人群。" + now + "。"
 	}
-	return fmt.Sprintf("他不在活动的人群中：人群在%s冻结，他现在符合条件，那时还不符合或还没有导入。%s。", v.SubmittedAt.Time().Format("1月2日15:04"), now)
+	return fmt.Sprintf("他不在活动的人群中：人群在%s冻结，他现在符合条件，那时还不符合或还没有导入。%s。", strings.ReplaceAll(shortTime(v.SubmittedAt, at), " ", ""), now)
 }

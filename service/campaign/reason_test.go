@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
@@ -53,6 +54,8 @@ func TestWhoGotNothingIsToldWhy(t *testing.T) {
 		says("scheduled", v.Campaign, out, nil, "2月9日09:00冻结", "他现在符合条件")
 		must[Campaign](t)(c.Pause(ctx, checker, v.Campaign, "看一看"))
 		says("paused", v.Campaign, in, nil, "暂停（看一看）")
+		w.passes(365 * 24 * time.Hour)
+		says("a year later", v.Campaign, out, nil, "2026年2月9日09:00冻结")
 		if _, err := (Reasons{Campaigns: c, People: lacking{}, Who: who}).Why(ctx, 1, in); !errors.Is(err, ErrUnknown) {
 			t.Errorf("of no campaign: %v, want ErrUnknown", err)
 		}

@@ -105,8 +105,8 @@ var reasons = map[string]string{
 	noMember:                "还没有关注公众号，也没有用过小程序，没有可以送达的渠道",
 	whyMerged:               "他的两个账号已合并为一个，同一条消息只发一次",
 	noConsent:               "没有同意接收营销消息",
-	whyCapDay:               "今天收到的营销消息已达上限",
-	whyCapWeek:              "最近七天收到的营销消息已达上限",
+	whyCapDay:               "当天收到的营销消息已达上限",
+	whyCapWeek:              "到当天为止七天内收到的营销消息已达上限",
 	whyCapCampaign:          "这个活动给他的消息已达上限",
 	noRight:                 "没有可用的发送资格：近期没有互动，也没有可用的订阅授权；群发则是没有关注公众号，或本月的四条已发完",
 	whyQuota:                "微信的发送配额在活动结束前不会恢复",
@@ -136,14 +136,14 @@ var reasons = map[string]string{
 
 // sentence says it in one Chinese sentence.
 func sentence(d model.Delivery, waits string, of model.Dispatch, now model.Millis) string {
-	at, by := d.At.Time().Format("1月2日15:04"), channels[d.Channel]
+	at, by := moment(d.At, now), channels[d.Channel]
 	why := reasons[d.Why]
 	if why == "" && d.Why != "" {
 		why = "原因代码" + d.Why
 	}
 	switch d.State {
 	case model.DeliverySent:
-		return sent(d, at, by, why)
+		return sent(d, at, by, why, now)
 	case model.DeliveryHeldOut:
 		return "属于对照组，用来衡量活动效果，不发送任何消息。"
 	case model.DeliverySkipped:
@@ -152,7 +152,7 @@ func sentence(d model.Delivery, waits string, of model.Dispatch, now model.Milli
 		return "微信没有接受：" + why + "。"
 	case model.DeliveryUnknown:
 		if d.TappedAt != 0 {
-			return fmt.Sprintf("%s用%s发送，微信没有给出明确结果，但%s点开，已经送达。", at, by, d.TappedAt.Time().Format("1月2日15:04"))
+			return fmt.Sprintf("%s用%s发送，微信没有给出明确结果，但%s点开，已经送达。", at, by, moment(d.TappedAt, now))
 		}
 		return fmt.Sprintf("%s用%s发送，结果未知：%s。", at, by, why)
 	case model.DeliverySending:
@@ -166,7 +166,7 @@ func sentence(d model.Delivery, waits string, of model.Dispatch, now model.Milli
 	case waits == stopped:
 		return "等待发送：微信不接受这次推送的内容，已自动停止；先暂停活动再继续，就会重新尝试。"
 	case of.StartsAt > now:
-		return "等待发送：" + of.StartsAt.Time().Format("1月2日15:04") + "开始。"
+		return "等待发送：" + moment(of.StartsAt, now) + "开始。"
 	}
 	queued := "等待发送：排队中"
 	if waits == canary {
@@ -178,17 +178,26 @@ func sentence(d model.Delivery, waits string, of model.Dispatch, now model.Milli
 	return queued + "。"
 }
 
-func sent(d model.Delivery, at, by, why string) string {
+func sent(d model.Delivery, at, by, why string, now model.Millis) string {
 	text := fmt.Sprintf("%s已用%s发送", at, by)
 	switch {
 	case d.TappedAt != 0:
-		return text + "，" + d.TappedAt.Time().Format("1月2日15:04") + "点开。"
+		return text + "，" + moment(d.TappedAt, now) + "点开。"
 	case d.DeliveredAt != 0:
 		return text + "，微信已确认送达。"
 	case why != "":
 		return text + "，但没有送达：" + why + "。"
 	}
 	return text + "。"
+}
+
+// moment writes 2月17日10:00, with its year when that is not the one of now: somebody may
+// ask in January.
+func moment(m, now model.Millis) string {
+	if m.Time().Year() == now.Time().Year() {
+		return m.Time().Format("1月2日15:04")
+	}
+	return m.Time().Format("2006年1月2日15:04")
 }
 
 // Reason is the words for a delivery's Why; the code itself when there are none.
