@@ -53,6 +53,34 @@ func TestACampaignsNameIsNoFormula(t *testing.T) {
 	}
 }
 
+func TestADraftMayLeaveOutWhatIsNotDecided(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		c := newWorld(t, db).replica()
+		for _, tt := range []struct {
+			name string
+			plan Plan
+		}{
+			{"a name and a goal", Plan{Name: "回家", Goal: Care}},
+			{"a step without a time", Plan{Name: "回家", Goal: Care, Steps: []Step{{Name: "除夕"}}}},
+			{"a step of which an event is not said", Plan{Name: "回家", Goal: Care, Steps: []Step{{When: When{Kind: OnEvent}}}}},
+			{"a wording without a channel", Plan{Name: "回家", Goal: Care, Steps: []Step{{Variants: []Variant{{Name: "A"}}}}}},
+			{"a channel without a material", Plan{Name: "回家", Goal: Care, Steps: []Step{{Variants: []Variant{{Name: "A", Ways: []Way{{}}}}}}}},
+		} {
+			v, err := c.Create(t.Context(), planner, tt.plan)
+			if err != nil {
+				t.Errorf("%s: Create = %v, want a draft", tt.name, err)
+				continue
+			}
+			if _, err := c.Save(t.Context(), planner, v.Campaign, 1, v.Edits, v.Plan); err != nil {
+				t.Errorf("%s: Save = %v, want the draft saved again", tt.name, err)
+			}
+			if _, err := c.Submit(t.Context(), planner, v.Campaign, 1); !errors.Is(err, ErrPlan) {
+				t.Errorf("%s: Submit = %v, want what is missing", tt.name, err)
+			}
+		}
+	})
+}
+
 func TestAPlanThatWasSentBackIsFrozenAnew(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		w := newWorld(t, db)

@@ -42,7 +42,7 @@ func (g Goal) name() string {
 type Plan struct {
 	Name     string       `json:"name"`
 	Goal     Goal         `json:"goal"`
-	Segment  model.ID     `json:"segment"`
+	Segment  model.ID     `json:"segment,omitempty"`
 	Holdout  int          `json:"holdout"` // per cent who get nothing, 1–15
 	Budget   model.Fen    `json:"budget"`  // for all prizes; 0: no prizes
 	Kit      model.ID     `json:"kit,omitempty"`
@@ -130,7 +130,7 @@ type Variant struct {
 // Way is a channel and a version of a material.
 type Way struct {
 	Channel  model.Channel `json:"channel"`
-	Material model.ID      `json:"material"`
+	Material model.ID      `json:"material,omitempty"`
 }
 
 // Winner is the rule by which one variant goes to everybody else: a part of the
