@@ -28,7 +28,8 @@ var nonsense = []string{
 const deepest = 5
 
 // TestNonsenseIsRefusedAndNothingFalls puts nonsense in the place of every value that
-// the two descriptions name, the others being as described: nothing of it is our fault.
+// the two descriptions name, the others being as described, and leaves each of them out:
+// nothing of it is our fault.
 func TestNonsenseIsRefusedAndNothingFalls(t *testing.T) {
 	t.Parallel()
 	w := story.Begin(t, story.Embedded(t))
@@ -76,7 +77,8 @@ func queries(op *openapi3.Operation) (all []string) {
 	return all
 }
 
-// bodies are an operation's body with nonsense in the place of each value, once.
+// bodies are an operation's body with nonsense in the place of each value, once, and
+// without each.
 func bodies(op *openapi3.Operation) (all [][]byte) {
 	if op.RequestBody == nil {
 		return nil
@@ -98,7 +100,38 @@ func bodies(op *openapi3.Operation) (all [][]byte) {
 			all = append(all, bytes.Replace(text, []byte(`"`+mark+`"`), []byte(n), 1))
 		}
 	})
+	without(whole, func() {
+		text, err := json.Marshal(whole)
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, text)
+	})
 	return all
+}
+
+// without calls run with each value that has a name below v left out: all those beside it
+// that come after it in the alphabet, too, and then it alone.
+func without(v any, run func()) {
+	switch at := v.(type) {
+	case map[string]any:
+		whole := maps.Clone(at)
+		for _, name := range slices.Backward(slices.Sorted(maps.Keys(whole))) {
+			delete(at, name)
+			run()
+		}
+		maps.Copy(at, whole)
+		for name, was := range whole {
+			delete(at, name)
+			run()
+			at[name] = was
+			without(was, run)
+		}
+	case []any:
+		for _, one := range at {
+			without(one, run)
+		}
+	}
 }
 
 // mark stands where nonsense comes.
