@@ -113,9 +113,12 @@ func monthIn(runes []rune, now time.Time) string {
 // yearIn finds the year that is named before a month: 去年, 2025年, 25年; 0 for none.
 func yearIn(before []rune, now time.Time) int {
 	said := string(before)
-	for ago, word := range []string{"今年", "去年", "前年"} {
-		if strings.Contains(said, word) {
-			return now.Year() - ago
+	for _, named := range []struct {
+		word string // the first that is found, for 大前年 holds 前年
+		ago  int
+	}{{"今年", 0}, {"去年", 1}, {"大前年", 3}, {"前年", 2}} {
+		if strings.Contains(said, named.word) {
+			return now.Year() - named.ago
 		}
 	}
 	end := slices.Index(before, '年')
