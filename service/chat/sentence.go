@@ -91,7 +91,7 @@ func read(f folded) sentence {
 		}
 		switch {
 		case t.means.has(aNot) && i > 0 && takesBack(f, tokens[i-1], t):
-			s.live &^= tokens[i-1].means
+			s.live &^= together(tokens[:i])
 			refusing = false
 			continue
 		case t.means.has(aNot):
@@ -135,6 +135,17 @@ func takesBack(f folded, before, no token) bool {
 		}
 	}
 	return true
+}
+
+// together is what the last of the tokens names, and what is joined to it by an and: in
+// 套餐和流量都不要 both are refused.
+func together(tokens []token) set {
+	at := len(tokens) - 1
+	all := tokens[at].means
+	for ; at > 1 && tokens[at-1].means.has(anAnd) && tokens[at-2].means&objects != 0; at -= 2 {
+		all |= tokens[at-2].means
+	}
+	return all
 }
 
 func among(runes []rune, of string) bool {

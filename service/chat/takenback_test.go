@@ -6,6 +6,7 @@ func TestWhatIsTakenBackIsNotAnswered(t *testing.T) {
 	for text, want := range map[string]string{
 		"话费不查了查流量": "usage", "话费不用查了，查流量": "usage", "余额不要，积分": "points", "积分先不看了，看话费": "balance",
 		"流量不用了看看积分": "points", "话费不查了": "unknown", "话费就不用查了吧": "unknown",
+		"套餐和流量都不要": "unknown", "流量和积分都不查了，查话费": "balance", "话费和流量不查了，查积分": "points",
 		// a no that asks
 		"话费不是还有50吗": "balance", "流量不多了吧": "usage", "话费不够查一下": "balance", "不想查话费想查流量": "usage", "话费没了": "balance",
 	} {
