@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { bytes, chatTime, codeIn, isWeb, phoneNumber, spansOf, yuan } from '../phone/format.js'
 import { prizeOf, wonText } from '../phone/mini/pots/pots.js'
+import { ofMonth } from '../phone/mini/words.js'
 import { outcomeOf, pretty, prettyXML } from '../phone/pretty.js'
 
 const now = Date.parse('2026-11-22T09:00:00+08:00') // a Sunday in Beijing
@@ -23,6 +24,14 @@ test('money, data and numbers read as people write them', () => {
   assert.equal(bytes(13314398618), '12.4 GB')
   assert.equal(bytes(200 * 2 ** 20), '200 MB')
   assert.equal(phoneNumber('13800138001'), '138 0013 8001')
+})
+
+test('what was told before a month ended is not of this month', () => {
+  for (const [at, month] of [
+    ['2026-11-01T00:00:00+08:00', '本月'],
+    ['2026-10-31T23:59:59+08:00', '10月'],
+    ['2025-11-30T12:00:00+08:00', '11月'],
+  ]) assert.equal(ofMonth(at, now), month)
 })
 
 test('a code is six digits that stand alone', () => {

@@ -3,9 +3,15 @@
 const part = (options) => new Intl.DateTimeFormat('zh-CN', { timeZone: 'Asia/Shanghai', hourCycle: 'h23', ...options })
 const DAY = part({ year: 'numeric', month: 'long', day: 'numeric' })
 const MOMENT = part({ month: 'long', day: 'numeric', hour: '2-digit', minute: '2-digit' })
+const MONTH = part({ year: 'numeric', month: 'long' })
 
 export const day = (at) => DAY.format(new Date(at))
 export const moment = (at) => MOMENT.format(new Date(at))
+/** Of which month something is that was told at an instant: 本月, or 10月 when that is over. */
+export const ofMonth = (at, now) => {
+  const [told, present] = [at, now].map((t) => MONTH.format(new Date(t)))
+  return told === present ? '本月' : told.slice(told.indexOf('年') + 1)
+}
 /** 2026-10 and 2026-10-03 as one reads them. */
 export const month = (m) => `${m.slice(0, 4)}年${Number(m.slice(5, 7))}月`
 export const shortDay = (d) => `${Number(d.slice(5, 7))}/${Number(d.slice(8, 10))}`
