@@ -20,27 +20,28 @@ const (
 )
 
 // CloseDue ends the open pots whose time is over, at most limit of them, and returns
-// how many it ended: those with free slots are closed, the others filled. Several
-// replicas may do it at once.
+// how many it ended: those with free slots are closed, the others filled. Each is tried
+// once, so that those that cannot be closed keep none behind them. Several replicas may
+// do it at once.
 func (e *Engine) CloseDue(ctx context.Context, limit int) (int, error) {
-	closed := 0
+	closed, failed := 0, error(nil)
+	after := db.DuePotsParams{Now: int64(model.At(e.now()))}
 	for closed < limit && ctx.Err() == nil {
-		due, err := e.q.DuePots(ctx, db.DuePotsParams{
-			EndsAt: int64(model.At(e.now())), Limit: int32(min(closePage, limit-closed)),
-		})
+		after.Limit = int32(min(closePage, limit-closed))
+		due, err := e.q.DuePots(ctx, after)
 		if err != nil {
 			return closed, fmt.Errorf("list the ended pots: %w", err)
 		}
 		if len(due) == 0 {
-			return closed, nil
+			break
 		}
+		after.AfterAt, after.AfterID = due[len(due)-1].EndsAt, due[len(due)-1].ID
 		ended, err := e.closePage(ctx, due)
-		closed += ended
-		if ended == 0 {
-			return closed, err // every one failed: the list would never get shorter
+		if closed += ended; err != nil {
+			failed = err // each was logged
 		}
 	}
-	return closed, ctx.Err()
+	return closed, errors.Join(failed, ctx.Err())
 }
 
 // closePage closes a page of pots in transactions of a bounded size. Where a group

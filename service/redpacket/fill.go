@@ -111,21 +111,24 @@ func (e *Engine) fillLoop() {
 // each last help; a job runs it every few seconds.
 func (e *Engine) FillDue(ctx context.Context) (int, error) {
 	after, filled := int64(0), 0
+	var failed error
 	for {
 		ids, err := e.q.FillCandidates(ctx, db.FillCandidatesParams{ID: after, Limit: scanPage})
 		if err != nil {
 			return filled, fmt.Errorf("list the pots that may be full: %w", err)
 		}
 		if len(ids) == 0 {
-			return filled, nil
+			return filled, failed
 		}
 		after = ids[len(ids)-1]
 		for part := range slices.Chunk(ids, fillPots) {
 			settled, err := e.fill(ctx, potIDs(part))
-			if err != nil {
+			if filled += len(settled); ctx.Err() != nil {
 				return filled, err
 			}
-			filled += len(settled)
+			if err != nil {
+				failed = err
+			}
 		}
 	}
 }
@@ -154,8 +157,27 @@ var errRace = errors.New("another process was first")
 const endAttempts = 10
 
 // fill makes those of the pots filled that SQL holds n helps of, and returns the
-// pots that need no further look.
+// pots that need no further look. Where that fails each is tried alone, so that one
+// damaged pot keeps none of the others.
 func (e *Engine) fill(ctx context.Context, ids []PotID) ([]PotID, error) {
+	settled, err := e.fillTogether(ctx, ids)
+	if err == nil || len(ids) == 1 {
+		return settled, err
+	}
+	var failed error
+	for _, id := range ids {
+		if ctx.Err() != nil {
+			return settled, err
+		}
+		alone, err := e.fillTogether(ctx, []PotID{id})
+		if settled = append(settled, alone...); err != nil {
+			failed = fmt.Errorf("fill pot %s: %w", id, err)
+		}
+	}
+	return settled, failed
+}
+
+func (e *Engine) fillTogether(ctx context.Context, ids []PotID) ([]PotID, error) {
 	var err error
 	for attempt := range endAttempts {
 		var settled []PotID

@@ -63,9 +63,12 @@ WHERE owner_id IN (sqlc.slice(owners)) AND id < sqlc.arg(id) ORDER BY id DESC LI
 -- name: CountPotsOfOwner :one
 SELECT COUNT(*) FROM pot WHERE owner_id IN (sqlc.slice(owners)) AND game_id = sqlc.arg(game_id);
 
--- Open pots whose time is over, the oldest first.
+-- Open pots whose time is over, the oldest first, from the one after the given.
 -- name: DuePots :many
-SELECT id, n FROM pot WHERE state = 'open' AND ends_at <= ? ORDER BY ends_at, id LIMIT ?;
+SELECT id, n, ends_at FROM pot
+WHERE state = 'open' AND ends_at <= sqlc.arg(now) AND ends_at >= sqlc.arg(after_at)
+  AND (ends_at > sqlc.arg(after_at) OR (ends_at = sqlc.arg(after_at) AND id > sqlc.arg(after_id)))
+ORDER BY ends_at, id LIMIT ?;
 
 -- Open pots whose last slot has a row: the ones that may be full.
 -- name: FillCandidates :many

@@ -157,22 +157,35 @@ func (q *Queries) DropDraft(ctx context.Context, arg DropDraftParams) (int64, er
 }
 
 const duePots = `-- name: DuePots :many
-SELECT id, n FROM pot WHERE state = 'open' AND ends_at <= ? ORDER BY ends_at, id LIMIT ?
+SELECT id, n, ends_at FROM pot
+WHERE state = 'open' AND ends_at <= ? AND ends_at >= ?
+  AND (ends_at > ? OR (ends_at = ? AND id > ?))
+ORDER BY ends_at, id LIMIT ?
 `
 
 type DuePotsParams struct {
-	EndsAt int64
-	Limit  int32
+	Now     int64
+	AfterAt int64
+	AfterID int64
+	Limit   int32
 }
 
 type DuePotsRow struct {
-	ID int64
-	N  int32
+	ID     int64
+	N      int32
+	EndsAt int64
 }
 
-// Open pots whose time is over, the oldest first.
+// Open pots whose time is over, the oldest first, from the one after the given.
 func (q *Queries) DuePots(ctx context.Context, arg DuePotsParams) ([]DuePotsRow, error) {
-	rows, err := q.db.QueryContext(ctx, duePots, arg.EndsAt, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, duePots,
+		arg.Now,
+		arg.AfterAt,
+		arg.AfterAt,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +193,7 @@ func (q *Queries) DuePots(ctx context.Context, arg DuePotsParams) ([]DuePotsRow,
 	var items []DuePotsRow
 	for rows.Next() {
 		var i DuePotsRow
-		if err := rows.Scan(&i.ID, &i.N); err != nil {
+		if err := rows.Scan(&i.ID, &i.N, &i.EndsAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
