@@ -145,9 +145,10 @@ func (l *Ledger) remind(ctx context.Context, tx *sql.Tx, rows []db.ExpiringRow) 
 }
 
 // VoidOverdue gives back what is held beyond its time and returns how many holds
-// it voided. A lot that expired meanwhile stays expired.
+// it voided. A lot that expired meanwhile stays expired. A hold that fails is logged
+// and left for the next run.
 func (l *Ledger) VoidOverdue(ctx context.Context) (int, error) {
-	voided := 0
+	voided, failed := 0, 0
 	after := db.OverdueHoldsParams{Now: int64(model.At(l.now())), Limit: slice}
 	for range maxSlices {
 		holds, err := db.New(l.db).OverdueHolds(ctx, after)
@@ -157,18 +158,23 @@ func (l *Ledger) VoidOverdue(ctx context.Context) (int, error) {
 		for _, id := range holds {
 			after.AfterID = id
 			err := l.Void(ctx, model.ID(id), 0, "overdue")
-			if fault.KindOf(err) == fault.Conflict { // somebody was faster
-				continue
-			}
-			if err != nil {
+			switch {
+			case err == nil:
+				voided++
+			case ctx.Err() != nil:
 				return voided, fmt.Errorf("void hold %d: %w", id, err)
+			case fault.KindOf(err) != fault.Conflict: // otherwise somebody was faster
+				failed++
+				l.log.ErrorContext(ctx, "overdue hold not given back", "hold", id, "err", err)
 			}
-			voided++
 		}
 		if len(holds) < slice {
 			break
 		}
 	}
 	l.moved.WithLabelValues("void").Add(float64(voided))
+	if failed > 0 {
+		return voided, fmt.Errorf("%d overdue holds could not be given back", failed)
+	}
 	return voided, nil
 }
