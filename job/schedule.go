@@ -180,15 +180,20 @@ func sliced(run func(context.Context, int) (int, error)) func(context.Context) (
 // maxRounds bounds how many slices one run works through.
 const maxRounds = 10_000
 
-// untilNone repeats a slice until nothing is left.
+// untilNone repeats a slice until one finds nothing to do. What fails in a slice that did
+// something keeps none of those after it.
 func untilNone(run func(context.Context) (int, error)) func(context.Context) error {
 	return func(ctx context.Context) error {
+		var failed error
 		for range maxRounds {
 			n, err := run(ctx)
-			if err != nil || n == 0 {
-				return err
+			if err != nil {
+				failed = err
+			}
+			if n == 0 {
+				break
 			}
 		}
-		return nil
+		return failed
 	}
 }

@@ -260,6 +260,27 @@ func TestRotation(t *testing.T) {
 	})
 }
 
+func TestNumbersThatCannotBeOpenedKeepNoOtherFromRotation(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		const broken, sound = 4, 3
+		for i := range broken + sound {
+			alice := w.touch(t, fmt.Sprintf("o%d", i))
+			w.bind(t, alice.ID, phone(i), "r")
+			if i < broken {
+				_, err := w.db.Exec("UPDATE member_phone SET phone_sealed = 'xxxx', phone_index = ? WHERE member_id = ?", fmt.Sprintf("!%d", i), int64(alice.ID))
+				want(t, "break", err, nil)
+			}
+		}
+		rotated := w.replica(t, Options{})
+		rotated.Sealer = testSealer(t, 1, 2)
+		for _, n := range []int{2, 1, 0} {
+			if got, err := rotated.Reseal(t.Context(), 2); err == nil || got != n {
+				t.Fatalf("Reseal = %d, %v, want %d and what cannot be opened", got, err, n)
+			}
+		}
+	})
+}
+
 // TestNothingPersonalIsLoggedOrSaid provokes every log line and collects every error.
 func TestNothingPersonalIsLoggedOrSaid(t *testing.T) {
 	engines(t, func(t *testing.T, w *world) {

@@ -87,8 +87,9 @@ LIMIT ?;
 
 -- name: OldKeys :many
 SELECT phone_index, member_id, phone_sealed, key_version FROM member_phone
-WHERE key_version < ?
-ORDER BY key_version
+WHERE key_version < sqlc.arg(newest) AND key_version >= sqlc.arg(after_version)
+  AND (key_version > sqlc.arg(after_version) OR (key_version = sqlc.arg(after_version) AND phone_index > sqlc.arg(after_index)))
+ORDER BY key_version, phone_index
 LIMIT ?;
 
 -- A row that changed meanwhile is left alone.

@@ -2,7 +2,6 @@ package member
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -12,32 +11,47 @@ import (
 
 // Reseal seals at most limit (≤ MaxSlice) numbers of older key versions with the
 // newest and returns how many it did; 0 without an error means that the old
-// versions hold no number any more. Repeatable, on several replicas at once.
+// versions hold no number any more. It passes over those that cannot be opened, and
+// says so once it has done the others. Repeatable, on several replicas at once.
 func (m *Members) Reseal(ctx context.Context, limit int) (int, error) {
-	newest := int32(m.Sealer.Newest())
-	rows, err := m.q.OldKeys(ctx, db.OldKeysParams{KeyVersion: newest, Limit: int32(min(limit, MaxSlice))})
+	limit = min(limit, MaxSlice)
+	page := db.OldKeysParams{Newest: int32(m.Sealer.Newest()), Limit: int32(limit)}
+	done, shut := 0, shutNumbers{}
+	for range maxSlices {
+		rows, err := m.q.OldKeys(ctx, page)
+		if err != nil {
+			return done, fmt.Errorf("read numbers to reseal: %w", err)
+		}
+		for _, row := range rows {
+			page.AfterVersion, page.AfterIndex = row.KeyVersion, row.PhoneIndex
+			n, err := m.reseal(ctx, row, page.Newest, &shut)
+			if err != nil {
+				return done, fmt.Errorf("reseal: %w", err)
+			}
+			if done += n; done == limit {
+				return done, shut.err()
+			}
+		}
+		if len(rows) < limit {
+			break
+		}
+	}
+	return done, shut.err()
+}
+
+// reseal seals one number with the newest key, unless it changed meanwhile.
+func (m *Members) reseal(ctx context.Context, row db.OldKeysRow, newest int32, shut *shutNumbers) (int, error) {
+	place := phonePlace(model.MemberID(row.MemberID))
+	digits, err := m.Sealer.OpenText(row.PhoneSealed, place)
 	if err != nil {
-		return 0, fmt.Errorf("read numbers to reseal: %w", err)
+		shut.add(fmt.Errorf("number of member %d: %w", row.MemberID, err))
+		return 0, nil
 	}
-	done := 0
-	var failed error
-	for _, row := range rows {
-		place := phonePlace(model.MemberID(row.MemberID))
-		digits, err := m.Sealer.OpenText(row.PhoneSealed, place)
-		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("number of member %d: %w", row.MemberID, err))
-			continue // one bad row does not hold up the others
-		}
-		n, err := m.q.Reseal(ctx, db.ResealParams{
-			PhoneSealed: m.Sealer.SealText(digits, place), KeyVersion: newest,
-			PhoneIndex: row.PhoneIndex, MemberID: row.MemberID, Was: row.PhoneSealed,
-		})
-		if err != nil {
-			return done, errors.Join(failed, fmt.Errorf("reseal: %w", err))
-		}
-		done += int(n)
-	}
-	return done, failed
+	n, err := m.q.Reseal(ctx, db.ResealParams{
+		PhoneSealed: m.Sealer.SealText(digits, place), KeyVersion: newest,
+		PhoneIndex: row.PhoneIndex, MemberID: row.MemberID, Was: row.PhoneSealed,
+	})
+	return int(n), err
 }
 
 // keepCodes is how long a code's row is kept after it was sent: as long as a repeat

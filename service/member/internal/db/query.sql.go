@@ -1282,14 +1282,17 @@ func (q *Queries) OldCodes(ctx context.Context, arg OldCodesParams) ([]int64, er
 
 const oldKeys = `-- name: OldKeys :many
 SELECT phone_index, member_id, phone_sealed, key_version FROM member_phone
-WHERE key_version < ?
-ORDER BY key_version
+WHERE key_version < ? AND key_version >= ?
+  AND (key_version > ? OR (key_version = ? AND phone_index > ?))
+ORDER BY key_version, phone_index
 LIMIT ?
 `
 
 type OldKeysParams struct {
-	KeyVersion int32
-	Limit      int32
+	Newest       int32
+	AfterVersion int32
+	AfterIndex   string
+	Limit        int32
 }
 
 type OldKeysRow struct {
@@ -1300,7 +1303,14 @@ type OldKeysRow struct {
 }
 
 func (q *Queries) OldKeys(ctx context.Context, arg OldKeysParams) ([]OldKeysRow, error) {
-	rows, err := q.db.QueryContext(ctx, oldKeys, arg.KeyVersion, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, oldKeys,
+		arg.Newest,
+		arg.AfterVersion,
+		arg.AfterVersion,
+		arg.AfterVersion,
+		arg.AfterIndex,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}
