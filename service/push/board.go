@@ -50,8 +50,9 @@ func (p *Planner) Look(ctx context.Context) error {
 			ID: r.ID, CampaignID: r.CampaignID, StepID: r.StepID, FrozenID: r.FrozenID, Purpose: r.Purpose, Holdout: r.Holdout, Canary: r.Canary,
 			Variants: r.Variants, StartsAt: r.StartsAt, EndsAt: r.EndsAt, CapDay: r.CapDay, CapWeek: r.CapWeek, CapCampaign: r.CapCampaign,
 		})
-		if err != nil {
-			return err
+		if err != nil { // nobody sends it, and all others are sent
+			p.Log.ErrorContext(ctx, "dispatch cannot be read", "dispatch", r.ID, "error", err)
+			continue
 		}
 		one := posted{Dispatch: d, state: r.State, released: r.Released, campaign: r.CampaignState}
 		b.open = append(b.open, one)
@@ -147,7 +148,7 @@ func (p *Planner) work(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			p.Log.WarnContext(ctx, "shard not sent", "error", err)
 		}
-		if did && err == nil {
+		if did {
 			continue
 		}
 		pause := time.NewTimer(p.opts.Look)
@@ -160,16 +161,21 @@ func (p *Planner) work(ctx context.Context) {
 	}
 }
 
-// SendDue sends what is due now and returns how many shards it worked on. Run does
-// it for ever; a rehearsal and tests call it at the instants of their own clock.
+// SendDue sends what is due now and returns how many shards it sent. Run does it for
+// ever; a rehearsal and tests call it at the instants of their own clock. A shard that
+// fails is left to a later call.
 func (p *Planner) SendDue(ctx context.Context) (int, error) {
 	if err := p.Look(ctx); err != nil {
 		return 0, err
 	}
+	var failed error
 	for n := 0; ; n++ {
 		did, err := p.sendShard(ctx)
-		if err != nil || !did {
-			return n, err
+		if err != nil {
+			failed = err
+		}
+		if !did {
+			return n, failed
 		}
 		if err := p.Look(ctx); err != nil {
 			return n, err

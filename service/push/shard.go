@@ -37,10 +37,12 @@ const (
 // seldom take the same.
 const choices = 8
 
-// sendShard takes one shard that is due and sends it; false when there is none.
+// sendShard takes one shard that is due and sends it; false when none was sent. A
+// dispatch whose shard fails keeps none of the others: theirs is the next turn.
 func (p *Planner) sendShard(ctx context.Context) (bool, error) {
 	list, _ := p.posted()
 	now := p.Now()
+	var failed error
 	for _, one := range list {
 		over := one.campaign == killed || model.At(now) >= one.EndsAt
 		if !over && (one.state != open || one.campaign != running || one.Purpose == Marketing && p.quiet(now)) {
@@ -48,22 +50,27 @@ func (p *Planner) sendShard(ctx context.Context) (bool, error) {
 		}
 		if one.state != open { // no row is added from now on
 			if _, err := p.q.SetDispatchState(ctx, db.SetDispatchStateParams{State: open, ID: int64(one.ID), FromState: one.state}); err != nil {
-				return false, err
+				return false, errors.Join(failed, err)
 			}
 		}
 		s, ok, err := p.lease(ctx, one, over)
 		if err != nil {
-			return false, err
+			return false, errors.Join(failed, err)
 		}
 		if !ok {
 			continue
 		}
 		if over {
-			return true, p.sweep(ctx, s, one)
+			err = p.sweep(ctx, s, one)
+		} else {
+			err = p.serve(ctx, s)
 		}
-		return true, p.serve(ctx, s)
+		if err == nil || ctx.Err() != nil {
+			return err == nil, errors.Join(failed, err)
+		}
+		failed = errors.Join(failed, fmt.Errorf("dispatch %s: %w", one.ID, err))
 	}
-	return false, nil
+	return false, failed
 }
 
 // lease takes a shard of the dispatch by token and the database's time. Without an

@@ -145,10 +145,17 @@ func (c *crowd) Unfollow(_ context.Context, o model.OpenID, _ model.Millis) erro
 // errUnworded: the material has no words for a member with an id ending in 13.
 var errUnworded = fault.New(fault.Invalid, "material.no_value", "缺少变量")
 
+// unread is a material that cannot be read now.
+const unread model.ID = 899
+
 // Render makes material 100 + k for any channel: template T<k>.
 func (c *crowd) Render(_ context.Context, material model.ID, members []model.MemberID) ([]model.Message, []error) {
 	out, errs := make([]model.Message, len(members)), make([]error, len(members))
 	for i, m := range members {
+		if material == unread {
+			errs[i] = busy
+			continue
+		}
 		if material >= 900 && m%100 == 13 {
 			errs[i] = errUnworded
 			continue
