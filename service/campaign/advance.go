@@ -292,6 +292,7 @@ func (c *Campaigns) outlasted(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list campaigns that a pause has outlasted: %w", err)
 	}
+	var failed []error
 	for _, r := range rows {
 		err := sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) error {
 			q, why := c.q.WithTx(tx), "到了结束时间仍在暂停，已自动结束"
@@ -305,12 +306,13 @@ func (c *Campaigns) outlasted(ctx context.Context) error {
 			return c.record(ctx, tx, 0, "finish", model.ID(r.ID), inVersion{Version: int(r.LiveVersion), Why: why})
 		})
 		if err != nil {
-			return fmt.Errorf("finish paused campaign %d: %w", r.ID, err)
+			failed = append(failed, fmt.Errorf("finish paused campaign %d: %w", r.ID, err))
+			continue
 		}
 		c.moved.WithLabelValues(string(Finished)).Inc()
 		c.Log.InfoContext(ctx, "campaign finished", "campaign", r.ID)
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // untried counts tests whose winner is not known yet.

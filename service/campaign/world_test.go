@@ -47,6 +47,8 @@ type world struct {
 	kit       func(*Kit) // changes the one kit
 	used      []model.ID // kits
 	stageFail error
+	unheard   Event  // of which nobody says to whom it happened
+	unwritten string // the id of what the audit takes no line of
 }
 
 var (
@@ -152,6 +154,9 @@ func fewFields(spec string) (func(time.Time) time.Time, error) {
 func (w *world) RecordTx(_ context.Context, _ *sql.Tx, e model.AuditEntry) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.unwritten != "" && w.unwritten == e.Target.ID {
+		return errDown
+	}
 	w.audit = append(w.audit, e.Operator.String()+" "+e.Action)
 	return nil
 }
@@ -347,7 +352,10 @@ func (w *world) End(_ context.Context, _ model.ID, at model.Millis) error {
 	return nil
 }
 
-func (w *world) Look(_ context.Context, _ When, members []model.MemberID, at model.Millis) ([]Happening, error) {
+func (w *world) Look(_ context.Context, of When, members []model.MemberID, at model.Millis) ([]Happening, error) {
+	if w.unheard != "" && of.Event == w.unheard {
+		return nil, errDown
+	}
 	var found []Happening
 	for _, m := range members {
 		if ref := w.happens[m]; ref != "" {
