@@ -60,6 +60,7 @@ func (c *Campaigns) watchCampaign(ctx context.Context, r db.Campaign) (happened 
 	if now < v.Plan.StartsAt || now >= v.Plan.EndsAt {
 		return 0, nil
 	}
+	var failed []error // what one step asks for may not be known while that of the next is
 	for _, s := range v.Plan.Steps {
 		if s.When.Kind != OnEvent {
 			continue
@@ -67,10 +68,10 @@ func (c *Campaigns) watchCampaign(ctx context.Context, r db.Campaign) (happened 
 		n, err := c.watchStep(ctx, &v, s)
 		happened += n
 		if err != nil {
-			return happened, fmt.Errorf("step %s: %w", s.ID, err)
+			failed = append(failed, fmt.Errorf("step %s: %w", s.ID, err))
 		}
 	}
-	return happened, nil
+	return happened, errors.Join(failed...)
 }
 
 // roundOf is when the round that is due began.

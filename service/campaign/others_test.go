@@ -28,3 +28,21 @@ func TestACampaignThatCannotBeFinishedKeepsNoOther(t *testing.T) {
 		w.state(c, running, Finished)
 	})
 }
+
+func TestAnEventThatNobodyKnowsOfKeepsNoOtherStep(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, ctx := w.replica(), t.Context()
+		w.launch(c, plan(func(p *Plan) {
+			p.Steps[0].When = When{Kind: OnEvent, Event: DataLow}
+			birthday := p.Steps[0]
+			birthday.Name, birthday.When = "生日", When{Kind: OnEvent, Event: Birthday}
+			p.Steps = append(p.Steps, birthday)
+		}))
+		w.unheard, w.happens[7] = DataLow, "2026"
+		w.passes(2 * time.Hour)
+		if n, err := c.Watch(ctx); n != 1 || !errors.Is(err, errDown) {
+			t.Errorf("Watch = %d, %v, want the birthday, and what failed", n, err)
+		}
+	})
+}
