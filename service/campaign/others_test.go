@@ -1,8 +1,10 @@
 package campaign
 
 import (
+	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,6 +45,42 @@ func TestAnEventThatNobodyKnowsOfKeepsNoOtherStep(t *testing.T) {
 		w.passes(2 * time.Hour)
 		if n, err := c.Watch(ctx); n != 1 || !errors.Is(err, errDown) {
 			t.Errorf("Watch = %d, %v, want the birthday, and what failed", n, err)
+		}
+	})
+}
+
+// interrupted is an outcome whose runs end when the deliveries of a campaign are asked for.
+type interrupted struct {
+	*outcome
+	end   func()
+	asked []model.ID
+}
+
+func (o *interrupted) Deliveries(ctx context.Context, campaign, _ model.ID, _ int) ([]model.Delivery, error) {
+	o.asked = append(o.asked, campaign)
+	o.end()
+	return nil, ctx.Err()
+}
+
+func TestEveryReportHasItsTurn(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		o := &interrupted{outcome: &outcome{}}
+		r := newReports(t, w, o.outcome)
+		r.Sendings = o
+		for id := range model.ID(3) {
+			live(t, w, id+5)
+		}
+		for range 4 { // each hour is too short for more than one
+			ctx, cancel := context.WithCancel(t.Context())
+			o.end = cancel
+			if n, err := r.ComputeDue(ctx); n != 0 || err == nil {
+				t.Fatalf("ComputeDue = %d, %v, want that it did not end in time", n, err)
+			}
+			w.passes(time.Hour)
+		}
+		if want := []model.ID{5, 6, 7, 5}; !slices.Equal(o.asked, want) {
+			t.Errorf("computed %v, want each in turn: %v", o.asked, want)
 		}
 	})
 }

@@ -128,20 +128,20 @@ const (
 var errLost = errors.New("another run of the report has taken over")
 
 // ComputeDue computes the reports of all campaigns whose numbers may still change, and
-// answers how many. One that fails does not keep the others from theirs.
+// answers how many. One that fails does not keep the others from theirs, nor does one that
+// takes all the time: the next call begins with those that this one did not come to.
 func (r *Reports) ComputeDue(ctx context.Context) (int, error) {
-	after, done := int64(0), 0
+	ids, err := r.q.Reportable(ctx, db.ReportableParams{EndedAfter: int64(model.At(r.Now().Add(-followUp))), Limit: maxDueReports})
+	if err != nil {
+		return 0, fmt.Errorf("find the reports that are due: %w", err)
+	}
+	done := 0
 	var failed error
-	for range maxDueReports {
-		ids, err := r.q.Reportable(ctx, db.ReportableParams{EndedAfter: int64(model.At(r.Now().Add(-followUp))), After: after, Limit: 1})
-		if err != nil {
-			return done, fmt.Errorf("find the reports that are due: %w", err)
-		}
-		if len(ids) == 0 {
+	for _, id := range ids {
+		if ctx.Err() != nil {
 			break
 		}
-		after = ids[0]
-		if err := r.Compute(ctx, model.ID(after)); errors.Is(err, ErrNoReport) {
+		if err := r.Compute(ctx, model.ID(id)); errors.Is(err, ErrNoReport) {
 			continue // it has not begun
 		} else if err != nil {
 			failed = errors.Join(failed, err)
@@ -149,7 +149,7 @@ func (r *Reports) ComputeDue(ctx context.Context) (int, error) {
 		}
 		done++
 	}
-	return done, failed
+	return done, errors.Join(failed, ctx.Err())
 }
 
 // Compute computes one report anew. When another run is under way it does nothing.

@@ -20,9 +20,12 @@ UPDATE campaign_report SET lease_until = sqlc.arg(lease_until) WHERE campaign_id
 UPDATE campaign_report SET lease_until = 0, computed_at = sqlc.arg(computed_at), body = sqlc.arg(body)
 WHERE campaign_id = sqlc.arg(campaign_id) AND run = sqlc.arg(run);
 
--- Campaigns whose numbers may still change: live ones, and those that ended lately.
+-- Campaigns whose numbers may still change: live ones, and those that ended lately. Those
+-- whose last run began first come first, for an hour may be too short for all.
 -- name: Reportable :many
-SELECT id FROM campaign WHERE live_version > 0 AND ends_at > sqlc.arg(ended_after) AND id > sqlc.arg(after) ORDER BY id LIMIT ?;
+SELECT c.id FROM campaign c LEFT JOIN campaign_report r ON r.campaign_id = c.id
+WHERE c.live_version > 0 AND c.ends_at > sqlc.arg(ended_after)
+ORDER BY COALESCE(r.run, 0), c.id LIMIT ?;
 
 -- name: ReportPeople :many
 SELECT * FROM campaign_report_person WHERE campaign_id = sqlc.arg(campaign_id) AND run = sqlc.arg(run) AND member_id IN (sqlc.slice(members));

@@ -344,18 +344,20 @@ func (q *Queries) ReportPeopleAfter(ctx context.Context, arg ReportPeopleAfterPa
 }
 
 const reportable = `-- name: Reportable :many
-SELECT id FROM campaign WHERE live_version > 0 AND ends_at > ? AND id > ? ORDER BY id LIMIT ?
+SELECT c.id FROM campaign c LEFT JOIN campaign_report r ON r.campaign_id = c.id
+WHERE c.live_version > 0 AND c.ends_at > ?
+ORDER BY COALESCE(r.run, 0), c.id LIMIT ?
 `
 
 type ReportableParams struct {
 	EndedAfter int64
-	After      int64
 	Limit      int32
 }
 
-// Campaigns whose numbers may still change: live ones, and those that ended lately.
+// Campaigns whose numbers may still change: live ones, and those that ended lately. Those
+// whose last run began first come first, for an hour may be too short for all.
 func (q *Queries) Reportable(ctx context.Context, arg ReportableParams) ([]int64, error) {
-	rows, err := q.db.QueryContext(ctx, reportable, arg.EndedAfter, arg.After, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, reportable, arg.EndedAfter, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
