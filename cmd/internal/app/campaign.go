@@ -14,6 +14,7 @@ import (
 	"kaimenhong/job"
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/seal"
 	"kaimenhong/service/account"
 	"kaimenhong/service/audience"
 	"kaimenhong/service/campaign"
@@ -255,8 +256,9 @@ func each(members []model.MemberID, at model.Millis, ref string) []campaign.Happ
 // metersAtOnce bounds the questions to the carrier of one look.
 const metersAtOnce = 8
 
-// metered asks what the carrier says of each member's number. Whoever has none, or of
-// whom the carrier does not answer now, is looked at in the next round.
+// metered asks what the carrier says of each member's number. Whoever has none, or one
+// that cannot be opened, or of whom the carrier does not answer now, is looked at in the
+// next round.
 func (h happenings) metered(ctx context.Context, w campaign.When, members []model.MemberID, at model.Millis) ([]campaign.Happening, error) {
 	var mu sync.Mutex
 	var all []campaign.Happening
@@ -286,6 +288,9 @@ func (h happenings) meter(ctx context.Context, w campaign.When, id model.MemberI
 	m, err := h.members.Get(ctx, id, model.OfficialAccount)
 	if errors.Is(err, member.ErrUnknown) || err == nil && !m.Bound() {
 		return "", nil
+	}
+	if errors.Is(err, seal.ErrRefused) || errors.Is(err, seal.ErrNoKey) {
+		return "", nil // he must not keep all after him; the nightly look at the holders tells of his number
 	}
 	if err != nil {
 		return "", err

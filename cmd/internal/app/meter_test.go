@@ -1,0 +1,88 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kaimenhong/model"
+	"kaimenhong/model/dbtest"
+	"kaimenhong/model/seal"
+	"kaimenhong/service/account"
+	"kaimenhong/service/campaign"
+	"kaimenhong/service/member"
+)
+
+// line is a carrier of whose every customer little data is left.
+type line struct{}
+
+func (line) Balance(context.Context, model.Phone) (model.Balance, error) { return model.Balance{}, nil }
+func (line) Plan(context.Context, model.Phone) (model.Plan, error)       { return model.Plan{}, nil }
+func (line) Bills(context.Context, model.Phone) (model.Bills, error)     { return model.Bills{}, nil }
+
+func (line) Customer(context.Context, model.Phone) (model.Customer, error) {
+	return model.Customer{HolderID: "h1"}, nil
+}
+
+func (line) Usage(context.Context, model.Phone) (model.Usage, error) {
+	return model.Usage{Allowances: []model.Allowance{{Kind: model.Data, Total: 1000, Left: 5}}}, nil
+}
+
+// unsaid is an outbox that forgets.
+type unsaid struct{}
+
+func (unsaid) AddTx(context.Context, *sql.Tx, string, model.RequestID, any) error { return nil }
+
+func TestANumberThatCannotBeOpenedKeepsNoOtherFromItsEvent(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		ctx, now := t.Context(), time.Now
+		ids, err := model.NewIDs(1, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealer, err := seal.New(map[int][]byte{1: bytes.Repeat([]byte{7}, seal.KeySize)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		redis, log := dbtest.EmbeddedRedis(t), slog.New(slog.DiscardHandler)
+		meters, err := account.New(line{}, line{}, account.Stores{
+			DB: pool, Redis: redis, Sealer: sealer, Index: func(p model.Phone) string { return sealer.IndexText(p.Digits(), "account") },
+		}, now, log, prometheus.NewRegistry(), account.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		people, err := member.New(member.Deps{
+			DB: pool, Redis: redis, Sealer: sealer, Outbox: unsaid{}, Carrier: meters, IDs: ids, Now: now, Log: log, Metrics: prometheus.NewRegistry(),
+		}, member.Options{CacheLifetime: time.Nanosecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bound := func(openID model.OpenID, digits string) model.MemberID {
+			m, err := people.Touch(ctx, model.OfficialAccount, openID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			phone, err := model.ParsePhone(digits)
+			if err == nil {
+				err = people.BindVerified(ctx, m.ID, phone, "b")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return m.ID
+		}
+		alice, bob := bound("oAlice", "13800138001"), bound("oBob", "13800138002")
+		if _, err := pool.ExecContext(ctx, "UPDATE member_phone SET phone_sealed = 'xxxx' WHERE member_id = ?", int64(alice)); err != nil {
+			t.Fatal(err)
+		}
+		found, err := happenings{members: people, account: meters}.Look(ctx, campaign.When{Event: campaign.DataLow}, []model.MemberID{alice, bob}, model.At(now()))
+		if err != nil || len(found) != 1 || found[0].Member != bob {
+			t.Errorf("Look = %+v, %v, want that %s has little data", found, err, bob)
+		}
+	})
+}
