@@ -19,10 +19,14 @@ import (
 const (
 	watchLease = 2 * time.Minute
 	watchPages = 20 // of one call and step
-	joinRound  = time.Hour
-	dayRound   = 24 * time.Hour
-	dayHour    = 8 * time.Hour // when the rounds of a day begin
-	maxRef     = 32
+	// askedPage is how many members are asked about at a time at the carrier, which may
+	// take 14 seconds for each, eight at once: the lease must not run out meanwhile, for
+	// then another replica begins with the same page, and none comes to its end.
+	askedPage = 60
+	joinRound = time.Hour
+	dayRound  = 24 * time.Hour
+	dayHour   = 8 * time.Hour // when the rounds of a day begin
+	maxRef    = 32
 )
 
 // Watch looks for what the events of running campaigns wait for: everybody in turn,
@@ -113,8 +117,8 @@ func (c *Campaigns) watchStep(ctx context.Context, v *Version, s Step) (int, err
 	if w, err = c.q.Watch(ctx, int64(s.ID)); err != nil {
 		return 0, fmt.Errorf("read the watch: %w", err)
 	}
-	happened := 0
-	for range watchPages {
+	happened, page := 0, c.pageOf(s.When.Event)
+	for range watchPages * c.opts.Page / page {
 		if w.DoneAt != 0 {
 			break
 		}
@@ -161,6 +165,14 @@ func (c *Campaigns) beginWatch(ctx context.Context, v *Version, s Step, round mo
 	return c.q.Watch(ctx, int64(s.ID))
 }
 
+// pageOf is how many members are asked about at a time.
+func (c *Campaigns) pageOf(e Event) int {
+	if e == DataLow || e == PackExpiry {
+		return min(askedPage, c.opts.Page)
+	}
+	return c.opts.Page
+}
+
 // look asks about one page of members; through 0 tells that there is nobody behind.
 func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignWatch) (found []happening, through model.MemberID, err error) {
 	after, joins := model.MemberID(w.AfterID), s.When.Event == JoinedSegment
@@ -168,7 +180,7 @@ func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignW
 	if joins {
 		members, err = c.Happened.Joined(ctx, cmp.Or(s.When.Segment, v.Plan.Segment), after, c.opts.Page)
 	} else {
-		members, err = c.Frozen.Members(ctx, v.Frozen, after, c.opts.Page)
+		members, err = c.Frozen.Members(ctx, v.Frozen, after, c.pageOf(s.When.Event))
 	}
 	if err != nil || len(members) == 0 {
 		return nil, 0, err

@@ -49,6 +49,31 @@ func TestAnEventThatNobodyKnowsOfKeepsNoOtherStep(t *testing.T) {
 	})
 }
 
+func TestASlowCarrierIsAskedAboutEverybodyOnceInARound(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, other, ctx := w.replica(), w.replica(), t.Context()
+		w.launch(c, plan(func(p *Plan) { p.Steps[0].When = When{Kind: OnEvent, Event: DataLow} }))
+		w.passes(2 * time.Hour)
+		asked, beside := 0, 0
+		w.asking = func(members int) {
+			if beside++; beside > 1 {
+				t.Errorf("another replica asks about the same %d members", members)
+				return
+			}
+			asked += members
+			w.passes(time.Duration(members) * 14 * time.Second / 8) // each takes as long as the carrier may, eight at once
+			_, err := other.Watch(ctx)
+			if beside--; err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := c.Watch(ctx); err != nil || asked != 5000 {
+			t.Errorf("asked about %d members, %v, want each of 5000 once", asked, err)
+		}
+	})
+}
+
 // interrupted is an outcome whose runs end when the deliveries of a campaign are asked for.
 type interrupted struct {
 	*outcome

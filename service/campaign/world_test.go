@@ -47,8 +47,9 @@ type world struct {
 	kit       func(*Kit) // changes the one kit
 	used      []model.ID // kits
 	stageFail error
-	unheard   Event  // of which nobody says to whom it happened
-	unwritten string // the id of what the audit takes no line of
+	asking    func(members int) // while it is asked to whom something happened
+	unheard   Event             // of which nobody says to whom it happened
+	unwritten string            // the id of what the audit takes no line of
 }
 
 var (
@@ -353,6 +354,9 @@ func (w *world) End(_ context.Context, _ model.ID, at model.Millis) error {
 }
 
 func (w *world) Look(_ context.Context, of When, members []model.MemberID, at model.Millis) ([]Happening, error) {
+	if w.asking != nil {
+		w.asking(len(members))
+	}
 	if w.unheard != "" && of.Event == w.unheard {
 		return nil, errDown
 	}
