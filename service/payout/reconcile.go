@@ -1,9 +1,12 @@
 package payout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"kaimenhong/model"
@@ -120,9 +123,11 @@ func (p *pages[T]) next() {
 	p.items = p.items[1:]
 }
 
-// compareCarrier asks the carrier about every bill that has an end.
+// compareCarrier asks the carrier about every bill that has an end, several at a time: a
+// night is long enough for those of a hundred thousand pots.
 func (p *Payer) compareCarrier(ctx context.Context) ([]Discrepancy, error) {
 	var found []Discrepancy
+	var failed error // of one bill, which was logged; the others are compared
 	before := int64(model.At(p.Now().Add(-settleAge)))
 	page := db.UncheckedParams{UpdatedBefore: before, Limit: checkPage}
 	for len(found) < maxFindings {
@@ -130,36 +135,38 @@ func (p *Payer) compareCarrier(ctx context.Context) ([]Discrepancy, error) {
 		if err != nil {
 			return found, fmt.Errorf("list bills to compare: %w", err)
 		}
-		for _, a := range rows {
-			page.AfterAt, page.AfterPot = a.UpdatedAt, a.PotID
-			d, known, err := p.compareBill(ctx, a)
-			if err != nil {
-				return found, err
-			}
+		var mu sync.Mutex
+		_, err = each(ctx, p, rows, func(a db.PayoutAttempt) (bool, error) {
+			d, known := p.compareBill(ctx, a)
 			if d != nil {
+				mu.Lock()
+				defer mu.Unlock()
 				found = append(found, *d)
 			} else if known {
 				if err := p.q.Checked(ctx, db.CheckedParams{Now: p.millis(), PotID: a.PotID, N: a.N}); err != nil {
-					return found, fmt.Errorf("note a compared bill: %w", err)
+					return false, fmt.Errorf("note a compared bill: %w", err)
 				}
 			}
-			if err := ctx.Err(); err != nil {
-				return found, err
-			}
+			return known, nil
+		})
+		if err != nil {
+			failed = fmt.Errorf("compare bills: %w", err)
 		}
-		if len(rows) < checkPage {
+		if len(rows) < checkPage || ctx.Err() != nil {
 			break
 		}
+		page.AfterAt, page.AfterPot = rows[len(rows)-1].UpdatedAt, rows[len(rows)-1].PotID
 	}
-	return found, nil
+	slices.SortFunc(found, func(a, b Discrepancy) int { return cmp.Compare(a.Pot, b.Pot) })
+	return found, failed
 }
 
 // compareBill asks about one bill; known is false when the carrier did not answer.
 // What disagrees stays in the report until a person has mended it.
-func (p *Payer) compareBill(ctx context.Context, a db.PayoutAttempt) (d *Discrepancy, known bool, err error) {
+func (p *Payer) compareBill(ctx context.Context, a db.PayoutAttempt) (d *Discrepancy, known bool) {
 	goods, err := p.open(a)
 	if err != nil {
-		return &Discrepancy{"bill.unreadable", model.ID(a.PotID), a.BillNo}, false, nil
+		return &Discrepancy{"bill.unreadable", model.ID(a.PotID), a.BillNo}, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
@@ -168,18 +175,18 @@ func (p *Payer) compareBill(ctx context.Context, a db.PayoutAttempt) (d *Discrep
 	switch answer {
 	case Delivered:
 		if !paid {
-			return &Discrepancy{"failed.delivered", model.ID(a.PotID), a.BillNo}, true, nil
+			return &Discrepancy{"failed.delivered", model.ID(a.PotID), a.BillNo}, true
 		}
 	case Missing, Rejected:
 		if paid {
-			return &Discrepancy{"paid.not_delivered", model.ID(a.PotID), a.BillNo}, true, nil
+			return &Discrepancy{"paid.not_delivered", model.ID(a.PotID), a.BillNo}, true
 		}
 	case Working:
-		return &Discrepancy{"ended.still_working", model.ID(a.PotID), a.BillNo}, true, nil
+		return &Discrepancy{"ended.still_working", model.ID(a.PotID), a.BillNo}, true
 	case Contradicted:
-		return &Discrepancy{"bill.other_goods", model.ID(a.PotID), a.BillNo}, true, nil
+		return &Discrepancy{"bill.other_goods", model.ID(a.PotID), a.BillNo}, true
 	default:
-		return nil, false, nil
+		return nil, false
 	}
-	return nil, true, nil
+	return nil, true
 }

@@ -65,6 +65,7 @@ type world struct {
 	refused map[model.ID]bool // was refused at the first call, or rejected
 	calls   int
 	pool    *sql.DB
+	asking  func(context.Context) // while the carrier is asked
 }
 
 func newWorld() *world {
@@ -162,7 +163,10 @@ func (w *world) Deliver(ctx context.Context, g payout.Goods, b model.RequestID, 
 	return payout.Outcome{Answer: payout.Unclear, Why: "carrier.unknown_outcome"}
 }
 
-func (w *world) Ask(_ context.Context, g payout.Goods, b model.RequestID) payout.Outcome {
+func (w *world) Ask(ctx context.Context, g payout.Goods, b model.RequestID) payout.Outcome {
+	if w.asking != nil {
+		w.asking(ctx)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	known := w.book[b]
