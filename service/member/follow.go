@@ -40,14 +40,13 @@ func (m *Members) setFollows(ctx context.Context, openID model.OpenID, action, s
 		err = q.AddFollow(ctx, db.AddFollowParams{
 			ID: int64(m.IDs.Next()), MemberID: int64(id), Action: action, Source: source, HappenedAt: int64(at),
 		})
-		if sqldb.Duplicate(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := q.SetFollows(ctx, db.SetFollowsParams{Follows: follows, At: int64(at), ID: int64(id), Newest: int64(at)}); err != nil {
-			return err
+		if !sqldb.Duplicate(err) { // what is known may still lack its source
+			if err != nil {
+				return err
+			}
+			if _, err := q.SetFollows(ctx, db.SetFollowsParams{Follows: follows, At: int64(at), ID: int64(id), Newest: int64(at)}); err != nil {
+				return err
+			}
 		}
 		if source != "" {
 			if err := q.SetSource(ctx, db.SetSourceParams{Source: source, ID: int64(id)}); err != nil {

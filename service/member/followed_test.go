@@ -87,3 +87,22 @@ func TestWhoFollowedBeforeHeBecameAMemberFollowedAsThatOne(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsKnownOfAFollowerStillGetsItsSource(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		at := w.nowMillis()
+		for _, source := range []string{"", "qr-1", "qr-2"} { // WeChat's word first, then the event
+			_, err := w.Follow(t.Context(), "oA", source, at)
+			want(t, "Follow", err, nil)
+		}
+		if got := w.touch(t, "oA"); !got.Follows || got.Source != "qr-1" {
+			t.Errorf("follows %v from %q, want from qr-1", got.Follows, got.Source)
+		}
+		want(t, "Unfollow", w.Unfollow(t.Context(), "oA", at), nil)
+		_, err := w.Follow(t.Context(), "oA", "", at)
+		want(t, "Follow", err, nil)
+		if w.touch(t, "oA").Follows {
+			t.Error("an event that is known undoes what came after it")
+		}
+	})
+}

@@ -51,9 +51,9 @@ func told[P any](keep func(ctx context.Context, payload P) error) func(context.C
 
 var errPayload = fault.New(fault.Invalid, "outbox.payload", "系统开小差了，请稍后再试")
 
-// met asks WeChat for the unionid of a stranger, so that he is the same member in the
-// mini-program. Who does not follow cannot be asked about; he stays a member of his own
-// until he follows.
+// met asks WeChat who a stranger is: his unionid makes him the same member in the
+// mini-program, and whoever followed when no event came here is a follower since then.
+// Who does not follow has no unionid here; he stays a member of his own until he follows.
 func (d *domains) met(ctx context.Context, e member.Met) error {
 	m, err := d.members.Get(ctx, e.Member, model.OfficialAccount)
 	if errors.Is(err, member.ErrUnknown) || err == nil && (m.OpenID == "" || m.UnionID != "") {
@@ -63,10 +63,13 @@ func (d *domains) met(ctx context.Context, e member.Met) error {
 		return err
 	}
 	user, err := d.wechat.UserInfo(ctx, m.OpenID)
-	if errors.Is(err, wechat.ErrOpenID) || errors.Is(err, wechat.ErrPermission) || err == nil && user.UnionID == "" {
+	if errors.Is(err, wechat.ErrOpenID) || errors.Is(err, wechat.ErrPermission) {
 		return nil
 	}
-	if err != nil {
+	if err == nil && user.Follows && !m.Follows {
+		_, err = d.members.Follow(ctx, m.OpenID, user.Scene, user.FollowedAt)
+	}
+	if err != nil || user.UnionID == "" {
 		return err
 	}
 	_, err = d.members.Join(ctx, model.OfficialAccount, m.OpenID, user.UnionID)

@@ -1,12 +1,14 @@
 package story_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"kaimenhong/cmd/internal/app/story"
+	"kaimenhong/sandbox"
 	"kaimenhong/sandbox/faults"
 	"kaimenhong/service/redpacket"
 )
@@ -44,6 +46,30 @@ func TestWhoTakesHisOwnNumberOverIsNotWarned(t *testing.T) {
 			}
 		}
 		zhang.Says("查话费").Hears("话费余额 " + zhang.Balance())
+	})
+}
+
+// TestWhoFollowedBeforeTheInstallationIsAFollower lets somebody write who follows since a
+// time when no event came here. He does so since then, and is no new follower.
+func TestWhoFollowedBeforeTheInstallationIsAFollower(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s, func(o *sandbox.Options) { o.Followers = o.Customers })
+		w.Replica()
+		phones := w.Sandbox.Carrier.Phones()
+		old := w.Person("c" + phones[len(phones)-1])
+		old.Says("菜单").Hears("1 查话费")
+		w.Settle()
+		if me := old.Opens().SignsIn().Get("/me").Is(http.StatusOK); me.Value("follows") != true {
+			t.Errorf("he is %s, want a follower", me.Raw)
+		}
+		long := w.Now().Add(-20 * 24 * time.Hour).UnixMilli()
+		if n := w.Count(fmt.Sprintf("SELECT id FROM member_follow WHERE action = 'follow' AND happened_at < %d", long)); n != 1 {
+			t.Errorf("%d began to follow long ago, want him", n)
+		}
+		old.Unfollows().HearsNothing()
+		if n := w.Count("SELECT id FROM member WHERE follows = TRUE"); n != 0 {
+			t.Errorf("%d follow after he left, want none", n)
+		}
 	})
 }
 
