@@ -187,8 +187,9 @@ func (a *Audience) dropTx(ctx context.Context, tx *sql.Tx, id int64) error {
 }
 
 // JoinTx moves what is known of one member to another, within the transaction that
-// makes them one. What stands of the survivor wins. Frozen audiences stay as they
-// are.
+// makes them one. Of two numbers the one that was bound last stays, as the member's does,
+// with what the carrier said of it; of all else what stands of the survivor wins. Frozen
+// audiences stay as they are.
 func (a *Audience) JoinTx(ctx context.Context, tx *sql.Tx, from, into model.MemberID) error {
 	q := a.q.WithTx(tx)
 	if err := a.goneTx(ctx, tx, int64(from), int64(into)); err != nil {
@@ -206,12 +207,15 @@ func (a *Audience) JoinTx(ctx context.Context, tx *sql.Tx, from, into model.Memb
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	_, err = q.Customer(ctx, int64(into))
+	own, err := q.Customer(ctx, int64(into))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	takes := errors.Is(err, sql.ErrNoRows) && theirs.PhoneIndex != ""
+	takes := theirs.PhoneIndex != "" && (own.PhoneIndex == "" || lost.BoundAt >= kept.BoundAt)
 	if takes {
+		if err := q.DeleteCustomer(ctx, int64(into)); err != nil {
+			return err
+		}
 		kept = carried(kept, lost)
 		kept.BoundAt = lost.BoundAt
 	}
