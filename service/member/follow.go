@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"kaimenhong/model"
@@ -15,25 +16,33 @@ import (
 // one; one that is older than the last known changes the history alone. The first
 // source of a member stays his own. Errors: ErrOpenID.
 func (m *Members) Follow(ctx context.Context, openID model.OpenID, source string, at model.Millis) (model.Member, error) {
-	if err := m.setFollows(ctx, openID, "follow", cutSource(source), at); err != nil {
+	who, err := m.Touch(ctx, model.OfficialAccount, openID)
+	if err != nil {
+		return model.Member{}, err
+	}
+	if err := m.setFollows(ctx, who.ID, "follow", cutSource(source), at); err != nil {
 		return model.Member{}, err
 	}
 	return m.Touch(ctx, model.OfficialAccount, openID)
 }
 
-// Unfollow notes that he does not follow any more since at. Errors: ErrOpenID.
+// Unfollow notes that he does not follow any more since at. Nobody becomes a member by
+// leaving, least of all who has closed his account. Errors: ErrOpenID.
 func (m *Members) Unfollow(ctx context.Context, openID model.OpenID, at model.Millis) error {
-	return m.setFollows(ctx, openID, "unfollow", "", at)
-}
-
-func (m *Members) setFollows(ctx context.Context, openID model.OpenID, action, source string, at model.Millis) error {
-	who, err := m.Touch(ctx, model.OfficialAccount, openID)
+	who, err := m.Known(ctx, model.OfficialAccount, openID)
+	if errors.Is(err, ErrUnknown) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
+	return m.setFollows(ctx, who.ID, "unfollow", "", at)
+}
+
+func (m *Members) setFollows(ctx context.Context, who model.MemberID, action, source string, at model.Millis) error {
 	follows := action == "follow"
-	err = m.change(ctx, func(tx *sql.Tx, q *db.Queries, c *changed) error {
-		id, err := lock(ctx, q, who.ID)
+	err := m.change(ctx, func(tx *sql.Tx, q *db.Queries, c *changed) error {
+		id, err := lock(ctx, q, who)
 		if err != nil {
 			return err
 		}

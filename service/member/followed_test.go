@@ -1,6 +1,7 @@
 package member
 
 import (
+	"database/sql"
 	"testing"
 	"time"
 
@@ -104,5 +105,20 @@ func TestWhatIsKnownOfAFollowerStillGetsItsSource(t *testing.T) {
 		if w.touch(t, "oA").Follows {
 			t.Error("an event that is known undoes what came after it")
 		}
+	})
+}
+
+func TestNobodyBecomesAMemberByLeaving(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		at := w.nowMillis()
+		closed, err := w.Follow(t.Context(), "oClosed", "", at)
+		want(t, "Follow", err, nil)
+		want(t, "Close", w.Close(t.Context(), closed.ID, "close"), nil)
+		for _, who := range []model.OpenID{"oClosed", "oStranger"} {
+			want(t, "Unfollow", w.Unfollow(t.Context(), who, at+1000), nil)
+			_, err := w.byOpenID(t.Context(), model.OfficialAccount, who)
+			want(t, string(who)+" who left", err, sql.ErrNoRows)
+		}
+		want(t, "Unfollow", w.Unfollow(t.Context(), "has space", at), ErrOpenID)
 	})
 }

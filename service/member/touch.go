@@ -60,6 +60,22 @@ func (m *Members) Recent(ctx context.Context, app model.App, openID model.OpenID
 	return m.Touch(ctx, app, openID)
 }
 
+// Known finds the member behind an openid as of this moment, and makes nobody of it.
+// Errors: ErrOpenID, ErrUnknown.
+func (m *Members) Known(ctx context.Context, app model.App, openID model.OpenID) (model.Member, error) {
+	if !validOpenID(string(openID)) {
+		return model.Member{}, ErrOpenID
+	}
+	got, err := m.byOpenID(ctx, app, openID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return model.Member{}, ErrUnknown
+	}
+	if err != nil {
+		return model.Member{}, fmt.Errorf("find member: %w", err)
+	}
+	return got, nil
+}
+
 func (m *Members) byOpenID(ctx context.Context, app model.App, openID model.OpenID) (model.Member, error) {
 	row, err := m.q.ByOpenID(ctx, db.ByOpenIDParams{App: string(app), Openid: string(openID)})
 	if err != nil {

@@ -171,7 +171,13 @@ func (d *deeds) known(ctx context.Context, one deed) (audience.Act, error) {
 	if follows {
 		find = d.members.Touch // what is observed must be so now
 	}
+	if one.inbound.Kind == model.InUnsubscribe {
+		find = d.members.Known // nobody becomes a member by leaving
+	}
 	m, err := find(ctx, one.inbound.App, one.inbound.OpenID)
+	if errors.Is(err, member.ErrUnknown) {
+		return audience.Act{}, nil
+	}
 	if err != nil {
 		return one.act, err
 	}

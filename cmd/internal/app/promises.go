@@ -62,12 +62,16 @@ func (d *domains) met(ctx context.Context, e member.Met) error {
 	if err != nil {
 		return err
 	}
+	asked := model.At(d.moments.now().Add(-time.Second)) // events tell whole seconds
 	user, err := d.wechat.UserInfo(ctx, m.OpenID)
 	if errors.Is(err, wechat.ErrOpenID) || errors.Is(err, wechat.ErrPermission) {
 		return nil
 	}
-	if err == nil && user.Follows && !m.Follows {
+	switch {
+	case err == nil && user.Follows && !m.Follows:
 		_, err = d.members.Follow(ctx, m.OpenID, user.Scene, user.FollowedAt)
+	case err == nil && !user.Follows && m.Follows: // that he left was told before that he came
+		err = d.members.Unfollow(ctx, m.OpenID, asked)
 	}
 	if err != nil || user.UnionID == "" {
 		return err

@@ -73,6 +73,43 @@ func TestWhoFollowedBeforeTheInstallationIsAFollower(t *testing.T) {
 	})
 }
 
+// TestNobodyComesBackByLeaving closes an account and then ends the following: nothing is
+// kept of him again, no openid and no portrait.
+func TestNobodyComesBackByLeaving(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		w.Replica()
+		zhang := w.Person("ordinary").Follows()
+		w.Settle()
+		zhang.Opens().SignsIn().Do("DELETE", "/me", story.Key(), nil).Is(http.StatusNoContent)
+		zhang.Unfollows().HearsNothing()
+		w.Settle()
+		for _, kept := range []string{"SELECT member_id FROM member_identity", "SELECT member_id FROM audience_portrait"} {
+			if n := w.Count(kept); n != 0 {
+				t.Errorf("%s: %d rows after he left, want none", kept, n)
+			}
+		}
+	})
+}
+
+// TestWhoLeftBeforeHeCameIsNoFollower has the event of leaving come before that of
+// following: what WeChat says of him is so.
+func TestWhoLeftBeforeHeCameIsNoFollower(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		w.Replica()
+		w.Fault("wechat.user_info", faults.Fault{Kind: faults.Status, Status: http.StatusServiceUnavailable})
+		w.Person("ordinary").Follows().Unfollows()
+		w.Exec("UPDATE member SET follows = TRUE, follow_changed_at = 1") // as without the second event
+		w.Fault("wechat.user_info")
+		w.Passes(20 * time.Second) // the question is asked again after a while
+		w.Settle()
+		if n := w.Count("SELECT id FROM member WHERE follows = TRUE"); n != 0 {
+			t.Errorf("%d follow after he left, want none", n)
+		}
+	})
+}
+
 // TestWhoPlayedBeforeHeWasKnownPlaysOn follows somebody whom WeChat names late: the
 // account knows a follower, the mini-program a player, and both are found to be one
 // after he has opened an envelope and helped with another.
