@@ -339,11 +339,25 @@ func (m *Members) AllIDs(ctx context.Context, id model.MemberID) ([]model.Member
 	if err != nil {
 		return nil, fmt.Errorf("list the ids of a member: %w", err)
 	}
+	return memberIDs(all), nil
+}
+
+// Were are whom somebody was who may have closed his account: the id by which he closed
+// it, and those of all who were joined with him.
+func (m *Members) Were(ctx context.Context, id model.MemberID) ([]model.MemberID, error) {
+	all, err := everyID(ctx, m.q, id)
+	if err != nil {
+		return nil, fmt.Errorf("list the ids of a member: %w", err)
+	}
+	return memberIDs(all), nil
+}
+
+func memberIDs(all []int64) []model.MemberID {
 	ids := make([]model.MemberID, len(all))
 	for i, one := range all {
 		ids[i] = model.MemberID(one)
 	}
-	return ids, nil
+	return ids
 }
 
 // BoundBy tells whether the request bound a number to the member, or had that done

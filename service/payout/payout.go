@@ -202,13 +202,38 @@ func (p *Payer) Claim(ctx context.Context, member model.MemberID, pot model.ID) 
 // Hasten looks again at what waits for the number of a winner, who has bound one;
 // winners are all the ids that he ever had. A repeat changes nothing.
 func (p *Payer) Hasten(ctx context.Context, winners []model.MemberID) error {
-	raw := make([]int64, len(winners))
-	for i, id := range winners {
-		raw[i] = int64(id)
-	}
-	err := p.q.HastenPayouts(ctx, db.HastenPayoutsParams{NextAt: sql.NullInt64{Int64: p.millis(), Valid: true}, Winners: raw, Why: noPhone})
+	err := p.q.HastenPayouts(ctx, db.HastenPayoutsParams{NextAt: sql.NullInt64{Int64: p.millis(), Valid: true}, Winners: raw(winners), Why: noPhone})
 	if err != nil {
 		return fmt.Errorf("hasten the prizes of who has bound a number: %w", err)
+	}
+	return nil
+}
+
+func raw(members []model.MemberID) []int64 {
+	ids := make([]int64, len(members))
+	for i, id := range members {
+		ids[i] = int64(id)
+	}
+	return ids
+}
+
+// ErrOnItsWay is returned while a bill of a member who left is not over, or not compared
+// with the carrier's book: until then its number is needed.
+var ErrOnItsWay = fault.New(fault.Unavailable, "payout.on_its_way", "还有奖品正在办理，请稍后再试")
+
+// Close forgets the numbers that the bills of a member name, by all the ids that he had,
+// once he has closed his account. It is repeated until it answers nil, and may be
+// repeated then too. Errors: ErrOnItsWay.
+func (p *Payer) Close(ctx context.Context, winners []model.MemberID) error {
+	if err := p.q.ShredBills(ctx, raw(winners)); err != nil {
+		return fmt.Errorf("shred the bills of who left: %w", err)
+	}
+	n, err := p.q.CountBills(ctx, raw(winners))
+	if err != nil {
+		return fmt.Errorf("count the bills of who left: %w", err)
+	}
+	if n > 0 {
+		return ErrOnItsWay
 	}
 	return nil
 }

@@ -408,3 +408,39 @@ func TestAnApprovedPrizeWaitsForANumberInTheOpen(t *testing.T) {
 		}
 	})
 }
+
+func TestBillsForgetTheNumberOfWhoClosedHisAccount(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		w := newWorld()
+		w.script = []act{rejects, completes, completes}
+		p := newPayer(t, pool, w, payout.Options{Workers: 1})
+		prizes := []model.Prize{w.win(t, pool, model.PhoneCreditPrize, 500), w.win(t, pool, model.PhoneCreditPrize, 500), w.win(t, pool, model.PointsPrize, 10)}
+		winners := []model.MemberID{prizes[0].Member, prizes[1].Member, prizes[2].Member}
+		named := func() (n int) {
+			t.Helper()
+			if err := pool.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM payout_attempt WHERE body <> '' OR body_hash <> ''`).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		for range 3 {
+			run(t, p)
+			w.pass(2 * time.Hour)
+		}
+		bills := named()
+		if err := p.Close(t.Context(), winners); !errors.Is(err, payout.ErrOnItsWay) || named() != bills || bills < 2 {
+			t.Fatalf("Close before the books were compared = %v, %d of %d bills name a number, want ErrOnItsWay and all", err, named(), bills)
+		}
+		for range 2 {
+			if found, err := p.Reconcile(t.Context()); err != nil || len(found) != 0 {
+				t.Fatalf("Reconcile = %v, %v, want nothing", found, err)
+			}
+			if err := p.Close(t.Context(), winners); err != nil || named() != 0 {
+				t.Errorf("Close = %v, %d bills name a number, want none", err, named())
+			}
+		}
+		if found, err := p.Check(t.Context()); err != nil || len(found) != 0 {
+			t.Errorf("Check = %v, %v, want nothing", found, err)
+		}
+	})
+}

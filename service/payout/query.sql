@@ -88,3 +88,14 @@ ORDER BY updated_at, pot_id LIMIT ?;
 
 -- name: Checked :exec
 UPDATE payout_attempt SET checked_at = sqlc.arg(now) WHERE pot_id = sqlc.arg(pot_id) AND n = sqlc.arg(n);
+
+-- Bills of some winners that ended and were compared with the carrier's book: nobody
+-- needs what they asked for any more.
+-- name: ShredBills :exec
+UPDATE payout_attempt SET body = '', body_hash = ''
+WHERE body <> '' AND checked_at <> 0 AND state IN ('succeeded', 'failed')
+  AND pot_id IN (SELECT p.pot_id FROM payout p WHERE p.member_id IN (sqlc.slice('winners')));
+
+-- name: CountBills :one
+SELECT COUNT(*) FROM payout_attempt a JOIN payout p ON p.pot_id = a.pot_id
+WHERE a.body <> '' AND p.member_id IN (sqlc.slice('winners'));

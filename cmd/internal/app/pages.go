@@ -71,5 +71,9 @@ func (c counter) Redeem(ctx context.Context, id model.MemberID, gift model.ID, t
 // closed forgets what a member was answered once his account is closed, and what the
 // carrier still had to do for him once it is done: until then it is tried again.
 func (d *domains) closed(ctx context.Context, e member.Event) error {
-	return errors.Join(d.request.Forget(ctx, e.Member), d.mall.Close(ctx, e.Member), d.audience.Forget(ctx, e.Member))
+	ids, err := d.members.Were(ctx, e.Member)
+	if err == nil {
+		err = d.payer.Close(ctx, ids)
+	}
+	return errors.Join(d.request.Forget(ctx, e.Member), d.mall.Close(ctx, e.Member), d.audience.Forget(ctx, e.Member), err)
 }

@@ -13,6 +13,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/sandbox/faults"
 	"kaimenhong/service/mall"
+	"kaimenhong/service/redpacket"
 )
 
 // shelf is a mall with a data pack, a parcel and one last cup.
@@ -284,6 +285,27 @@ func TestAMemberLeavesWithAllThatIsKeptOfHim(t *testing.T) {
 		stranger := w.Person("ordinary").Opens().SignsIn()
 		if me := stranger.Get("/me").Is(http.StatusOK); me.Text("balance.status") != "unbound" || me.Number("points.available") != 0 {
 			t.Errorf("after closing he is %s, want a stranger", me.Raw)
+		}
+	})
+}
+
+func TestABillForgetsTheNumberOfWhoLeft(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		game := w.Replica().Plays(w.Envelope("回家", func(r *redpacket.Rules) { r.Helps = 1 }))[0]
+		people := w.Players("ordinary", "family")
+		pot := people[0].OpensPot(game)
+		people[1].Helps(pot).Is(http.StatusCreated)
+		people[0].Wins(pot, "paid")
+		const named = "SELECT pot_id FROM payout_attempt WHERE body <> ''"
+		if n := w.Count(named); n != 1 {
+			t.Fatalf("%d bills name a number, want that of his prize", n)
+		}
+		w.Exec("UPDATE payout_attempt SET checked_at = 1") // compared with the carrier's book
+		people[0].Do("DELETE", "/me", story.Key(), nil).Is(http.StatusNoContent)
+		w.Settle()
+		if n := w.Count(named); n != 0 {
+			t.Errorf("%d bills name the number of who left, want none", n)
 		}
 	})
 }

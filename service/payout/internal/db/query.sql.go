@@ -126,6 +126,28 @@ func (q *Queries) Checked(ctx context.Context, arg CheckedParams) error {
 	return err
 }
 
+const countBills = `-- name: CountBills :one
+SELECT COUNT(*) FROM payout_attempt a JOIN payout p ON p.pot_id = a.pot_id
+WHERE a.body <> '' AND p.member_id IN (/*SLICE:winners*/?)
+`
+
+func (q *Queries) CountBills(ctx context.Context, winners []int64) (int64, error) {
+	query := countBills
+	var queryParams []interface{}
+	if len(winners) > 0 {
+		for _, v := range winners {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:winners*/?", strings.Repeat(",?", len(winners))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:winners*/?", "NULL", 1)
+	}
+	row := q.db.QueryRowContext(ctx, query, queryParams...)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countStates = `-- name: CountStates :many
 SELECT state, COUNT(*) AS total, CAST(COALESCE(SUM(CASE WHEN created_at < ? THEN 1 ELSE 0 END), 0) AS SIGNED) AS overdue
 FROM payout WHERE state IN ('created', 'held', 'approved', 'paying', 'failed', 'frozen') GROUP BY state
@@ -639,6 +661,29 @@ func (q *Queries) SettleAttempt(ctx context.Context, arg SettleAttemptParams) (i
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const shredBills = `-- name: ShredBills :exec
+UPDATE payout_attempt SET body = '', body_hash = ''
+WHERE body <> '' AND checked_at <> 0 AND state IN ('succeeded', 'failed')
+  AND pot_id IN (SELECT p.pot_id FROM payout p WHERE p.member_id IN (/*SLICE:winners*/?))
+`
+
+// Bills of some winners that ended and were compared with the carrier's book: nobody
+// needs what they asked for any more.
+func (q *Queries) ShredBills(ctx context.Context, winners []int64) error {
+	query := shredBills
+	var queryParams []interface{}
+	if len(winners) > 0 {
+		for _, v := range winners {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:winners*/?", strings.Repeat(",?", len(winners))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:winners*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
 }
 
 const unchecked = `-- name: Unchecked :many
