@@ -51,6 +51,12 @@ func told[P any](keep func(ctx context.Context, payload P) error) func(context.C
 
 var errPayload = fault.New(fault.Invalid, "outbox.payload", "系统开小差了，请稍后再试")
 
+// settles is how long WeChat may take to answer as its event said: somebody who has just
+// come is not taken for one who left.
+const settles = time.Minute
+
+var errNotYet = fault.New(fault.Unavailable, "member.not_yet", "微信还没有更新他的资料")
+
 // met asks WeChat who a stranger is: his unionid makes him the same member in the
 // mini-program, and whoever followed when no event came here is a follower since then.
 // Who does not follow has no unionid here; he stays a member of his own until he follows.
@@ -70,6 +76,8 @@ func (d *domains) met(ctx context.Context, e member.Met) error {
 	switch {
 	case err == nil && user.Follows && !m.Follows:
 		_, err = d.members.Follow(ctx, m.OpenID, user.Scene, user.FollowedAt)
+	case err == nil && !user.Follows && m.Follows && asked < m.JoinedAt.Add(settles):
+		return errNotYet // WeChat's book may be behind its events
 	case err == nil && !user.Follows && m.Follows: // that he left was told before that he came
 		err = d.members.Unfollow(ctx, m.OpenID, asked)
 	}

@@ -100,13 +100,36 @@ func TestWhoLeftBeforeHeCameIsNoFollower(t *testing.T) {
 		w.Replica()
 		w.Fault("wechat.user_info", faults.Fault{Kind: faults.Status, Status: http.StatusServiceUnavailable})
 		w.Person("ordinary").Follows().Unfollows()
-		w.Exec("UPDATE member SET follows = TRUE, follow_changed_at = 1") // as without the second event
+		w.Exec("UPDATE member SET follows = TRUE, follow_changed_at = 1, joined_at = 1") // as without the second event, long ago
 		w.Fault("wechat.user_info")
 		w.Passes(20 * time.Second) // the question is asked again after a while
 		w.Settle()
 		if n := w.Count("SELECT id FROM member WHERE follows = TRUE"); n != 0 {
 			t.Errorf("%d follow after he left, want none", n)
 		}
+	})
+}
+
+// TestWhoHasJustComeIsNotTakenForOneWhoLeft has WeChat's book be behind its events.
+func TestWhoHasJustComeIsNotTakenForOneWhoLeft(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		r := w.Replica()
+		w.Fault("wechat.user_info", faults.Fault{Kind: faults.Status, Status: http.StatusServiceUnavailable})
+		zhang := w.Person("ordinary").Follows().Unfollows()
+		w.Exec("UPDATE member SET follows = TRUE, follow_changed_at = 1") // he follows, and WeChat does not know it yet
+		again := func() float64 { return r.Metric("outbox_attempts_total", `topic="member.met"`, `outcome="later"`) }
+		w.Until("WeChat has not answered", func() bool { return again() > 0 })
+		w.Fault("wechat.user_info")
+		before := again()
+		w.Passes(20 * time.Second)
+		w.Until("WeChat was asked and is to be asked again", func() bool { return again() > before })
+		if n := w.Count("SELECT id FROM member WHERE follows = TRUE"); n != 1 {
+			t.Errorf("%d follow while WeChat does not know it yet, want him", n)
+		}
+		zhang.Follows()
+		w.Passes(20 * time.Second)
+		w.Settle()
 	})
 }
 
