@@ -217,23 +217,33 @@ func raw(members []model.MemberID) []int64 {
 	return ids
 }
 
-// ErrOnItsWay is returned while a bill of a member who left is not over, or not compared
-// with the carrier's book: until then its number is needed.
-var ErrOnItsWay = fault.New(fault.Unavailable, "payout.on_its_way", "还有奖品正在办理，请稍后再试")
+// shredPage bounds the bills that Close reads at a time.
+const shredPage = 500
 
 // Close forgets the numbers that the bills of a member name, by all the ids that he had,
-// once he has closed his account. It is repeated until it answers nil, and may be
-// repeated then too. Errors: ErrOnItsWay.
+// once he has closed his account. One that is not over, or not yet compared with the
+// carrier's book, is still needed: whoever compares it forgets it. A repeat changes nothing.
 func (p *Payer) Close(ctx context.Context, winners []model.MemberID) error {
-	if err := p.q.ShredBills(ctx, raw(winners)); err != nil {
-		return fmt.Errorf("shred the bills of who left: %w", err)
+	for range maxRounds {
+		bills, err := p.q.NeedlessBills(ctx, db.NeedlessBillsParams{Winners: raw(winners), Limit: shredPage})
+		if err != nil {
+			return fmt.Errorf("list the bills of who left: %w", err)
+		}
+		for _, b := range bills {
+			if err := p.shred(ctx, b.PotID, b.N); err != nil {
+				return err
+			}
+		}
+		if len(bills) < shredPage {
+			break
+		}
 	}
-	n, err := p.q.CountBills(ctx, raw(winners))
-	if err != nil {
-		return fmt.Errorf("count the bills of who left: %w", err)
-	}
-	if n > 0 {
-		return ErrOnItsWay
+	return nil
+}
+
+func (p *Payer) shred(ctx context.Context, pot int64, n int32) error {
+	if err := p.q.ShredBill(ctx, db.ShredBillParams{PotID: pot, N: n}); err != nil {
+		return fmt.Errorf("shred a bill of who left: %w", err)
 	}
 	return nil
 }

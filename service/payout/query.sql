@@ -91,11 +91,9 @@ UPDATE payout_attempt SET checked_at = sqlc.arg(now) WHERE pot_id = sqlc.arg(pot
 
 -- Bills of some winners that ended and were compared with the carrier's book: nobody
 -- needs what they asked for any more.
--- name: ShredBills :exec
-UPDATE payout_attempt SET body = '', body_hash = ''
-WHERE body <> '' AND checked_at <> 0 AND state IN ('succeeded', 'failed')
-  AND pot_id IN (SELECT p.pot_id FROM payout p WHERE p.member_id IN (sqlc.slice('winners')));
+-- name: NeedlessBills :many
+SELECT a.pot_id, a.n FROM payout p JOIN payout_attempt a ON a.pot_id = p.pot_id
+WHERE p.member_id IN (sqlc.slice('winners')) AND a.body <> '' AND a.checked_at <> 0 AND a.state IN ('succeeded', 'failed') LIMIT ?;
 
--- name: CountBills :one
-SELECT COUNT(*) FROM payout_attempt a JOIN payout p ON p.pot_id = a.pot_id
-WHERE a.body <> '' AND p.member_id IN (sqlc.slice('winners'));
+-- name: ShredBill :exec
+UPDATE payout_attempt SET body = '', body_hash = '' WHERE pot_id = ? AND n = ? AND checked_at <> 0;

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kaimenhong/model"
+	"kaimenhong/model/fault"
 	"kaimenhong/service/payout/internal/db"
 )
 
@@ -143,9 +144,7 @@ func (p *Payer) compareCarrier(ctx context.Context) ([]Discrepancy, error) {
 				defer mu.Unlock()
 				found = append(found, *d)
 			} else if known {
-				if err := p.q.Checked(ctx, db.CheckedParams{Now: p.millis(), PotID: a.PotID, N: a.N}); err != nil {
-					return false, fmt.Errorf("note a compared bill: %w", err)
-				}
+				return true, p.compared(ctx, a)
 			}
 			return known, nil
 		})
@@ -159,6 +158,28 @@ func (p *Payer) compareCarrier(ctx context.Context) ([]Discrepancy, error) {
 	}
 	slices.SortFunc(found, func(a, b Discrepancy) int { return cmp.Compare(a.Pot, b.Pot) })
 	return found, failed
+}
+
+// compared notes that a bill agrees with the carrier's book, and forgets its number then
+// when its winner has closed his account: who closes it later finds it compared.
+func (p *Payer) compared(ctx context.Context, a db.PayoutAttempt) error {
+	if err := p.q.Checked(ctx, db.CheckedParams{Now: p.millis(), PotID: a.PotID, N: a.N}); err != nil {
+		return fmt.Errorf("note a compared bill: %w", err)
+	}
+	v, err := p.Payout(ctx, model.ID(a.PotID))
+	if errors.Is(err, ErrUnknownPayout) {
+		return nil // a bill of no prize: compareWins tells of it
+	}
+	if err != nil {
+		return err
+	}
+	if _, err = p.People.Get(ctx, v.Member, model.OfficialAccount); fault.KindOf(err) == fault.NotFound {
+		return p.shred(ctx, a.PotID, a.N)
+	}
+	if err != nil {
+		return fmt.Errorf("find the winner: %w", err)
+	}
+	return nil
 }
 
 // compareBill asks about one bill; known is false when the carrier did not answer.

@@ -58,6 +58,7 @@ type world struct {
 	prizes  []model.Prize
 	bound   bool
 	became  map[model.MemberID]model.MemberID
+	left    map[model.MemberID]bool // who closed his account
 	hold    string
 	release bool
 	dies    map[string]int // where the process dies, how often
@@ -215,8 +216,13 @@ func (w *world) EarnTx(ctx context.Context, tx *sql.Tx, member model.MemberID, s
 	return amount, err
 }
 
+var errLeft = fault.New(fault.NotFound, "member.unknown", "")
+
 func (w *world) Get(_ context.Context, id model.MemberID, _ model.App) (model.Member, error) {
 	w.die("people")
+	if w.left[id] {
+		return model.Member{}, errLeft
+	}
 	m := model.Member{ID: id, OpenID: "o"}
 	if now, ok := w.became[id]; ok {
 		m.ID = now

@@ -68,8 +68,9 @@ func (c counter) Redeem(ctx context.Context, id model.MemberID, gift model.ID, t
 	return c.mall.Redeem(ctx, mall.Order{Member: who.ID, Gift: gift, Phone: who.Phone, Address: to, Request: request})
 }
 
-// closed forgets what a member was answered once his account is closed, and what the
-// carrier still had to do for him once it is done: until then it is tried again.
+// closed forgets what a member was answered once his account is closed, the numbers of his
+// prizes' bills, and what the carrier still had to do for him once it is done: until then
+// it is tried again.
 func (d *domains) closed(ctx context.Context, e member.Event) error {
 	ids, err := d.members.Were(ctx, e.Member)
 	if err == nil {

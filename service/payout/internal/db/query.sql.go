@@ -126,28 +126,6 @@ func (q *Queries) Checked(ctx context.Context, arg CheckedParams) error {
 	return err
 }
 
-const countBills = `-- name: CountBills :one
-SELECT COUNT(*) FROM payout_attempt a JOIN payout p ON p.pot_id = a.pot_id
-WHERE a.body <> '' AND p.member_id IN (/*SLICE:winners*/?)
-`
-
-func (q *Queries) CountBills(ctx context.Context, winners []int64) (int64, error) {
-	query := countBills
-	var queryParams []interface{}
-	if len(winners) > 0 {
-		for _, v := range winners {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:winners*/?", strings.Repeat(",?", len(winners))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:winners*/?", "NULL", 1)
-	}
-	row := q.db.QueryRowContext(ctx, query, queryParams...)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const countStates = `-- name: CountStates :many
 SELECT state, COUNT(*) AS total, CAST(COALESCE(SUM(CASE WHEN created_at < ? THEN 1 ELSE 0 END), 0) AS SIGNED) AS overdue
 FROM payout WHERE state IN ('created', 'held', 'approved', 'paying', 'failed', 'frozen') GROUP BY state
@@ -503,6 +481,57 @@ func (q *Queries) MovePayout(ctx context.Context, arg MovePayoutParams) (int64, 
 	return result.RowsAffected()
 }
 
+const needlessBills = `-- name: NeedlessBills :many
+SELECT a.pot_id, a.n FROM payout p JOIN payout_attempt a ON a.pot_id = p.pot_id
+WHERE p.member_id IN (/*SLICE:winners*/?) AND a.body <> '' AND a.checked_at <> 0 AND a.state IN ('succeeded', 'failed') LIMIT ?
+`
+
+type NeedlessBillsParams struct {
+	Winners []int64
+	Limit   int32
+}
+
+type NeedlessBillsRow struct {
+	PotID int64
+	N     int32
+}
+
+// Bills of some winners that ended and were compared with the carrier's book: nobody
+// needs what they asked for any more.
+func (q *Queries) NeedlessBills(ctx context.Context, arg NeedlessBillsParams) ([]NeedlessBillsRow, error) {
+	query := needlessBills
+	var queryParams []interface{}
+	if len(arg.Winners) > 0 {
+		for _, v := range arg.Winners {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:winners*/?", strings.Repeat(",?", len(arg.Winners))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:winners*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NeedlessBillsRow
+	for rows.Next() {
+		var i NeedlessBillsRow
+		if err := rows.Scan(&i.PotID, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const payout = `-- name: Payout :one
 
 SELECT pot_id, game_id, member_id, kind, value, quantity, state, held_why, created_at, updated_at, next_at FROM payout WHERE pot_id = ?
@@ -663,26 +692,17 @@ func (q *Queries) SettleAttempt(ctx context.Context, arg SettleAttemptParams) (i
 	return result.RowsAffected()
 }
 
-const shredBills = `-- name: ShredBills :exec
-UPDATE payout_attempt SET body = '', body_hash = ''
-WHERE body <> '' AND checked_at <> 0 AND state IN ('succeeded', 'failed')
-  AND pot_id IN (SELECT p.pot_id FROM payout p WHERE p.member_id IN (/*SLICE:winners*/?))
+const shredBill = `-- name: ShredBill :exec
+UPDATE payout_attempt SET body = '', body_hash = '' WHERE pot_id = ? AND n = ? AND checked_at <> 0
 `
 
-// Bills of some winners that ended and were compared with the carrier's book: nobody
-// needs what they asked for any more.
-func (q *Queries) ShredBills(ctx context.Context, winners []int64) error {
-	query := shredBills
-	var queryParams []interface{}
-	if len(winners) > 0 {
-		for _, v := range winners {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:winners*/?", strings.Repeat(",?", len(winners))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:winners*/?", "NULL", 1)
-	}
-	_, err := q.db.ExecContext(ctx, query, queryParams...)
+type ShredBillParams struct {
+	PotID int64
+	N     int32
+}
+
+func (q *Queries) ShredBill(ctx context.Context, arg ShredBillParams) error {
+	_, err := q.db.ExecContext(ctx, shredBill, arg.PotID, arg.N)
 	return err
 }
 
