@@ -87,9 +87,9 @@ type Sheet struct {
 	Lines int64
 	// Workbook tells a workbook from a text.
 	Workbook bool
-	// Notes say in Chinese what of a workbook is not read although a person sees it:
-	// other sheets, and the cells that are merged with another.
-	Notes []string
+	// Note says in Chinese what of a workbook is not read although a person sees it:
+	// other sheets, and the cells that are merged with another; "" for nothing.
+	Note string
 
 	read  func() ([]string, error)
 	close func()
@@ -167,7 +167,7 @@ func (s *Sheet) workbook(f *os.File, unpacked int64) error {
 	if err := bomb(f, unpacked); err != nil {
 		return err
 	}
-	s.Lines, s.Notes = dimension(f), notes(f)
+	s.Lines, s.Note = dimension(f), strings.Join(notes(f), "；")
 	book, err := excelize.OpenReader(f, excelize.Options{UnzipSizeLimit: unpacked, UnzipXMLSizeLimit: maxPart, RawCellValue: true})
 	if err != nil {
 		return ErrFormat.With(err)

@@ -3,7 +3,6 @@ package audience
 import (
 	"io"
 	"os"
-	"strings"
 
 	"kaimenhong/model/sheet"
 )
@@ -27,6 +26,3 @@ func spool(r io.Reader) (*os.File, string, error) { return sheet.Spool(r, maxFil
 
 // openSheet finds out what the file is and reads its heading.
 func openSheet(f *os.File) (*sheet.Sheet, error) { return sheet.Open(f, maxUnzipped) }
-
-// noteOf is what of the file is not read, "" for nothing.
-func noteOf(s *sheet.Sheet) string { return strings.Join(s.Notes, "；") }

@@ -99,9 +99,9 @@ func (a *Audience) DryRun(ctx context.Context, u Upload) (DryRun, error) {
 	defer s.Close()
 	p, err := newParser(a, s, u.Mapping, 0)
 	if err != nil {
-		return DryRun{Headings: s.Heads, Mapping: suggest(s.Heads), Errors: []LineError{}, Note: noteOf(s)}, err
+		return DryRun{Headings: s.Heads, Mapping: suggest(s.Heads), Errors: []LineError{}, Note: s.Note}, err
 	}
-	out := DryRun{Headings: s.Heads, Mapping: p.mapping, Errors: []LineError{}, Note: noteOf(s)}
+	out := DryRun{Headings: s.Heads, Mapping: p.mapping, Errors: []LineError{}, Note: s.Note}
 	numbers := newSeen()
 	for last := false; !last; {
 		var b *batch
@@ -173,7 +173,7 @@ func (a *Audience) read(u Upload, run func(p *parser, hash string) (Import, erro
 		return Import{}, err
 	}
 	done, err := run(p, hash)
-	done.Note = noteOf(s)
+	done.Note = s.Note
 	return done, err
 }
 

@@ -59,7 +59,7 @@ func (a *Audience) UploadList(ctx context.Context, regions model.Regions, by mod
 		return out, err
 	}
 	defer s.Close()
-	out.Note = noteOf(s)
+	out.Note = s.Note
 	ids, err := a.listed(ctx, regions, s, &out)
 	if err != nil {
 		return out, err

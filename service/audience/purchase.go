@@ -125,7 +125,7 @@ func (a *Audience) eachPurchase(r io.Reader, begin func(hash string) error, each
 		return out, err
 	}
 	defer s.Close()
-	out.Note = noteOf(s)
+	out.Note = s.Note
 	columns, err := purchaseHeads(s.Heads)
 	if err != nil {
 		return out, err

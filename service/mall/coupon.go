@@ -64,7 +64,7 @@ func (m *Mall) ImportCouponFile(ctx context.Context, by, id model.ID, r io.Reade
 		return Coupons{}, ErrCouponFile.Saying("文件里没有券码")
 	}
 	added, err := m.ImportCoupons(ctx, by, id, codes)
-	return Coupons{Codes: len(codes), Added: added, Note: strings.Join(table.Notes, "；")}, err
+	return Coupons{Codes: len(codes), Added: added, Note: table.Note}, err
 }
 
 // readCodes reads the different codes of a table.

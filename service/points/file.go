@@ -86,9 +86,8 @@ func (l *Ledger) Import(ctx context.Context, operator model.ID, name, checksum s
 	if err := l.beginFile(ctx, operator, cut(strings.ToValidUTF8(name, ""), maxText), hash); err != nil {
 		return File{}, err
 	}
-	note := strings.Join(rows.Notes, "；")
 	first, err := l.File(ctx, hash)
-	if first.Note = note; err != nil || first.Done {
+	if first.Note = rows.Note; err != nil || first.Done {
 		return first, err
 	}
 	report, err := l.importRows(ctx, hash, rows)
@@ -104,7 +103,7 @@ func (l *Ledger) Import(ctx context.Context, operator model.ID, name, checksum s
 	}
 	l.log.InfoContext(ctx, "points file imported", "hash", hash, "total", report.Total, "accepted", report.Accepted, "refused", report.Refused)
 	done, err := l.File(ctx, hash)
-	done.Note = note
+	done.Note = rows.Note
 	return done, err
 }
 
