@@ -107,10 +107,13 @@ func (m *Members) Agrees(ctx context.Context, id model.MemberID, p Purpose) (boo
 const maxRefused = 100
 
 // Refused tells which of at most 100 members said no to the purpose last, and when;
-// who never answered is not among them.
+// who never answered is not among them. More are an error: nobody is shown unasked.
 func (m *Members) Refused(ctx context.Context, members []model.MemberID, p Purpose) (map[model.MemberID]model.Millis, error) {
-	if len(members) == 0 || len(members) > maxRefused {
+	if len(members) == 0 {
 		return nil, nil
+	}
+	if len(members) > maxRefused {
+		return nil, fmt.Errorf("%d members in one question about consents, at most %d", len(members), maxRefused)
 	}
 	ids := make([]int64, len(members))
 	for i, id := range members {
