@@ -93,7 +93,8 @@ const (
 // Errors: ErrSuspicious, errCarrier when it was silent about some, those of the sealer.
 func (m *Members) CheckHolders(ctx context.Context, unchecked time.Duration, limit int) (checked, unbound int, err error) {
 	before, from := int64(model.At(m.Now().Add(-unchecked))), db.DueForCheckRow{CheckedAt: -1}
-	silent, shut := 0, shutNumbers{}
+	silent := 0
+	var shut fault.Several // numbers that cannot be opened
 	for range maxSlices {
 		rows, err := m.q.DueForCheck(ctx, db.DueForCheckParams{
 			Before: before, AfterAt: from.CheckedAt, AfterMember: from.MemberID, Limit: int32(min(limit, MaxSlice)),
@@ -120,26 +121,7 @@ func (m *Members) CheckHolders(ctx context.Context, unchecked time.Duration, lim
 	if silent > 0 {
 		err = errCarrier.With(fmt.Errorf("no word on %d numbers", silent))
 	}
-	return checked, unbound, errors.Join(err, shut.err())
-}
-
-// shutNumbers are those that cannot be opened.
-type shutNumbers struct {
-	n     int
-	first error
-}
-
-func (s *shutNumbers) add(err error) {
-	if s.n++; s.n == 1 {
-		s.first = err
-	}
-}
-
-func (s *shutNumbers) err() error {
-	if s.n == 0 {
-		return nil
-	}
-	return fmt.Errorf("%d numbers cannot be opened, the first: %w", s.n, s.first)
+	return checked, unbound, errors.Join(err, shut.Err())
 }
 
 // word is what the carrier says of a number.
@@ -156,14 +138,14 @@ type asked struct {
 }
 
 // ask asks the carrier about a slice.
-func (m *Members) ask(ctx context.Context, rows []db.DueForCheckRow, shut *shutNumbers) (asked, error) {
+func (m *Members) ask(ctx context.Context, rows []db.DueForCheckRow, shut *fault.Several) (asked, error) {
 	words, answers := make([]word, len(rows)), make([]error, len(rows))
 	var group errgroup.Group
 	group.SetLimit(askAtOnce)
 	for i, row := range rows {
 		phone, err := m.openPhone(row.PhoneSealed, phonePlace(model.MemberID(row.MemberID)))
 		if err != nil {
-			shut.add(fmt.Errorf("number of member %d: %w", row.MemberID, err))
+			shut.Add(fmt.Errorf("open number of member %d: %w", row.MemberID, err))
 			continue
 		}
 		words[i] = word{phone: phone, had: row.HolderID}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kaimenhong/model"
+	"kaimenhong/model/fault"
 	"kaimenhong/service/member/internal/db"
 )
 
@@ -16,7 +17,8 @@ import (
 func (m *Members) Reseal(ctx context.Context, limit int) (int, error) {
 	limit = min(limit, MaxSlice)
 	page := db.OldKeysParams{Newest: int32(m.Sealer.Newest()), Limit: int32(limit)}
-	done, shut := 0, shutNumbers{}
+	done := 0
+	var shut fault.Several // numbers that cannot be opened
 	for range maxSlices {
 		rows, err := m.q.OldKeys(ctx, page)
 		if err != nil {
@@ -29,22 +31,22 @@ func (m *Members) Reseal(ctx context.Context, limit int) (int, error) {
 				return done, fmt.Errorf("reseal: %w", err)
 			}
 			if done += n; done == limit {
-				return done, shut.err()
+				return done, shut.Err()
 			}
 		}
 		if len(rows) < limit {
 			break
 		}
 	}
-	return done, shut.err()
+	return done, shut.Err()
 }
 
 // reseal seals one number with the newest key, unless it changed meanwhile.
-func (m *Members) reseal(ctx context.Context, row db.OldKeysRow, newest int32, shut *shutNumbers) (int, error) {
+func (m *Members) reseal(ctx context.Context, row db.OldKeysRow, newest int32, shut *fault.Several) (int, error) {
 	place := phonePlace(model.MemberID(row.MemberID))
 	digits, err := m.Sealer.OpenText(row.PhoneSealed, place)
 	if err != nil {
-		shut.add(fmt.Errorf("number of member %d: %w", row.MemberID, err))
+		shut.Add(fmt.Errorf("open number of member %d: %w", row.MemberID, err))
 		return 0, nil
 	}
 	n, err := m.q.Reseal(ctx, db.ResealParams{

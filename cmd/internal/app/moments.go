@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"kaimenhong/model"
+	"kaimenhong/model/fault"
 	"kaimenhong/service/member"
 	"kaimenhong/service/payout"
 	"kaimenhong/service/push"
@@ -245,7 +245,8 @@ const (
 // Remind tells the owners whose pots end soon, and returns how many pots it looked at.
 func (m *moments) Remind(ctx context.Context) (int, error) {
 	var after redpacket.PotLine
-	seen, failed := 0, &failures{}
+	seen := 0
+	var failed fault.Several
 	for ctx.Err() == nil {
 		page, err := m.engine.EndingSoon(ctx, remindBack, after, remindPage)
 		if err != nil {
@@ -254,7 +255,7 @@ func (m *moments) Remind(ctx context.Context) (int, error) {
 		beside(page, remindAtOnce, func(p redpacket.PotLine) {
 			err := model.Guarded(func() error { return m.remind(ctx, p) })
 			if !errors.Is(err, push.ErrSending) { // another run is at it; the next one sees what became of it
-				failed.add(err)
+				failed.Add(err)
 			}
 		})
 		if seen += len(page); len(page) < remindPage {
@@ -262,7 +263,7 @@ func (m *moments) Remind(ctx context.Context) (int, error) {
 		}
 		after = page[len(page)-1]
 	}
-	return seen, errors.Join(failed.err(), ctx.Err())
+	return seen, errors.Join(failed.Err(), ctx.Err())
 }
 
 // beside does something with each of a list, so many at a time.
@@ -276,31 +277,6 @@ func beside[T any](all []T, atOnce int, do func(T)) {
 		})
 	}
 	_ = group.Wait() // nothing fails
-}
-
-// failures keeps the first of the errors that came beside each other, and their number.
-type failures struct {
-	mu    sync.Mutex
-	n     int
-	first error
-}
-
-func (f *failures) add(err error) {
-	if err == nil {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.n++; f.n == 1 {
-		f.first = err
-	}
-}
-
-func (f *failures) err() error {
-	if f.n == 0 {
-		return nil
-	}
-	return fmt.Errorf("%d failed, the first: %w", f.n, f.first)
 }
 
 // remind tells one owner, unless nobody can help any more: the pot is full, or the game
