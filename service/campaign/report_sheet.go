@@ -49,14 +49,7 @@ func (r *Report) WriteSheet(out io.Writer) error {
 	b.rows("漏斗", r.funnelRows())
 	b.rows("明细", r.totals())
 	for _, c := range cutTitles {
-		rows := [][]any{{"名称", "计划", "已发送", "已送达", "已点击", "活动组人数", "对照组人数", "参与", "办理优惠", "购买", "消费（元）", "新关注", "对照组办理优惠", "对照组购买", "对照组消费（元）"}}
-		for _, l := range r.Lines {
-			if l.Cut == c.cut {
-				m, t, h := l.Messages, l.Treated, l.Held
-				rows = append(rows, []any{cmp.Or(l.Title, l.Name), m.Planned, m.Sent, m.Delivered, m.Tapped, t.People, h.People, t.Played, t.Took, t.Bought, yuan(t.Spent.Sum), t.Followed, h.Took, h.Bought, yuan(h.Spent.Sum)})
-			}
-		}
-		b.rows(c.title, rows)
+		b.rows(c.title, r.cutRows(c.cut))
 	}
 	rows := [][]any{{"指标", "口径"}}
 	for _, d := range Definitions {
@@ -67,6 +60,46 @@ func (r *Report) WriteSheet(out io.Writer) error {
 		return fmt.Errorf("write a report: %w", err)
 	}
 	return nil
+}
+
+// cutRows are the lines of one cut, with the uplift where a line has people held out.
+func (r *Report) cutRows(cut Cut) [][]any {
+	head := []any{"名称", "计划", "已发送", "已送达", "已点击", "活动组人数", "对照组人数", "参与", "办理优惠", "购买", "消费（元）", "新关注", "对照组办理优惠", "对照组购买", "对照组消费（元）"}
+	if cut == BySegment || cut == ByCity {
+		for _, m := range measures {
+			head = append(head, m.name, "95%区间下限", "95%区间上限")
+		}
+	}
+	rows := [][]any{head}
+	for _, l := range r.Lines {
+		if l.Cut != cut {
+			continue
+		}
+		m, t, h := l.Messages, l.Treated, l.Held
+		row := []any{cmp.Or(l.Title, l.Name), m.Planned, m.Sent, m.Delivered, m.Tapped, t.People, h.People, t.Played, t.Took, t.Bought, yuan(t.Spent.Sum), t.Followed, h.Took, h.Bought, yuan(h.Spent.Sum)}
+		if l.Uplift != nil {
+			for _, m := range measures {
+				row = append(row, interval(m.of(l.Uplift), m.by)...)
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// measures are what the two groups are compared by, in the order of a page, each in the
+// unit of its name.
+var measures = []struct {
+	name string
+	of   func(*Uplift) *Interval
+	by   float64
+}{
+	{"人均新关注增量（含带来的好友）", func(u *Uplift) *Interval { return u.Followers }, 1},
+	{"关注率增量（百分点）", func(u *Uplift) *Interval { return u.Followed }, 100},
+	{"参与率增量（百分点）", func(u *Uplift) *Interval { return u.Played }, 100},
+	{"办理优惠率增量（百分点）", func(u *Uplift) *Interval { return u.Took }, 100},
+	{"购买率增量（百分点）", func(u *Uplift) *Interval { return u.Bought }, 100},
+	{"人均消费增量（元）", func(u *Uplift) *Interval { return u.Spent }, 0.01},
 }
 
 func yuan(fen int64) float64 { return float64(fen) / 100 }
@@ -81,25 +114,23 @@ func (r *Report) conclusion() [][]any {
 		{"指标", "数值", "95%区间下限", "95%区间上限"},
 		price("每增量关注成本（元）", u.PerFollower, 100),
 		price("每增量元成本（元）", u.PerYuan, 1),
-		interval("人均新关注增量（含带来的好友）", u.Followers, 1),
-		interval("关注率增量（百分点）", u.Followed, 100),
-		interval("参与率增量（百分点）", u.Played, 100),
-		interval("办理优惠率增量（百分点）", u.Took, 100),
-		interval("购买率增量（百分点）", u.Bought, 100),
-		interval("人均消费增量（元）", u.Spent, 0.01),
-		{"奖品成本（元）", yuan(int64(r.Cost))},
 	}
+	for _, m := range measures {
+		rows = append(rows, append([]any{m.name}, interval(m.of(&u), m.by)...))
+	}
+	rows = append(rows, []any{"奖品成本（元）", yuan(int64(r.Cost))})
 	if u.Why != "" {
 		rows = append(rows, []any{}, []any{"说明", u.Why})
 	}
 	return rows
 }
 
-func interval(name string, i *Interval, by float64) []any {
+// interval is three cells.
+func interval(i *Interval, by float64) []any {
 	if i == nil {
-		return []any{name, "数据不足"}
+		return []any{"数据不足", "", ""}
 	}
-	return []any{name, i.Value * by, i.Low * by, i.High * by}
+	return []any{i.Value * by, i.Low * by, i.High * by}
 }
 
 func price(name string, p *Price, by float64) []any {

@@ -1,7 +1,6 @@
 package campaign
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
@@ -14,11 +13,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/xuri/excelize/v2"
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
-	"kaimenhong/model/sheet"
 )
 
 // outcome is what the world of a report knows: deliveries, and what people did.
@@ -405,43 +402,6 @@ func TestAReportComputedAgainIsTheSame(t *testing.T) {
 			t.Errorf("of no campaign = %v, want ErrUnknown", err)
 		}
 	})
-}
-
-func TestASheetHasNoFormula(t *testing.T) {
-	r := Report{Campaign: 5, Name: `=HYPERLINK("http://evil.example")`, Treated: Group{People: 10, Reached: 8}, Lines: []Line{{Cut: ByCity, Name: "@南京"}}}
-	r.Uplift = upliftOf(r.Treated, r.Held, 100)
-	var b bytes.Buffer
-	if err := r.WriteSheet(&b); err != nil {
-		t.Fatal(err)
-	}
-	f, err := excelize.OpenReader(&b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[string]bool{}
-	for _, tab := range f.GetSheetList() {
-		rows, err := f.GetRows(tab)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, row := range rows {
-			for k, cell := range row {
-				seen[cell] = true
-				at, err := excelize.CoordinatesToCellName(k+1, i+1)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if formula, err := f.GetCellFormula(tab, at); formula != "" || err != nil || sheet.Inert(cell) != cell {
-					t.Errorf("%s!%s = %q, formula %q, %v", tab, at, cell, formula, err)
-				}
-			}
-		}
-	}
-	for _, want := range []string{`'=HYPERLINK("http://evil.example")`, "'@南京", "数据不足", "口径", "每增量关注成本（元）"} {
-		if !seen[want] {
-			t.Errorf("no cell says %q", want)
-		}
-	}
 }
 
 func TestAReportForgetsItsPeopleWhenItNoLongerChanges(t *testing.T) {
