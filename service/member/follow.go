@@ -14,7 +14,8 @@ import (
 // Follow notes that he follows the official account since at, and by which source
 // (scene of a QR code, search, share …; cut to 64 bytes). The same event twice is
 // one; one that is older than the last known changes the history alone. The first
-// source of a member stays his own. Errors: ErrOpenID.
+// source of a member stays his own, and one who followed before he was heard of joined
+// then: a game for those who are new is not for him. Errors: ErrOpenID.
 func (m *Members) Follow(ctx context.Context, openID model.OpenID, source string, at model.Millis) (model.Member, error) {
 	who, err := m.Touch(ctx, model.OfficialAccount, openID)
 	if err != nil {
@@ -54,6 +55,11 @@ func (m *Members) setFollows(ctx context.Context, who model.MemberID, action, so
 				return err
 			}
 			if _, err := q.SetFollows(ctx, db.SetFollowsParams{Follows: follows, At: int64(at), ID: int64(id), Newest: int64(at)}); err != nil {
+				return err
+			}
+		}
+		if follows {
+			if err := q.SetJoined(ctx, db.SetJoinedParams{At: int64(at), ID: int64(id), Later: int64(at)}); err != nil {
 				return err
 			}
 		}

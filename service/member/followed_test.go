@@ -108,6 +108,40 @@ func TestWhatIsKnownOfAFollowerStillGetsItsSource(t *testing.T) {
 	})
 }
 
+// Somebody may follow for years before this system hears of him: with his first word, or
+// in the mini-program.
+func TestWhoFollowedBeforeHeWasHeardOfJoinedThen(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		first := w.touch(t, "oOld")
+		const year = 365 * 24 * time.Hour
+		long := model.At(w.Now().Add(-year))
+		got, err := w.Follow(t.Context(), "oOld", "", long)
+		want(t, "Follow", err, nil)
+		if got.JoinedAt != long {
+			t.Errorf("joined at %d, want when he followed, %d, and not his first word, %d", got.JoinedAt, long, first.JoinedAt)
+		}
+		if got, err = w.Follow(t.Context(), "oOld", "", long.Add(time.Hour)); got.JoinedAt != long {
+			t.Errorf("a later following: joined at %d, %v, want %d still", got.JoinedAt, err, long)
+		}
+		want(t, "Unfollow", w.Unfollow(t.Context(), "oOld", long.Add(-time.Hour)), nil)
+		if got = w.touch(t, "oOld"); got.JoinedAt != long {
+			t.Errorf("an older leaving: joined at %d, want %d still", got.JoinedAt, long)
+		}
+
+		mini, err := w.Touch(t.Context(), model.MiniProgram, "mOther")
+		want(t, "Touch", err, nil)
+		_, err = w.Join(t.Context(), model.MiniProgram, "mOther", "uOther")
+		want(t, "Join", err, nil)
+		_, err = w.Follow(t.Context(), "oOther", "", long)
+		want(t, "Follow", err, nil)
+		joined, err := w.Join(t.Context(), model.OfficialAccount, "oOther", "uOther")
+		want(t, "Join", err, nil)
+		if joined.ID != mini.ID || joined.JoinedAt != long {
+			t.Errorf("one person is %d since %d, want %d since %d, when he followed", joined.ID, joined.JoinedAt, mini.ID, long)
+		}
+	})
+}
+
 func TestNobodyBecomesAMemberByLeaving(t *testing.T) {
 	engines(t, func(t *testing.T, w *world) {
 		at := w.nowMillis()

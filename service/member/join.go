@@ -236,6 +236,7 @@ func mergeStates(ctx context.Context, q *db.Queries, from, into model.MemberID) 
 		source = b.Source
 	}
 	return q.SetSurvivor(ctx, db.SetSurvivorParams{
-		Follows: a.Follows || b.Follows, FollowChangedAt: max(a.FollowChangedAt, b.FollowChangedAt), Source: source, ID: int64(into),
+		Follows: a.Follows || b.Follows, FollowChangedAt: max(a.FollowChangedAt, b.FollowChangedAt), Source: source,
+		JoinedAt: min(a.JoinedAt, b.JoinedAt), ID: int64(into),
 	})
 }

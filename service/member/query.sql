@@ -43,6 +43,10 @@ SELECT merged_into, closed_at, joined_at, follows, follow_changed_at, source FRO
 UPDATE member SET follows = sqlc.arg(follows), follow_changed_at = sqlc.arg(at)
 WHERE id = sqlc.arg(id) AND follow_changed_at <= sqlc.arg(newest);
 
+-- Whoever followed before he was heard of is as old as that.
+-- name: SetJoined :exec
+UPDATE member SET joined_at = sqlc.arg(at) WHERE id = sqlc.arg(id) AND joined_at > sqlc.arg(later);
+
 -- The first known source of a member stays.
 -- name: SetSource :exec
 UPDATE member SET source = ? WHERE id = ? AND source = '';
@@ -207,7 +211,7 @@ UPDATE member SET merged_into = sqlc.arg(into_id) WHERE merged_into = sqlc.arg(f
 SELECT id FROM member WHERE merged_into = ? ORDER BY id LIMIT 100;
 
 -- name: SetSurvivor :exec
-UPDATE member SET follows = ?, follow_changed_at = ?, source = ? WHERE id = ?;
+UPDATE member SET follows = ?, follow_changed_at = ?, source = ?, joined_at = ? WHERE id = ?;
 
 -- name: CloseMember :execrows
 UPDATE member SET closed_at = ?, follows = FALSE WHERE id = ? AND closed_at = 0;

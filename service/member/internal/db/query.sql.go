@@ -1682,6 +1682,22 @@ func (q *Queries) SetHolder(ctx context.Context, arg SetHolderParams) (int64, er
 	return result.RowsAffected()
 }
 
+const setJoined = `-- name: SetJoined :exec
+UPDATE member SET joined_at = ? WHERE id = ? AND joined_at > ?
+`
+
+type SetJoinedParams struct {
+	At    int64
+	ID    int64
+	Later int64
+}
+
+// Whoever followed before he was heard of is as old as that.
+func (q *Queries) SetJoined(ctx context.Context, arg SetJoinedParams) error {
+	_, err := q.db.ExecContext(ctx, setJoined, arg.At, arg.ID, arg.Later)
+	return err
+}
+
 const setSource = `-- name: SetSource :exec
 UPDATE member SET source = ? WHERE id = ? AND source = ''
 `
@@ -1698,13 +1714,14 @@ func (q *Queries) SetSource(ctx context.Context, arg SetSourceParams) error {
 }
 
 const setSurvivor = `-- name: SetSurvivor :exec
-UPDATE member SET follows = ?, follow_changed_at = ?, source = ? WHERE id = ?
+UPDATE member SET follows = ?, follow_changed_at = ?, source = ?, joined_at = ? WHERE id = ?
 `
 
 type SetSurvivorParams struct {
 	Follows         bool
 	FollowChangedAt int64
 	Source          string
+	JoinedAt        int64
 	ID              int64
 }
 
@@ -1713,6 +1730,7 @@ func (q *Queries) SetSurvivor(ctx context.Context, arg SetSurvivorParams) error 
 		arg.Follows,
 		arg.FollowChangedAt,
 		arg.Source,
+		arg.JoinedAt,
 		arg.ID,
 	)
 	return err
