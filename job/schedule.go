@@ -10,6 +10,7 @@ type Work struct {
 	Outbox    outboxWork
 	Inbox     inboxWork
 	Members   memberWork
+	Followers followerWork
 	Points    pointsWork
 	Account   accountWork
 	Mall      mallWork
@@ -50,6 +51,10 @@ type memberWork interface {
 	CheckHolders(ctx context.Context, unchecked time.Duration, limit int) (checked, unbound int, err error)
 	Reseal(ctx context.Context, limit int) (int, error)
 	Purge(ctx context.Context, limit int) (int64, error)
+}
+
+type followerWork interface {
+	Recall(ctx context.Context) (int, error)
 }
 
 type pointsWork interface {
@@ -130,6 +135,7 @@ func Schedule(w Work) []Job {
 			_, _, err := w.Members.CheckHolders(ctx, holderAge, slice)
 			return err
 		}},
+		{Name: "member-recall", Spec: "0 20 2 * * *", Limit: 2 * time.Hour, Late: 20 * time.Hour, Run: counted(w.Followers.Recall)},
 		{Name: "member-reseal", Spec: "0 30 2 * * *", Limit: time.Hour, Run: untilNone(sliced(w.Members.Reseal))},
 		{Name: "member-purge", Spec: "0 45 4 * * *", Limit: 10 * time.Minute, Run: untilNone(func(ctx context.Context) (int, error) {
 			n, err := w.Members.Purge(ctx, slice)

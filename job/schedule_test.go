@@ -30,6 +30,7 @@ func (idle) ComputeDue(context.Context) (int, error)    { return 0, nil }
 func (idle) Advance(context.Context) (int, error)       { return 0, nil }
 func (idle) Stage(context.Context) (int, error)         { return 0, nil }
 func (idle) Watch(context.Context) (int, error)         { return 0, nil }
+func (idle) Recall(context.Context) (int, error)        { return 0, nil }
 func (idle) Restage(context.Context) (int, error)       { return 0, nil }
 func (idle) Purge(context.Context, int) (int, error)    { return 0, nil }
 
@@ -65,7 +66,7 @@ func (v *vault) Purge(context.Context, int) (int64, error)                      
 func TestWhatFailsInASliceKeepsNoneOfTheNext(t *testing.T) {
 	v := &vault{left: 1700}
 	jobs := job.Schedule(job.Work{
-		Outbox: idle{}, Inbox: inbox{}, Members: v, Points: idle{}, Account: shelf{}, Mall: idle{}, Push: idle{}, Redpacket: idle{},
+		Outbox: idle{}, Inbox: inbox{}, Members: v, Followers: idle{}, Points: idle{}, Account: shelf{}, Mall: idle{}, Push: idle{}, Redpacket: idle{},
 		Payout: idle{}, Moments: idle{}, Session: idle{}, Request: idle{}, Notice: idle{}, Operators: idle{}, Campaign: idle{},
 		Audience: pruned{}, Report: idle{},
 	})

@@ -79,3 +79,30 @@ func (m *Members) follows(ctx context.Context, members []model.MemberID) ([]db.F
 	})
 	return rows, err
 }
+
+// MaxAway bounds one question of Away.
+const MaxAway = 1000
+
+// Away tells which of at most MaxAway openids of the official account belong to members
+// who do not follow it, for all that is known here.
+func (m *Members) Away(ctx context.Context, openIDs []model.OpenID) ([]model.OpenID, error) {
+	if len(openIDs) == 0 {
+		return nil, nil
+	}
+	if len(openIDs) > MaxAway {
+		return nil, fmt.Errorf("who is away: %d openids, %d are allowed", len(openIDs), MaxAway)
+	}
+	asked := make([]string, len(openIDs))
+	for i, o := range openIDs {
+		asked[i] = string(o)
+	}
+	found, err := m.q.AwayAmong(ctx, db.AwayAmongParams{App: string(model.OfficialAccount), Openids: asked})
+	if err != nil {
+		return nil, fmt.Errorf("find who is away: %w", err)
+	}
+	away := make([]model.OpenID, len(found))
+	for i, o := range found {
+		away[i] = model.OpenID(o)
+	}
+	return away, nil
+}

@@ -2,6 +2,7 @@ package member
 
 import (
 	"database/sql"
+	"slices"
 	"testing"
 	"time"
 
@@ -154,5 +155,32 @@ func TestNobodyBecomesAMemberByLeaving(t *testing.T) {
 			want(t, string(who)+" who left", err, sql.ErrNoRows)
 		}
 		want(t, "Unfollow", w.Unfollow(t.Context(), "has space", at), ErrOpenID)
+	})
+}
+
+func TestWhoIsAwayIsAMemberWhoDoesNotFollow(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		at := w.nowMillis()
+		for _, o := range []model.OpenID{"oHere", "oLeft", "oClosed"} {
+			_, err := w.Follow(t.Context(), o, "", at)
+			want(t, "Follow", err, nil)
+		}
+		w.touch(t, "oWrote")
+		want(t, "Unfollow", w.Unfollow(t.Context(), "oLeft", at+1000), nil)
+		want(t, "Close", w.Close(t.Context(), w.touch(t, "oClosed").ID, "close"), nil)
+		_, err := w.Touch(t.Context(), model.MiniProgram, "oMini")
+		want(t, "Touch", err, nil)
+
+		away, err := w.Away(t.Context(), []model.OpenID{"oHere", "oLeft", "oClosed", "oWrote", "oMini", "oStranger"})
+		slices.Sort(away)
+		if err != nil || !slices.Equal(away, []model.OpenID{"oLeft", "oWrote"}) {
+			t.Errorf("Away = %v, %v, want who left and who only wrote", away, err)
+		}
+		if away, err := w.Away(t.Context(), nil); err != nil || len(away) != 0 {
+			t.Errorf("Away of nobody = %v, %v", away, err)
+		}
+		if _, err := w.Away(t.Context(), make([]model.OpenID, MaxAway+1)); err == nil {
+			t.Error("too many are answered")
+		}
 	})
 }

@@ -47,6 +47,11 @@ WHERE id = sqlc.arg(id) AND follow_changed_at <= sqlc.arg(newest);
 -- name: SetJoined :exec
 UPDATE member SET joined_at = sqlc.arg(at) WHERE id = sqlc.arg(id) AND joined_at > sqlc.arg(later);
 
+-- name: AwayAmong :many
+SELECT i.openid FROM member_identity i
+JOIN member m ON m.id = i.member_id
+WHERE i.app = sqlc.arg(app) AND i.openid IN (sqlc.slice('openids')) AND m.follows = FALSE;
+
 -- The first known source of a member stays.
 -- name: SetSource :exec
 UPDATE member SET source = ? WHERE id = ? AND source = '';

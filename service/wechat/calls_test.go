@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -318,6 +319,16 @@ func TestUsersAreLookedUp(t *testing.T) {
 	}
 	if _, err := c.UserInfos(t.Context(), make([]model.OpenID, 101)); !errors.Is(err, wechat.ErrBadData) {
 		t.Errorf("UserInfos of 101 = %v, want %v", err, wechat.ErrBadData)
+	}
+	p.on("/cgi-bin/user/get", says(`{"total":3,"count":2,"data":{"openid":["oAlice","oBob"]},"next_openid":"oBob"}`), says(`{"total":3,"count":0,"next_openid":""}`))
+	if all, err := c.Followers(t.Context(), ""); err != nil || !slices.Equal(all, []model.OpenID{"oAlice", "oBob"}) {
+		t.Errorf("Followers = %v, %v, want both", all, err)
+	}
+	if all, err := c.Followers(t.Context(), "oBob"); err != nil || len(all) != 0 {
+		t.Errorf("Followers after the last = %v, %v, want none", all, err)
+	}
+	if _, err := c.Followers(t.Context(), model.OpenID(strings.Repeat("o", model.MaxOpenID+1))); !errors.Is(err, wechat.ErrOpenID) {
+		t.Errorf("Followers after what is no openid = %v, want %v", err, wechat.ErrOpenID)
 	}
 	p.on("/cgi-bin/template/get_all_private_template", says(`{"template_list":[{"template_id":"T","title":"领取奖金提醒","content":"{{thing1.DATA}}"}]}`))
 	if ts, err := c.Templates(t.Context()); err != nil || len(ts) != 1 || ts[0].Title != "领取奖金提醒" {

@@ -232,6 +232,7 @@ func everyCall(ctx context.Context, c *wechat.Client) map[string]error {
 	_, errs["MiniCode"] = c.MiniCode(ctx, "pages/pot", "p=1", 0)
 	_, errs["UserInfo"] = c.UserInfo(ctx, to)
 	_, errs["UserInfos"] = c.UserInfos(ctx, []model.OpenID{to})
+	_, errs["Followers"] = c.Followers(ctx, to)
 	_, errs["Templates"] = c.Templates(ctx)
 	_, _, errs["Code2Session"] = c.Code2Session(ctx, "planted-login-code")
 	_, errs["PhoneNumber"] = c.PhoneNumber(ctx, "planted-phone-code")

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -189,6 +190,11 @@ func TestTheSandboxAnswersEveryOtherCall(t *testing.T) {
 	u, err := w.a.UserInfo(ctx, w.alice)
 	if err != nil || !u.Follows || u.UnionID == "" || u.OpenID != w.alice {
 		t.Errorf("UserInfo = %+v, %v", u, err)
+	}
+	if all, err := w.a.Followers(t.Context(), ""); err != nil || !slices.Contains(all, w.alice) || !slices.Contains(all, w.bob) {
+		t.Errorf("Followers = %v, %v, want Alice and Bob among them", all, err)
+	} else if rest, err := w.a.Followers(t.Context(), all[len(all)-1]); err != nil || len(rest) != 0 {
+		t.Errorf("Followers after the last = %v, %v, want none", rest, err)
 	}
 	if us, err := w.a.UserInfos(ctx, []model.OpenID{w.alice, w.bob}); err != nil || len(us) != 2 {
 		t.Errorf("UserInfos = %+v, %v", us, err)

@@ -84,6 +84,30 @@ func (c *Client) UserInfos(ctx context.Context, openIDs []model.OpenID) ([]User,
 	return users, err
 }
 
+// MaxFollowers is how many openids Followers names at once.
+const MaxFollowers = 10_000
+
+// Followers lists up to MaxFollowers followers after the one given, "" for the first
+// ones; fewer are the last ones. WeChat answers it 500 times a day.
+//
+// developers.weixin.qq.com/doc/offiaccount/User_Management/Getting_a_User_List.html
+func (c *Client) Followers(ctx context.Context, after model.OpenID) ([]model.OpenID, error) {
+	if len(after) > model.MaxOpenID {
+		return nil, ErrOpenID
+	}
+	var out struct {
+		Data struct {
+			OpenIDs []model.OpenID `json:"openid"`
+		} `json:"data"`
+	}
+	r := request{name: "user_list", app: model.OfficialAccount, method: http.MethodGet, path: "/cgi-bin/user/get"}
+	if after != "" {
+		r.query = url.Values{"next_openid": {string(after)}}
+	}
+	err := c.call(ctx, r, &out)
+	return out.Data.OpenIDs, err
+}
+
 // Template is a template message that the account may send.
 type Template = message.TemplateItem
 

@@ -82,7 +82,7 @@ func (a *App) build(ctx context.Context, now model.Clock) error {
 	if err := a.domains.rules.Refresh(ctx); err != nil {
 		return err
 	}
-	if a.jobs, err = job.New(a.stores.db, now, a.log, reg, job.Schedule(a.domains.work())); err != nil {
+	if a.jobs, err = job.New(a.stores.db, now, a.log, reg, job.Schedule(a.domains.work(a.log))); err != nil {
 		return err
 	}
 	handlers, err := a.domains.handlers(g)

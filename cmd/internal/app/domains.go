@@ -247,8 +247,8 @@ func (d *domains) handlers(g ground) (handler.Handlers, error) {
 }
 
 // work is the domains behind the schedule.
-func (d *domains) work() job.Work {
-	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Account: d.account, Mall: d.mall, Push: d.push, Session: d.session, Request: d.request, Notice: d.notice,
+func (d *domains) work(log *slog.Logger) job.Work {
+	return job.Work{Outbox: d.outbox, Inbox: d.inbox, Points: d.points, Members: d.members, Followers: d.followers(log), Account: d.account, Mall: d.mall, Push: d.push, Session: d.session, Request: d.request, Notice: d.notice,
 		Redpacket: d.redpacket, Payout: d.payer, Moments: d.moments, Operators: d.operators, Campaign: d.campaign, Report: d.report, Audience: d.audience,
 	}
 }

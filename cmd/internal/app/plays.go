@@ -53,5 +53,8 @@ func (a *App) Payer() *payout.Payer { return a.domains.payer }
 // Reconcile compares games, prizes and the carrier now rather than at night.
 func (a *App) Reconcile(ctx context.Context) error { return a.domains.moments.Reconcile(ctx) }
 
+// Recall compares WeChat's followers with the members now rather than at night.
+func (a *App) Recall(ctx context.Context) (int, error) { return a.domains.followers(a.log).Recall(ctx) }
+
 // Remind tells the owners whose pots end in two hours now rather than by the clock.
 func (a *App) Remind(ctx context.Context) (int, error) { return a.domains.moments.Remind(ctx) }

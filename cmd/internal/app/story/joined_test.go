@@ -73,6 +73,37 @@ func TestWhoFollowedBeforeTheInstallationIsAFollower(t *testing.T) {
 	})
 }
 
+// TestWhoCameBackWhenNobodyListenedIsAFollowerByMorning loses the event of somebody who
+// follows again. Who has closed his account is still on WeChat's list, and stays forgotten.
+func TestWhoCameBackWhenNobodyListenedIsAFollowerByMorning(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		r := w.Replica()
+		zhang, gone := w.Person("ordinary").Follows(), w.Person("arrears").Follows()
+		w.Settle()
+		gone.Opens().SignsIn().Do("DELETE", "/me", story.Key(), nil).Is(http.StatusNoContent)
+		w.Settle()
+		w.Exec("DELETE FROM member_follow")
+		w.Exec("UPDATE member SET follows = FALSE, follow_changed_at = 1") // as if he had left, and come when nobody listened
+		w.Exec("UPDATE audience_portrait SET follows = FALSE, followed_at = 1")
+		if n, err := r.App().Recall(t.Context()); n != 1 || err != nil {
+			t.Errorf("Recall = %d, %v, want him", n, err)
+		}
+		if n := w.Count("SELECT member_id FROM audience_portrait WHERE follows = TRUE"); n != 1 {
+			t.Errorf("%d portraits of followers, want his", n)
+		}
+		if me := zhang.Opens().SignsIn().Get("/me").Is(http.StatusOK); me.Value("follows") != true {
+			t.Errorf("he is %s, want a follower", me.Raw)
+		}
+		if n, err := r.App().Recall(t.Context()); n != 0 || err != nil {
+			t.Errorf("Recall once more = %d, %v, want nobody", n, err)
+		}
+		if n := w.Count("SELECT openid FROM member_identity WHERE app = 'official_account'"); n != 1 {
+			t.Errorf("%d are known, want him alone", n)
+		}
+	})
+}
+
 // TestNobodyComesBackByLeaving closes an account and then ends the following: nothing is
 // kept of him again, no openid and no portrait.
 func TestNobodyComesBackByLeaving(t *testing.T) {

@@ -246,6 +246,51 @@ func (q *Queries) AddUnion(ctx context.Context, arg AddUnionParams) error {
 	return err
 }
 
+const awayAmong = `-- name: AwayAmong :many
+SELECT i.openid FROM member_identity i
+JOIN member m ON m.id = i.member_id
+WHERE i.app = ? AND i.openid IN (/*SLICE:openids*/?) AND m.follows = FALSE
+`
+
+type AwayAmongParams struct {
+	App     string
+	Openids []string
+}
+
+func (q *Queries) AwayAmong(ctx context.Context, arg AwayAmongParams) ([]string, error) {
+	query := awayAmong
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.App)
+	if len(arg.Openids) > 0 {
+		for _, v := range arg.Openids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:openids*/?", strings.Repeat(",?", len(arg.Openids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:openids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var openid string
+		if err := rows.Scan(&openid); err != nil {
+			return nil, err
+		}
+		items = append(items, openid)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const bindingOf = `-- name: BindingOf :one
 SELECT phone_index, reason FROM member_binding WHERE member_id = ? AND request_id = ? AND action = ?
 `

@@ -1,0 +1,87 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+
+	"kaimenhong/model"
+	"kaimenhong/model/fault"
+	"kaimenhong/service/audience"
+	"kaimenhong/service/member"
+	"kaimenhong/service/wechat"
+)
+
+// followers compares WeChat's book of followers with the members. WeChat gives an event up
+// when nobody takes it; without this, whoever came back meanwhile was away for ever.
+// Nobody becomes a member by it: a follower who closed his account stays forgotten, and
+// whoever never wrote is asked about with his first word.
+type followers struct {
+	wechat   *wechat.Client
+	members  *member.Members
+	audience *audience.Audience
+	log      *slog.Logger
+}
+
+func (d *domains) followers(log *slog.Logger) followers {
+	return followers{d.wechat, d.members, d.audience, log}
+}
+
+// maxFollowerPages leaves a fifth of the lists that WeChat gives in a day to others.
+const maxFollowerPages = 400
+
+// Recall notes of members that they follow again, and returns of how many. What fails with
+// some keeps none of the others; the next night asks again.
+func (f followers) Recall(ctx context.Context) (int, error) {
+	found, after := 0, model.OpenID("")
+	var failed fault.Several
+	for range maxFollowerPages {
+		page, err := f.wechat.Followers(ctx, after)
+		if errors.Is(err, wechat.ErrPermission) {
+			return found, failed.Err() // the account is not certified
+		}
+		if err != nil {
+			return found, errors.Join(failed.Err(), err)
+		}
+		for some := range slices.Chunk(page, member.MaxAway) {
+			away, err := f.members.Away(ctx, some)
+			if err != nil {
+				return found, errors.Join(failed.Err(), err)
+			}
+			for few := range slices.Chunk(away, wechat.MaxUsers) {
+				found += f.recall(ctx, few, &failed)
+			}
+		}
+		if len(page) < wechat.MaxFollowers || ctx.Err() != nil {
+			break
+		}
+		after = page[len(page)-1]
+	}
+	if found > 0 {
+		f.log.WarnContext(ctx, "members follow who were not known to: events were lost", "count", found)
+	}
+	return found, errors.Join(failed.Err(), ctx.Err())
+}
+
+// recall asks WeChat since when they follow.
+func (f followers) recall(ctx context.Context, few []model.OpenID, failed *fault.Several) (found int) {
+	users, err := f.wechat.UserInfos(ctx, few)
+	failed.Add(err)
+	for _, u := range users {
+		if !u.Follows {
+			continue
+		}
+		m, err := f.members.Follow(ctx, u.OpenID, u.Scene, u.FollowedAt)
+		if failed.Add(err); err != nil || !m.Follows {
+			continue // that he left since is newer than what WeChat's book says
+		}
+		_, err = settled(
+			func() (model.Member, error) { return f.members.Current(ctx, m.ID, model.OfficialAccount) },
+			func(m model.Member) error { return f.audience.Observe(ctx, m) },
+		)
+		failed.Add(err)
+		found++
+	}
+	return found
+}
