@@ -3,7 +3,8 @@
 //
 // Invariant: a promise stands exactly when its transaction does; a topic and
 // request id make one promise; one deliverer at a time holds it. A handler sees
-// the same request id on every attempt and uses it to act once.
+// the same request id on every attempt and uses it to act once. A topic is a lane:
+// its promises wait for each other, the oldest first, and for those of no other topic.
 //
 // Table: outbox.
 package outbox
@@ -18,11 +19,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
@@ -46,8 +45,9 @@ type Handler func(ctx context.Context, request model.RequestID, payload []byte) 
 
 // Options bound the delivery.
 type Options struct {
-	Batch    int           // rows claimed by one call of Deliver; default 100
-	AtOnce   int           // of them at the same time, so that a slow one holds up few; default 4
+	Batch    int           // rows of a topic that are read at a time; default 100
+	AtOnce   int           // of a topic attempted at the same time, so that a slow one holds up few; default 4
+	Turn     time.Duration // how long one call of Deliver begins attempts; default 1 s
 	Lease    time.Duration // how long one attempt may take; default 30 s
 	Attempts int           // before a promise is given up; default 20, about a day
 	MaxWait  time.Duration // between two attempts; default 2 h
@@ -70,6 +70,7 @@ type Outbox struct {
 func New(pool *sql.DB, ids *model.IDs, now model.Clock, log *slog.Logger, reg prometheus.Registerer, opts Options) *Outbox {
 	opts.Batch = cmp.Or(opts.Batch, 100)
 	opts.AtOnce = cmp.Or(opts.AtOnce, 4)
+	opts.Turn = cmp.Or(opts.Turn, time.Second)
 	opts.Lease = cmp.Or(opts.Lease, 30*time.Second)
 	opts.Attempts = cmp.Or(opts.Attempts, 20)
 	opts.MaxWait = cmp.Or(opts.MaxWait, 2*time.Hour)
@@ -107,36 +108,6 @@ func (o *Outbox) AddTx(ctx context.Context, tx *sql.Tx, topic string, request mo
 		return fmt.Errorf("promise %s: %w", topic, err)
 	}
 	return nil
-}
-
-// Deliver attempts the promises that are due, at most Options.Batch and some of them at
-// the same time, and returns how many were kept. Any number of replicas may call it at
-// once. Its error is the store's; a handler's error is recorded with its promise.
-func (o *Outbox) Deliver(ctx context.Context) (kept int, err error) {
-	now := int64(model.At(o.now()))
-	ids, err := db.New(o.db).Due(ctx, db.DueParams{Now: now, FreeAt: now, Limit: int32(o.opts.Batch)})
-	if err != nil {
-		return 0, fmt.Errorf("list due promises: %w", err)
-	}
-	var group errgroup.Group // without a context: one that fails does not cut the others off
-	group.SetLimit(o.opts.AtOnce)
-	var done atomic.Int64
-	for _, id := range ids {
-		group.Go(func() error {
-			return model.Guarded(func() error {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				ok, err := o.attempt(ctx, id)
-				if ok {
-					done.Add(1)
-				}
-				return err
-			})
-		})
-	}
-	err = group.Wait()
-	return int(done.Load()), err
 }
 
 // attempt claims one promise and tries to keep it.

@@ -242,6 +242,73 @@ func TestASlowPromiseHoldsUpFew(t *testing.T) {
 	})
 }
 
+// A topic that is slow, or of which there are many, keeps no other waiting: each of these
+// ends when the promise that was made last, of another topic, is kept.
+func TestManySlowPromisesOfATopicHoldUpNoOther(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		o, _ := newOutbox(t, db)
+		kept := make(chan struct{})
+		o.Handle("greet", func(ctx context.Context, _ model.RequestID, _ []byte) error {
+			select {
+			case <-kept:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		o.Handle("another", func(context.Context, model.RequestID, []byte) error { close(kept); return nil })
+		const slow = 5 // more than are attempted at a time
+		for i := range slow {
+			promise(t, db, o, model.RequestID(fmt.Sprint(i)), nil)
+		}
+		if err := sqldb.InTx(t.Context(), db, func(tx *sql.Tx) error { return o.AddTx(t.Context(), tx, "another", "last", nil) }); err != nil {
+			t.Fatal(err)
+		}
+		if n := deliver(t, o); n != slow+1 {
+			t.Errorf("%d promises were kept, want all %d", n, slow+1)
+		}
+	})
+}
+
+// One turn takes more than a batch, and begins nothing when it is over.
+func TestATurnTakesWhatThereIsTimeFor(t *testing.T) {
+	for _, tt := range []struct {
+		turn time.Duration
+		want int
+	}{{time.Hour, 30}, {time.Nanosecond, 0}} {
+		dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+			ids, err := model.NewIDs(1, time.Now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := outbox.New(db, ids, time.Now, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), outbox.Options{Batch: 10, Turn: tt.turn})
+			o.Handle("greet", func(context.Context, model.RequestID, []byte) error { return nil })
+			for i := range 30 {
+				promise(t, db, o, model.RequestID(fmt.Sprint(i)), nil)
+			}
+			if n := deliver(t, o); n != tt.want {
+				t.Errorf("a turn of %s kept %d, want %d", tt.turn, n, tt.want)
+			}
+		})
+	}
+}
+
+// A topic that nobody handles any more is not forgotten in silence.
+func TestWhatNobodyHandlesIsGivenUpWithAnError(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		o, c := newOutbox(t, db)
+		promise(t, db, o, "a", nil)
+		for range 4 {
+			deliver(t, o)
+			c.advance(time.Hour)
+		}
+		var said string
+		if err := db.QueryRowContext(t.Context(), "SELECT error FROM outbox WHERE done_at > 0").Scan(&said); err != nil || !strings.Contains(said, "nobody handles") {
+			t.Errorf("it says %q, %v, want that nobody handles it", said, err)
+		}
+	})
+}
+
 func TestAPromiseThatAlwaysFailsIsGivenUpWhateverItsError(t *testing.T) {
 	for name, fail := range map[string]func() error{
 		"an error that is cut within a character": func() error { return errors.New(strings.Repeat("错", 100)) },

@@ -3,10 +3,14 @@
 INSERT INTO outbox (id, topic, request_id, payload, attempts, next_at, lease_token, leased_until, done_at, error, created_at)
 VALUES (?, ?, ?, ?, 0, ?, '', 0, 0, '', ?);
 
--- Rows that are due and that nobody holds, oldest first.
+-- The next topic of which a promise is not kept yet: one seek.
+-- name: NextTopic :one
+SELECT topic FROM outbox WHERE done_at = 0 AND topic > ? ORDER BY topic LIMIT 1;
+
+-- Rows of a topic that are due and that nobody holds, oldest first.
 -- name: Due :many
 SELECT id FROM outbox
-WHERE done_at = 0 AND next_at <= sqlc.arg(now) AND leased_until <= sqlc.arg(free_at)
+WHERE done_at = 0 AND topic = sqlc.arg(topic) AND next_at <= sqlc.arg(now) AND leased_until <= sqlc.arg(free_at)
 ORDER BY next_at, id
 LIMIT ?;
 

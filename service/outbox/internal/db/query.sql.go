@@ -63,20 +63,26 @@ func (q *Queries) Done(ctx context.Context, arg DoneParams) (int64, error) {
 
 const due = `-- name: Due :many
 SELECT id FROM outbox
-WHERE done_at = 0 AND next_at <= ? AND leased_until <= ?
+WHERE done_at = 0 AND topic = ? AND next_at <= ? AND leased_until <= ?
 ORDER BY next_at, id
 LIMIT ?
 `
 
 type DueParams struct {
+	Topic  string
 	Now    int64
 	FreeAt int64
 	Limit  int32
 }
 
-// Rows that are due and that nobody holds, oldest first.
+// Rows of a topic that are due and that nobody holds, oldest first.
 func (q *Queries) Due(ctx context.Context, arg DueParams) ([]int64, error) {
-	rows, err := q.db.QueryContext(ctx, due, arg.Now, arg.FreeAt, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, due,
+		arg.Topic,
+		arg.Now,
+		arg.FreeAt,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +203,18 @@ func (q *Queries) Lease(ctx context.Context, arg LeaseParams) (int64, error) {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const nextTopic = `-- name: NextTopic :one
+SELECT topic FROM outbox WHERE done_at = 0 AND topic > ? ORDER BY topic LIMIT 1
+`
+
+// The next topic of which a promise is not kept yet: one seek.
+func (q *Queries) NextTopic(ctx context.Context, topic string) (string, error) {
+	row := q.db.QueryRowContext(ctx, nextTopic, topic)
+	var topic_2 string
+	err := row.Scan(&topic_2)
+	return topic_2, err
 }
 
 const old = `-- name: Old :many
