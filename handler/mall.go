@@ -21,7 +21,7 @@ type redemptions interface {
 
 // redeemer redeems for a member whose number and tier it finds out.
 type redeemer interface {
-	Redeem(ctx context.Context, member model.MemberID, gift model.ID, to mall.Address, request model.RequestID) (mall.Redemption, error)
+	Redeem(ctx context.Context, o mall.Order) (mall.Redemption, error)
 }
 
 // Mall shows gifts and redeems them.
@@ -151,18 +151,20 @@ func oneRedemption(r mall.Redemption, err error) (*redemptionAnswer, error) {
 type redeemInput struct {
 	Write
 	Body struct {
-		GiftID  model.ID `json:"giftId"`
-		Address *address `json:"address,omitempty" doc:"实物礼品必填"`
+		GiftID   model.ID     `json:"giftId"`
+		Points   model.Points `json:"points,omitempty" minimum:"0" maximum:"1000000000" doc:"用户确认的积分价格；礼品现价与 points 或 priceFen 不同时不兑换，返回 409 mall.price。不填则按现价兑换"`
+		PriceFen model.Fen    `json:"priceFen,omitempty" minimum:"0" maximum:"1000000000" doc:"用户确认的另付金额（分），与 points 一起填"`
+		Address  *address     `json:"address,omitempty" doc:"实物礼品必填"`
 	}
 }
 
 // Redeem takes the points and promises the gift.
 func (h Mall) Redeem(ctx context.Context, in *redeemInput) (*redemptionAnswer, error) {
-	var to mall.Address
+	o := mall.Order{Member: memberOf(ctx), Gift: in.Body.GiftID, Price: in.Body.Points, Fen: in.Body.PriceFen, Request: in.request()}
 	if a := in.Body.Address; a != nil {
-		to = mall.Address{Name: a.Name, Phone: a.Phone, Text: a.Text}
+		o.Address = mall.Address{Name: a.Name, Phone: a.Phone, Text: a.Text}
 	}
-	return oneRedemption(h.Counter.Redeem(ctx, memberOf(ctx), in.Body.GiftID, to, in.request()))
+	return oneRedemption(h.Counter.Redeem(ctx, o))
 }
 
 // List lists the member's redemptions, newest first.

@@ -39,7 +39,7 @@ var (
 	ErrEdited         = fault.New(fault.Conflict, "mall.gift_edited", "礼品信息已被他人修改，请刷新后再试")
 	ErrOffSale        = fault.New(fault.Conflict, "mall.off_sale", "该礼品不在兑换时间内")
 	ErrSoldOut        = fault.New(fault.Conflict, "mall.sold_out", "该礼品已兑完，看看其他礼品吧")
-	ErrPrice          = fault.New(fault.Conflict, "mall.price", "该礼品的积分价格已变化，请确认后再兑换")
+	ErrPrice          = fault.New(fault.Conflict, "mall.price", "该礼品的价格已变化，请确认后再兑换")
 	ErrTier           = fault.New(fault.Conflict, "mall.tier", "该礼品仅限更高等级的会员兑换")
 	ErrLimit          = fault.New(fault.Conflict, "mall.limit", "您兑换该礼品的次数已达上限")
 	ErrPhone          = fault.New(fault.Conflict, "mall.phone", "请先绑定手机号")

@@ -232,6 +232,7 @@ func TestRedeemingWhatOneMay(t *testing.T) {
 		once := f.shelve(func(g *Gift) { g.Each = 1 })
 		last := f.shelve(func(g *Gift) { g.Total = 1 })
 		dear := f.shelve(func(g *Gift) { g.Points = 5000 })
+		billed := f.shelve(func(g *Gift) { g.Fen, g.Spec.Bill = 500, true })
 		over := f.shelve(func(g *Gift) { g.StartsAt, g.EndsAt = 1, 2 })
 		parcel := f.shelve(func(g *Gift) { g.Kind, g.Spec = Physical, Spec{} })
 		for _, tt := range []struct {
@@ -251,6 +252,7 @@ func TestRedeemingWhatOneMay(t *testing.T) {
 			{"sold out", f.order(alice, last, "f"), 700, ErrSoldOut},
 			{"the repeat of the last one", f.order(alice, last, "e"), 700, nil},
 			{"dearer than shown", Order{Member: alice, Gift: dear.ID, Price: 99, Phone: f.order(alice, dear, "").Phone, Request: "p"}, 700, ErrPrice},
+			{"dearer in money than shown", Order{Member: alice, Gift: billed.ID, Price: 100, Phone: f.order(alice, dear, "").Phone, Request: "q"}, 700, ErrPrice},
 			{"too dear", f.order(alice, dear, "g"), 700, errPoor},
 			{"over", f.order(alice, over, "h"), 700, ErrOffSale},
 			{"without a number", Order{Member: alice, Gift: pack.ID, Request: "i"}, 700, ErrPhone},

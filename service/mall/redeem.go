@@ -23,6 +23,7 @@ type Order struct {
 	Phone   model.Phone  // his bound number; of carrier gifts the one that gets it
 	Address Address      // of physical gifts
 	Price   model.Points // that he was shown; 0: whatever it costs
+	Fen     model.Fen    // likewise beside Price; 0: nothing
 	Request model.RequestID
 }
 
@@ -104,7 +105,11 @@ func (m *Mall) started(ctx context.Context, row db.InsertRedemptionParams) (Rede
 
 // hash is what the member asks for: his number and tier are the mall's to find.
 func (o Order) hash() string {
-	h := sha256.Sum256(fmt.Appendf(nil, "%d|%d|%q|%q|%q", o.Gift, o.Price, o.Address.Name, o.Address.Phone, o.Address.Text))
+	text := fmt.Appendf(nil, "%d|%d|%q|%q|%q", o.Gift, o.Price, o.Address.Name, o.Address.Phone, o.Address.Text)
+	if o.Fen != 0 {
+		text = fmt.Appendf(text, "|%d", o.Fen)
+	}
+	h := sha256.Sum256(text)
 	return hex.EncodeToString(h[:])
 }
 
@@ -237,14 +242,22 @@ func (o Order) may(g db.MallGift, tier int, now int64) error {
 		return ErrTier
 	case g.Reserved >= g.Total:
 		return ErrSoldOut
-	case o.Price != 0 && int64(o.Price) != g.Points:
-		return ErrPrice.Saying("该礼品现在需要%d积分，请确认后再兑换", g.Points)
+	case o.Price != 0 && (int64(o.Price) != g.Points || int64(o.Fen) != g.Fen):
+		return ErrPrice.Saying("该礼品现在需要%s，请确认后再兑换", costs(g))
 	case Kind(g.Kind) == Carrier && o.Phone.IsZero():
 		return ErrPhone
 	case Kind(g.Kind) == Physical && !(fits(o.Address.Name, 32) && fits(o.Address.Phone, 32) && fits(o.Address.Text, 200)):
 		return ErrAddress
 	}
 	return nil
+}
+
+// costs is a gift's price in words.
+func costs(g db.MallGift) string {
+	if g.Fen == 0 {
+		return fmt.Sprintf("%d积分", g.Points)
+	}
+	return fmt.Sprintf("%d积分另付%s", g.Points, model.Fen(g.Fen))
 }
 
 // nth is the lowest free number of the member's allowed redemptions.

@@ -60,12 +60,13 @@ type counter struct {
 	mall    shoppers
 }
 
-func (c counter) Redeem(ctx context.Context, id model.MemberID, gift model.ID, to mall.Address, request model.RequestID) (mall.Redemption, error) {
-	who, err := c.members.Get(ctx, id, model.MiniProgram)
+func (c counter) Redeem(ctx context.Context, o mall.Order) (mall.Redemption, error) {
+	who, err := c.members.Get(ctx, o.Member, model.MiniProgram)
 	if err != nil {
 		return mall.Redemption{}, err
 	}
-	return c.mall.Redeem(ctx, mall.Order{Member: who.ID, Gift: gift, Phone: who.Phone, Address: to, Request: request})
+	o.Member, o.Phone = who.ID, who.Phone
+	return c.mall.Redeem(ctx, o)
 }
 
 // closed forgets what a member was answered once his account is closed, the numbers of his

@@ -58,6 +58,45 @@ func (d desk) makes(gift map[string]any) (id string) {
 	return made.ID
 }
 
+func TestNobodyPaysAnotherPriceThanHeWasShown(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		w.Replica()
+		planner := desk{w.Operator("planner", operator.Planner), t, w}
+		mini := w.Person("ordinary").Opens().SignsIn().BindsPhone()
+		w.Until("the points of the first binding are there", func() bool { return mini.Get("/points").Number("available") == 100 })
+		id := planner.makes(map[string]any{
+			"kind": "carrier", "category": "新春", "title": "流量包", "points": 10, "offering": "OF-DATA-1G-1D", "total": 5,
+			"endsAt": w.Now().AddDate(0, 1, 0).Format(time.RFC3339),
+		})
+		planner.shelves(id)
+		edit := func(change map[string]any) {
+			var now map[string]any
+			planner.Does("GET", "/gifts/"+id, nil, http.StatusOK).Into(w, &now)
+			delete(now, "id")
+			delete(now, "left")
+			for k, v := range change {
+				now[k] = v
+			}
+			planner.writes("PUT", "/gifts/"+id, now, http.StatusOK)
+		}
+		redeem := func(request string, points, fen int64) story.Answer {
+			return mini.Do("POST", "/redemptions", request, map[string]any{"giftId": id, "points": points, "priceFen": fen})
+		}
+		shown := mini.Get("/gifts/" + id)
+		points, fen := shown.Number("points"), shown.Number("priceFen")
+		edit(map[string]any{"points": 20})
+		redeem("dearer", points, fen).Refused(http.StatusConflict, "mall.price")
+		edit(map[string]any{"points": 10, "priceFen": 500})
+		redeem("money", points, fen).Refused(http.StatusConflict, "mall.price")
+		if got := mini.Get("/points").Number("available"); got != 100 {
+			t.Errorf("%d points are left of 100 although nothing was redeemed", got)
+		}
+		edit(map[string]any{"priceFen": 0})
+		redeem("as-shown", points, fen).Is(http.StatusCreated)
+	})
+}
+
 // shelves puts a gift on sale as it is now.
 func (d desk) shelves(id string) (now map[string]any) {
 	d.t.Helper()
