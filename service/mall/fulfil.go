@@ -23,6 +23,9 @@ const (
 	lease    = time.Minute      // longer than a call: after it, the caller is dead and the outcome unknown
 	firstGap = 2 * time.Second  // between two tries, doubled each time
 	longGap  = time.Hour
+	// stray is how long after a try what it sent may still arrive. It is shorter than the
+	// longest gap between two tries.
+	stray = 30 * time.Minute
 )
 
 // slice and maxSlices bound one run of FulfilDue, fanOut what it does at once.
@@ -230,7 +233,11 @@ func (m *Mall) record(ctx context.Context, r db.MallRedemption, out Outcome, aga
 	next := int64(model.At(m.Now().Add(min(longGap, firstGap<<min(r.Attempts, 10)))))
 	switch out.State {
 	case Failed:
-		return m.takeBack(ctx, r, Failed, out.Reason)
+		// r.UpdatedAt is of the try before.
+		if !out.Repeat || m.millis() >= r.UpdatedAt+stray.Milliseconds() {
+			return m.takeBack(ctx, r, Failed, out.Reason)
+		}
+		out.State = Unknown
 	case Fulfilled:
 		next = never
 	case Working:

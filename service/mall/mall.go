@@ -141,6 +141,9 @@ type Outcome struct {
 	State  State  // Fulfilled, Working, Failed, Unknown, or Accepted: surely not sent
 	Number string // the carrier's own
 	Reason string // of Failed, Chinese, for the member
+	// Repeat says of Failed that only this repeat was refused: what an earlier try sent
+	// may still arrive.
+	Repeat bool
 }
 
 // Deps are what the mall needs from outside; all but Tiers, Levels and Audit are required.

@@ -129,3 +129,45 @@ func TestSomebodyIsToldWhatIsStuck(t *testing.T) {
 		watch(0)
 	})
 }
+
+func TestARefusedRepeatEndsOnceNothingCanStillArrive(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		for _, tt := range []struct {
+			name string
+			wait time.Duration
+			out  Outcome
+			want State
+			left int64
+		}{
+			{"a repeat is refused soon", stray - time.Millisecond, Outcome{State: Failed, Reason: "未受理", Repeat: true}, Unknown, 900},
+			{"a repeat is refused late", stray, Outcome{State: Failed, Reason: "未受理", Repeat: true}, Failed, 1000},
+			{"the carrier's book says failed", firstGap << 1, Outcome{State: Failed, Reason: "未受理"}, Failed, 1000},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				f := newMall(t, pool)
+				f.carrier.answers = []Outcome{{State: Unknown}, tt.out}
+				g := f.shelve(func(*Gift) {})
+				r, err := f.Redeem(t.Context(), f.order(alice, g, "a"))
+				for _, wait := range []time.Duration{0, tt.wait} {
+					*f.at = f.at.Add(wait)
+					if err == nil {
+						_, err = f.FulfilDue(t.Context())
+					}
+				}
+				if err == nil {
+					r, err = f.Redemption(t.Context(), alice, r.ID)
+				}
+				if err != nil || r.State != tt.want {
+					t.Fatalf("the redemption is %s, %v, want %s", r.State, err, tt.want)
+				}
+				f.want(alice, tt.left, g, 9+(tt.left-900)/100)
+				if _, err := pool.ExecContext(t.Context(), "DELETE FROM mall_redemption"); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		if stray > firstGap<<10 || stray > longGap {
+			t.Errorf("two tries are never as far apart as %s: a refused repeat would have no end", stray)
+		}
+	})
+}

@@ -71,10 +71,10 @@ func outcome(r carrier.Receipt, err error, again bool) mall.Outcome {
 	case err == nil:
 		return mall.Outcome{State: mall.Working, Number: r.ID}
 	case errors.Is(err, carrier.ErrUnknownOutcome):
-	case errors.Is(err, carrier.ErrRefused),
-		errors.Is(err, carrier.ErrInvalid),                // at every try, so it was never sent
-		errors.Is(err, carrier.ErrNoSubscriber) && !again: // an earlier try may still arrive
+	case errors.Is(err, carrier.ErrInvalid): // at every try, so it was never sent
 		return mall.Outcome{State: mall.Failed, Reason: fault.Of(err).Text}
+	case errors.Is(err, carrier.ErrRefused), errors.Is(err, carrier.ErrNoSubscriber):
+		return mall.Outcome{State: mall.Failed, Reason: fault.Of(err).Text, Repeat: again}
 	case errors.Is(err, carrier.ErrBusy), errors.Is(err, carrier.ErrUnavailable), errors.Is(err, carrier.ErrDenied):
 		return mall.Outcome{State: mall.Accepted} // surely not sent
 	}

@@ -24,7 +24,7 @@ func TestOnlyWhatIsCertainEndsADelivery(t *testing.T) {
 		{"refused when sent again under the same id", "", carrier.ErrRefused, true, mall.Failed},
 		{"wrong in itself", "", carrier.ErrInvalid, true, mall.Failed},
 		{"nobody's number", "", carrier.ErrNoSubscriber, false, mall.Failed},
-		{"nobody's number, after a lost answer", "", carrier.ErrNoSubscriber, true, mall.Unknown},
+		{"nobody's number, after a lost answer", "", carrier.ErrNoSubscriber, true, mall.Failed},
 		{"not sent: the carrier is busy", "", carrier.ErrBusy, false, mall.Accepted},
 		{"not sent: the carrier is away", "", carrier.ErrUnavailable, false, mall.Accepted},
 		{"not sent: our credentials", "", carrier.ErrDenied, false, mall.Accepted},
@@ -36,7 +36,8 @@ func TestOnlyWhatIsCertainEndsADelivery(t *testing.T) {
 		{"anything else", "", errors.New("?"), false, mall.Unknown},
 	} {
 		got := outcome(carrier.Receipt{ID: "7", Progress: tt.progress}, tt.err, tt.again)
-		if got.State != tt.want || (got.State == mall.Failed) != (got.Reason != "") {
+		if got.State != tt.want || (got.State == mall.Failed) != (got.Reason != "") ||
+			got.Repeat != (tt.again && (errors.Is(tt.err, carrier.ErrRefused) || errors.Is(tt.err, carrier.ErrNoSubscriber))) {
 			t.Errorf("%s: %+v, want %s", tt.name, got, tt.want)
 		}
 	}

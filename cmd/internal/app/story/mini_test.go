@@ -99,6 +99,36 @@ func TestAStrangerEndsWithADataPack(t *testing.T) {
 	}
 }
 
+func TestARefusedRepeatGivesNothingBackThatMayStillArrive(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		w.Replica().Stock(shelf(w.Now())...)
+		zhang := w.Person("ordinary")
+		mini := zhang.Opens().SignsIn().BindsPhone()
+		w.Until("the points of the first binding are there", func() bool { return mini.Get("/points").Number("available") == 100 })
+		data := func() int64 {
+			line, err := w.Sandbox.Carrier.Look(zhang.Phone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return line.DataLeft
+		}
+		before := data()
+		// The first order is cut off and on its way for long, its repeat is refused.
+		w.Fault("carrier.order", faults.Fault{Kind: faults.Late, DelayMS: 8000, Count: 1}, faults.Fault{Kind: faults.Status, Status: 422})
+		id := mini.Do("POST", "/redemptions", "r", map[string]any{"giftId": mini.Finds("carrier")}).Is(http.StatusCreated).Text("id")
+		w.Until("the first order arrives", func() bool { return data() == before+1<<30 })
+		final := ""
+		w.Until("it has ended", func() bool {
+			final = mini.Get("/redemptions/" + id).Text("status")
+			return final == "fulfilled" || final == "failed"
+		})
+		if left := mini.Get("/points").Number("available"); final != "fulfilled" || left != 20 {
+			t.Errorf("he has the pack, the redemption is %s and %d of his 100 points are left", final, left)
+		}
+	})
+}
+
 func TestMoneyBesidePointsGoesOnThePhoneBill(t *testing.T) {
 	story.Everywhere(t, func(t *testing.T, s story.Stores) {
 		w := story.Begin(t, s)
