@@ -243,7 +243,7 @@ func receipt(w wireOrder, a *answer, request model.RequestID, check func(wireOrd
 // none now; one that is still on its way may arrive later.
 //
 // Errors: ErrNoOrder, ErrUnavailable, ErrBusy, ErrBadAnswer, ErrDenied,
-// ErrUnknownOutcome for a state that is neither.
+// ErrUnknownOutcome for a state that is neither and for a question that is refused.
 func (c *Client) OrderState(ctx context.Context, request model.RequestID) (Receipt, error) {
 	return c.state(ctx, orders, request, func(wireOrder) error { return nil })
 }
@@ -262,6 +262,9 @@ func (c *Client) state(ctx context.Context, b book, request model.RequestID, che
 	})
 	if errors.Is(err, ErrNoSubscriber) { // some carriers answer 404 for an empty list
 		return Receipt{}, ErrNoOrder.With(err)
+	}
+	if errors.Is(err, ErrRefused) || errors.Is(err, ErrReused) { // the question was, not the order
+		return Receipt{}, ErrUnknownOutcome.With(err)
 	}
 	if err != nil {
 		return Receipt{}, err
