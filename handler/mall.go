@@ -113,7 +113,7 @@ type redemption struct {
 	PriceFen    model.Fen    `json:"priceFen"`
 	PayBy       string       `json:"payBy,omitempty" enum:"bill,order" doc:"另付部分怎么付，同礼品"`
 	Status      string       `json:"status" enum:"paying,accepted,submitting,working,unknown,shipped,fulfilled,failed,cancelled"`
-	Reason      string       `json:"reason,omitempty" doc:"失败或取消的原因，积分已退回"`
+	Reason      string       `json:"reason,omitempty" doc:"失败或取消的原因。积分按原有效期退回；已过有效期而未能退回的，在此说明"`
 	CouponCode  string       `json:"couponCode,omitempty"`
 	AppID       string       `json:"appId,omitempty" doc:"小程序卡片"`
 	PagePath    string       `json:"pagePath,omitempty"`

@@ -282,13 +282,15 @@ func (m *Mall) takeBackTx(ctx context.Context, tx *sql.Tx, r db.MallRedemption, 
 	if n == 0 {
 		return ErrState
 	}
-	if State(r.State) == Paying {
-		err = m.Holder.VoidTx(ctx, tx, model.ID(r.HoldID), int(r.ExtendDays), requestOf(r.ID, "back"))
-	} else {
-		_, err = m.Spender.ReverseTx(ctx, tx, refOf(r.ID), int(r.ExtendDays), requestOf(r.ID, "back"))
-	}
+	lost, err := m.giveBackTx(ctx, tx, r)
 	if err != nil {
 		return err
+	}
+	if lost > 0 {
+		note := clip(fmt.Sprintf("%s；其中%d积分已过有效期，未能退回", clip(reason, 200), lost), 255)
+		if err := one(q.SetReason(ctx, db.SetReasonParams{Reason: note, ID: r.ID})); err != nil {
+			return fmt.Errorf("note the lost points of redemption %d: %w", r.ID, err)
+		}
 	}
 	if err := one(q.ReleaseGift(ctx, r.GiftID)); err != nil {
 		return fmt.Errorf("release gift %d: %w", r.GiftID, err)
@@ -296,8 +298,20 @@ func (m *Mall) takeBackTx(ctx context.Context, tx *sql.Tx, r db.MallRedemption, 
 	if to != Failed {
 		return nil // the member did it himself, or let the time pass
 	}
-	told := Told{model.ID(r.ID), model.MemberID(r.MemberID), r.Title, model.Points(r.Points), reason}
+	told := Told{model.ID(r.ID), model.MemberID(r.MemberID), r.Title, model.Points(r.Points) - lost, lost, reason}
 	return m.Outbox.AddTx(ctx, tx, TopicFailed, requestOf(r.ID, "failed"), told)
+}
+
+// giveBackTx puts the points into the lots that they came from, and tells how many of
+// them were lost, for their lots were over.
+func (m *Mall) giveBackTx(ctx context.Context, tx *sql.Tx, r db.MallRedemption) (lost model.Points, err error) {
+	if State(r.State) == Paying {
+		return 0, m.Holder.VoidTx(ctx, tx, model.ID(r.HoldID), int(r.ExtendDays), requestOf(r.ID, "back"))
+	}
+	if _, err := m.Spender.ReverseTx(ctx, tx, refOf(r.ID), int(r.ExtendDays), requestOf(r.ID, "back")); err != nil {
+		return 0, err
+	}
+	return m.Spender.LostTx(ctx, tx, refOf(r.ID))
 }
 
 func clip(s string, n int) string {

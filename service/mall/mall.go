@@ -91,16 +91,19 @@ type Told struct {
 	Redemption model.ID       `json:"redemption"`
 	Member     model.MemberID `json:"member"`
 	Title      string         `json:"title"`
-	Points     model.Points   `json:"points"` // given back
-	Reason     string         `json:"reason"` // Chinese
+	Points     model.Points   `json:"points"`         // given back, to be spent
+	Lost       model.Points   `json:"lost,omitempty"` // expired meanwhile
+	Reason     string         `json:"reason"`         // Chinese
 }
 
 // What the mall needs from other domains.
 type (
-	// spender takes points for good and gives them back into their lots.
+	// spender takes points for good and gives them back into their lots, some of which
+	// may be over.
 	spender interface {
 		SpendTx(ctx context.Context, tx *sql.Tx, member model.MemberID, price model.Points, ref model.Ref, title string, request model.RequestID) (model.ID, error)
 		ReverseTx(ctx context.Context, tx *sql.Tx, ref model.Ref, extendDays int, request model.RequestID) (model.Points, error)
+		LostTx(ctx context.Context, tx *sql.Tx, ref model.Ref) (model.Points, error)
 	}
 	// holder sets points aside while money is being paid.
 	holder interface {

@@ -73,6 +73,30 @@ func (l *Ledger) ReverseTx(ctx context.Context, tx *sql.Tx, ref model.Ref, exten
 	return model.Points(sum), err
 }
 
+// LostTx is how many of the points that ReverseTx gave back for ref expired at once,
+// for their lots were over: 0 when nothing was given back.
+func (l *Ledger) LostTx(ctx context.Context, tx *sql.Tx, ref model.Ref) (model.Points, error) {
+	q, now := queries(tx), int64(model.At(l.now()))
+	back, err := q.PostingOf(ctx, db.PostingOfParams{RefType: text(ref.Type), RefID: text(ref.ID), Kind: kindReverse})
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find what came back for %s: %w", ref, err)
+	}
+	rows, err := q.EntriesOf(ctx, []int64{back.ID})
+	if err != nil {
+		return 0, fmt.Errorf("read the entries of %d: %w", back.ID, err)
+	}
+	var lost int64
+	for _, r := range rows {
+		if r.ExpiresAt <= now {
+			lost += r.Amount
+		}
+	}
+	return model.Points(lost), nil
+}
+
 func (l *Ledger) spending(ctx context.Context, tx *sql.Tx, ref model.Ref) (db.PostingOfRow, error) {
 	for _, kind := range []string{kindSpend, kindHold} {
 		row, err := queries(tx).PostingOf(ctx, db.PostingOfParams{RefType: text(ref.Type), RefID: text(ref.ID), Kind: kind})

@@ -42,3 +42,18 @@ func TestOnlyWhatIsCertainEndsADelivery(t *testing.T) {
 		}
 	}
 }
+
+func TestAMemberIsToldWhichOfHisPointsCameBack(t *testing.T) {
+	for _, tt := range []struct {
+		told mall.Told
+		want string
+	}{
+		{mall.Told{Points: 80}, "80 积分已退回您的账户，可以重新兑换或换别的礼品。"},
+		{mall.Told{Points: 50, Lost: 30}, "50 积分已退回您的账户；另有 30 积分在此期间已过有效期，未能退回。如有疑问，回复“人工”联系我们。"},
+		{mall.Told{Lost: 80}, "兑换所用的 80 积分在此期间已过有效期，未能退回。如有疑问，回复“人工”联系我们。"},
+	} {
+		if got := cameBack(tt.told); got != tt.want {
+			t.Errorf("of %+v he is told %q, want %q", tt.told, got, tt.want)
+		}
+	}
+}

@@ -162,14 +162,25 @@ func (d *domains) expiring(ctx context.Context, request model.RequestID, e point
 	return d.tell(ctx, points.TopicExpiring, request, e.Member, fmt.Sprintf("您有 %d 积分将在 %s 到期，回复“积分兑换”看看能换什么。", e.Points, e.ExpiresAt.Time().Format("1月2日")))
 }
 
-// notRedeemed tells a member that a gift could not be handed over, why, and that the
-// points are his again.
+// notRedeemed tells a member that a gift could not be handed over, why, and what became
+// of his points.
 func (d *domains) notRedeemed(ctx context.Context, request model.RequestID, e mall.Told) error {
 	text := fmt.Sprintf("很抱歉，您兑换的“%s”没有办理成功", e.Title)
 	if e.Reason != "" {
 		text += "：" + e.Reason
 	}
-	return d.tell(ctx, mall.TopicFailed, request, e.Member, text+fmt.Sprintf("。%d 积分已退回您的账户，可以重新兑换或换别的礼品。", e.Points))
+	return d.tell(ctx, mall.TopicFailed, request, e.Member, text+"。"+cameBack(e))
+}
+
+// cameBack says what became of the points of a gift that was not handed over.
+func cameBack(e mall.Told) string {
+	switch {
+	case e.Lost == 0:
+		return fmt.Sprintf("%d 积分已退回您的账户，可以重新兑换或换别的礼品。", e.Points)
+	case e.Points == 0:
+		return fmt.Sprintf("兑换所用的 %d 积分在此期间已过有效期，未能退回。如有疑问，回复“人工”联系我们。", e.Lost)
+	}
+	return fmt.Sprintf("%d 积分已退回您的账户；另有 %d 积分在此期间已过有效期，未能退回。如有疑问，回复“人工”联系我们。", e.Points, e.Lost)
 }
 
 // tell puts a notice into the member's list and sends him one service message for a

@@ -18,8 +18,8 @@ export const states = {
   unknown: { name: '确认中', hint: '运营商还没有回复结果，我们正在核对，不会重复扣除', open: true },
   shipped: { name: '已寄出', hint: '包裹在路上', open: false },
   fulfilled: { name: '已完成', hint: '', open: false },
-  failed: { name: '未成功', hint: '积分已退回', open: false },
-  cancelled: { name: '已取消', hint: '积分已退回', open: false },
+  failed: { name: '未成功', hint: '积分已按原有效期退回', open: false },
+  cancelled: { name: '已取消', hint: '积分已按原有效期退回', open: false },
 }
 
 export const price = (g) => `${number(g.points)} 积分${g.priceFen ? ` + ¥${shortYuan(g.priceFen)}` : ''}`

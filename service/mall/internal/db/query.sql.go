@@ -1094,6 +1094,23 @@ func (q *Queries) SetHold(ctx context.Context, arg SetHoldParams) error {
 	return err
 }
 
+const setReason = `-- name: SetReason :execrows
+UPDATE mall_redemption SET reason = ? WHERE id = ?
+`
+
+type SetReasonParams struct {
+	Reason string
+	ID     int64
+}
+
+func (q *Queries) SetReason(ctx context.Context, arg SetReasonParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setReason, arg.Reason, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const settle = `-- name: Settle :execrows
 UPDATE mall_redemption SET state = ?, reason = ?, carrier_no = ?, next_at = ?, updated_at = ?
 WHERE id = ? AND state = 'submitting' AND attempts = ?
