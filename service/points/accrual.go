@@ -3,6 +3,7 @@ package points
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"hash/crc32"
 
@@ -33,7 +34,7 @@ const accrueWorkers = 4
 
 // Accrual is points that the carrier gives a number. Key is the carrier's own
 // number of the record (流水号): whichever call or file brings it again, it
-// accrues once.
+// accrues once, and for another number or amount it is refused.
 type Accrual struct {
 	Key    string // 1 to 64 printable ASCII bytes
 	Phone  model.Phone
@@ -123,7 +124,11 @@ func (l *Ledger) accrue(ctx context.Context, row Accrual, done *Accrued) error {
 			if err != nil {
 				return fmt.Errorf("read accrual: %w", err)
 			}
-			if first.BodyHash != hash {
+			same, err := sameOwner(ctx, q, first.MemberID, int64(member.ID))
+			if err != nil {
+				return err
+			}
+			if first.BodyHash != hash || !same {
 				return ErrRowReused
 			}
 			done.Granted, done.Repeated = model.Points(first.Points), true
@@ -141,6 +146,21 @@ func (l *Ledger) accrue(ctx context.Context, row Accrual, done *Accrued) error {
 		}
 		return nil
 	})
+}
+
+// sameOwner tells whether two members are one by now. A number is in no row: who it was
+// credited to says whose it was.
+func sameOwner(ctx context.Context, q *db.Queries, one, other int64) (bool, error) {
+	for _, id := range []*int64{&one, &other} {
+		row, err := q.Account(ctx, *id)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return false, fmt.Errorf("read account: %w", err)
+		}
+		if row.MergedInto != 0 {
+			*id = row.MergedInto
+		}
+	}
+	return one == other, nil
 }
 
 // accrualRequest is the request id of a row: hashed, for a key may have all the

@@ -15,6 +15,7 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
 	"kaimenhong/model/sheet/sheettest"
+	"kaimenhong/model/sqldb"
 )
 
 func phone(t testing.TB, s string) model.Phone {
@@ -90,6 +91,42 @@ func TestCarrierFile(t *testing.T) {
 			}
 		}
 		f.wantClean(t)
+	})
+}
+
+func TestARowOfAnotherNumberIsNoRepeat(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		const carol = model.MemberID(7003)
+		f := newLedger(t, pool)
+		f.phones[phone(t, "13800000001")], f.phones[phone(t, "13800000002")], f.phones[phone(t, "13800000003")] = alice, bob, carol
+		row := func(number string) Accrual { return Accrual{Key: "K-1", Phone: phone(t, number), Points: 50} }
+		for _, tt := range []struct {
+			name     string
+			number   string
+			repeated bool
+			want     error
+		}{
+			{"the first one stands", "13800000001", false, nil},
+			{"its repeat", "13800000001", true, nil},
+			{"another number under its key", "13800000002", false, ErrRowReused},
+		} {
+			done, err := f.Accrue(t.Context(), []Accrual{row(tt.number)})
+			if err != nil || !errors.Is(done[0].Err, tt.want) || done[0].Repeated != tt.repeated {
+				t.Errorf("%s: %+v, %v, want %v", tt.name, done, err, tt.want)
+			}
+		}
+		f.wantBalance(t, alice, 50)
+		f.wantBalance(t, bob, 0)
+		// Whoever earned it became one with another, and the number is his now.
+		if err := sqldb.InTx(t.Context(), pool, func(tx *sql.Tx) error { return f.JoinTx(t.Context(), tx, alice, carol) }); err != nil {
+			t.Fatal(err)
+		}
+		f.phones[phone(t, "13800000001")] = carol
+		done, err := f.Accrue(t.Context(), []Accrual{row("13800000001")})
+		if err != nil || done[0].Err != nil || !done[0].Repeated {
+			t.Errorf("the repeat after the two became one: %+v, %v", done, err)
+		}
+		f.wantBalance(t, carol, 50)
 	})
 }
 
