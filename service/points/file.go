@@ -62,7 +62,8 @@ type FileError struct {
 // 积分 (points). checksum is the SHA-256 of the bytes in hex, as the carrier sends
 // it beside the file.
 //
-// The same bytes again are answered with the first report. A run that died is
+// A file that cannot be read to its end, or is too long, is refused as a whole before
+// anything of it is credited. The same bytes again are answered with the first report. A run that died is
 // repeated with the same bytes: rows that it credited count as repeated, and none
 // is credited twice, for each has its key. Rows that cannot be credited are
 // reported and keep no other back.
@@ -77,6 +78,9 @@ func (l *Ledger) Import(ctx context.Context, operator model.ID, name, checksum s
 	defer func() { _ = spool.Close() }()
 	if !strings.EqualFold(hash, strings.TrimSpace(checksum)) {
 		return File{}, ErrChecksum
+	}
+	if err := readable(spool); err != nil {
+		return File{}, err
 	}
 	rows, err := openRows(spool)
 	if err != nil {
@@ -139,9 +143,7 @@ func (l *Ledger) importRows(ctx context.Context, hash string, rows *rowReader) (
 				more = false
 				break
 			}
-			if report.Total++; report.Total > maxFileRows {
-				return report, ErrFileSize
-			}
+			report.Total++
 			if fault.KindOf(err) == fault.Invalid && errors.Is(err, errRow) {
 				if err := l.refuseRow(ctx, hash, rows.Line, a.Key, err, &report); err != nil {
 					return report, err

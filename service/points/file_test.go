@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -128,6 +129,23 @@ func TestARowOfAnotherNumberIsNoRepeat(t *testing.T) {
 		}
 		f.wantBalance(t, carol, 50)
 	})
+}
+
+func TestAFileThatIsRefusedCreditsNothing(t *testing.T) {
+	f := newLedger(t, dbtest.SQLite(t))
+	f.phones[phone(t, "13800000001")] = alice
+	good := "流水号,手机号,积分\n"
+	for i := range MaxAccruals + 1 {
+		good += fmt.Sprintf("G-%d,13800000001,1\n", i)
+	}
+	file := good + strings.Repeat("B,1,1\n", maxFileRows)
+	if _, err := f.Import(t.Context(), 9, "jf.csv", sum([]byte(file)), strings.NewReader(file)); !errors.Is(err, ErrFileSize) {
+		t.Errorf("a file of too many rows = %v, want %v", err, ErrFileSize)
+	}
+	if got, err := f.File(t.Context(), sum([]byte(file))); !errors.Is(err, ErrNoFile) {
+		t.Errorf("its report is %+v, %v, want none", got, err)
+	}
+	f.wantBalance(t, alice, 0)
 }
 
 func TestCarrierWorkbookAndBadFiles(t *testing.T) {

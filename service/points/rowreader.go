@@ -3,6 +3,7 @@ package points
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -38,6 +39,26 @@ func openRows(f *os.File) (*rowReader, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// readable reads the file to its end, for nothing of one that is refused is credited.
+func readable(f *os.File) error {
+	r, err := openRows(f)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for range maxFileRows + 1 {
+		_, err := r.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			_, err := f.Seek(0, io.SeekStart)
+			return err
+		case err != nil && !errors.Is(err, errRow):
+			return err
+		}
+	}
+	return ErrFileSize
 }
 
 // names are what a heading may call the columns.
