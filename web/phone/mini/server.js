@@ -79,6 +79,7 @@ class Connection {
     this.persona = persona
     this.tokens = kept(persona)
     this.signing = null
+    this.unsure = new Map() // the keys of writes of which nobody knows what became, by what they are for
   }
 
   get(path) {
@@ -92,6 +93,23 @@ class Connection {
     } catch (problem) {
       if (problem.code !== 'offline' && problem.status !== 503) throw problem
       return this.call(method, path, body, key)
+    }
+  }
+
+  /**
+   * A write that is made once, however often it is tapped, until an answer tells what
+   * became of it: whoever left the page and comes back to it asks for the same.
+   */
+  async once(purpose, method, path, body) {
+    const key = this.unsure.get(purpose) ?? newKey()
+    this.unsure.set(purpose, key)
+    try {
+      const answer = await this.write(method, path, body, key)
+      this.unsure.delete(purpose)
+      return answer
+    } catch (problem) {
+      if (keyAfter(key, problem) !== key) this.unsure.delete(purpose)
+      throw problem
     }
   }
 

@@ -1,0 +1,110 @@
+// The mini-program when things do not go as they should, in a real browser on the real
+// demo: answers that get lost, parts that fail, envelopes that end before one's eyes.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { browser, demo, page, skip } from './stage.mjs'
+
+const mini = () => page.locator('.mini')
+const button = (name, within = mini()) => within.getByRole('button', { name, exact: true })
+const tab = (name) => button(name, mini().getByRole('navigation', { name: '小程序' })).click()
+const toast = (text) => page.locator('.toast', { hasText: text }).waitFor()
+
+/** Calls the application as a persona's own phone would; answers what it says. */
+async function calls(token, method, url, body) {
+  const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID(), ...(token && { Authorization: `Bearer ${token}` }) }
+  const answer = await fetch(demo.base + url, { method, headers, body: body && JSON.stringify(body) })
+  assert.ok(answer.ok, `${url} answered ${answer.status}`)
+  return answer.status === 204 ? null : answer.json()
+}
+
+/** A persona who has signed in and bound his number: his access token. */
+async function member(id) {
+  const { code } = await calls('', 'POST', `/sandbox/control/personas/${id}/login-code`, {})
+  const { accessToken } = await calls('', 'POST', '/api/v1/session', { code })
+  const phone = await calls('', 'POST', `/sandbox/control/personas/${id}/phone-code`, {})
+  await calls(accessToken, 'POST', '/api/v1/session/phone', { code: phone.code })
+  return accessToken
+}
+
+/** Opens the mini-program on a persona's phone, at its first page. */
+async function openAs(name) {
+  await page.unrouteAll() // of a step that failed
+  await page.goto(demo.base)
+  await page.locator('.people').getByRole('button', { name }).first().click()
+  const follow = page.getByRole('button', { name: '关注公众号' }).first()
+  await follow.or(page.locator('.row[data-from=account]').first()).first().waitFor()
+  if (await follow.isVisible()) await follow.click()
+  await page.locator('.row[data-from=account]').first().waitFor()
+  await button('办理', page.getByRole('navigation')).click()
+  await button('充值', page.getByRole('group', { name: '办理' })).click()
+  await mini().waitFor()
+  await button('返回上一页').click()
+}
+
+/** Opens the latest envelope of a persona on his phone. */
+async function openPotOf(name) {
+  await openAs(name)
+  await tab('红包')
+  await mini().getByRole('list', { name: '我开启的红包' }).getByRole('button').first().click()
+  await button('发给好友看看').waitFor()
+}
+
+/** Lets the server act on each write to an address, and loses its answers until ended. */
+async function loseAnswers(url) {
+  await page.route(url, async (route) => {
+    if (route.request().method() === 'POST') await route.fetch()
+    return route.request().method() === 'POST' ? route.abort() : route.continue()
+  })
+  return () => page.unroute(url)
+}
+
+/** Changes what the server answers to a GET until ended. */
+async function rewrite(url, change) {
+  await page.route(url, async (route) => {
+    const answer = await route.fetch()
+    await route.fulfill({ response: answer, json: change(await answer.json()) })
+  })
+  return () => page.unroute(url)
+}
+
+test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
+  const owner = await member('ordinary')
+
+  await t.test('exchanges once when the answer is lost and the sheet was closed', async () => {
+    await openAs(/张北北/)
+    await tab('积分商城')
+    await mini().getByRole('button', { name: /1GB 流量日包/ }).click()
+    const heal = await loseAnswers('**/api/v1/redemptions')
+    await button('立即兑换').click()
+    await button('确认兑换').click()
+    await toast('网络不太好')
+    await heal()
+    await button('再想想').click()
+    await button('返回上一页').click()
+    await mini().getByRole('button', { name: /1GB 流量日包/ }).click()
+    await button('立即兑换').click()
+    await button('确认兑换').click()
+    await mini().locator('.done').waitFor()
+    const { items } = await calls(owner, 'GET', '/api/v1/redemptions')
+    assert.equal(items.length, 1)
+  })
+
+  await t.test('opens one envelope when the answer is lost and the page was left', async () => {
+    await openAs(/张北北/)
+    await tab('红包')
+    const heal = await loseAnswers(/\/api\/v1\/campaigns\/\d+\/pots$/)
+    await mini().getByRole('list', { name: '进行中的活动' }).getByRole('button', { name: /《回家》红包/ }).click()
+    await button('开启我的红包').click()
+    await toast('网络不太好')
+    await heal()
+    await button('返回上一页').click()
+    await mini().getByRole('list', { name: '进行中的活动' }).getByRole('button', { name: /《回家》红包/ }).click()
+    await button('开启我的红包').click()
+    await mini().getByText('正好 3 位好友').waitFor()
+    const { items } = await calls(owner, 'GET', '/api/v1/me/pots')
+    assert.equal(items.length, 1)
+  })
+
+  await t.test('broke nowhere', () => assert.deepEqual(browser.problems.filter((p) => p.startsWith('error:')), []))
+})
