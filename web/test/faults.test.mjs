@@ -106,5 +106,12 @@ test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
     assert.equal(items.length, 1)
   })
 
+  await t.test('says 不限量 where the data has no limit', async () => {
+    await member('unlimited')
+    await openAs(/孙总/)
+    await mini().locator('.data-left').waitFor()
+    assert.match(await mini().locator('.data-left').innerText(), /不限量/)
+  })
+
   await t.test('broke nowhere', () => assert.deepEqual(browser.problems.filter((p) => p.startsWith('error:')), []))
 })
