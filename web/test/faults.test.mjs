@@ -113,5 +113,18 @@ test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
     assert.match(await mini().locator('.data-left').innerText(), /不限量/)
   })
 
+  await t.test('looks again at every exchange that is under way', async () => {
+    const { items } = await calls(owner, 'GET', '/api/v1/gifts?limit=100')
+    const box = items.find((g) => g.kind === 'physical')
+    await calls(owner, 'POST', '/api/v1/redemptions', { giftId: box.id, address: { name: '张北北', phone: '13800138001', text: '广州市天河区体育西路 1 号' } })
+    const heal = await rewrite(/\/api\/v1\/redemptions\?/, (list) => ({ ...list, items: list.items.map((r) => (r.kind === 'carrier' ? { ...r, status: 'working' } : r)) }))
+    await openAs(/张北北/)
+    await tab('积分商城')
+    await button('兑换记录').click()
+    await mini().locator('[data-status=accepted]').getByText('新春福字礼盒').waitFor()
+    await mini().locator('[data-status=fulfilled]').getByText('1GB 流量日包').waitFor({ timeout: 60_000 })
+    await heal()
+  })
+
   await t.test('broke nowhere', () => assert.deepEqual(browser.problems.filter((p) => p.startsWith('error:')), []))
 })
