@@ -126,5 +126,17 @@ test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
     await heal()
   })
 
+  await t.test('says that the account could not be shown, and offers another try', async () => {
+    await openAs(/张北北/)
+    const me = /\/api\/v1\/me$/
+    await page.route(me, (route) => route.fulfill({ status: 500, contentType: 'application/problem+json', body: '{"status":500,"code":"internal","detail":"系统开小差了，请稍后再试"}' }))
+    await tab('我的')
+    await mini().getByText('系统开小差了').waitFor()
+    assert.equal(await mini().getByText('微信用户').count(), 0, 'a member with a number is told of as one without')
+    await page.unroute(me)
+    await button('重试').click()
+    await button('我的账单').waitFor()
+  })
+
   await t.test('broke nowhere', () => assert.deepEqual(browser.problems.filter((p) => p.startsWith('error:')), []))
 })
