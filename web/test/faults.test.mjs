@@ -138,5 +138,19 @@ test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
     await button('我的账单').waitFor()
   })
 
+  await t.test('shows every message, not the latest five alone', async () => {
+    await openAs(/张北北/)
+    const heal = await rewrite(/\/api\/v1\/notices\?/, () => ({
+      items: Array.from({ length: 5 }, (_, i) => ({ id: String(9 - i), topic: 'test', body: `消息 ${9 - i}`, read: false, at: '2026-01-01T00:00:00+08:00' })), next: '5',
+    }))
+    await tab('我的')
+    await mini().getByText('消息 9').waitFor()
+    await heal()
+    await rewrite(/\/api\/v1\/notices\?.*cursor=5/, () => ({ items: [{ id: '4', topic: 'test', body: '消息 4', read: false, at: '2026-01-01T00:00:00+08:00' }] }))
+    await button('看更多').click()
+    await mini().getByText('消息 4').waitFor()
+    await page.unroute(/\/api\/v1\/notices\?.*cursor=5/)
+  })
+
   await t.test('broke nowhere', () => assert.deepEqual(browser.problems.filter((p) => p.startsWith('error:')), []))
 })
