@@ -152,5 +152,18 @@ test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
     await page.unroute(/\/api\/v1\/notices\?.*cursor=5/)
   })
 
+  await t.test('tells the owner that the time is over', async () => {
+    await openPotOf(/张北北/)
+    await button('发给好友看看').click()
+    const sheet = page.getByRole('dialog', { name: '发送给朋友' })
+    await sheet.waitFor()
+    const heal = await rewrite(/\/api\/v1\/pots\/\d+$/, (pot) => ({ ...pot, secondsLeft: 0 }))
+    await mini().getByText('时间到了').waitFor()
+    assert.equal(await sheet.count(), 0, 'an envelope that is over is passed on to nobody')
+    assert.equal(await button('不能助力').count(), 0, 'the owner is told of a help')
+    await heal()
+    await button('发给好友看看').waitFor()
+  })
+
   await t.test('broke nowhere', () => assert.deepEqual(browser.problems.filter((p) => p.startsWith('error:')), []))
 })
