@@ -165,5 +165,18 @@ test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
     await button('发给好友看看').waitFor()
   })
 
+  await t.test('says that a prize could not be taken, and looks again', async () => {
+    await openPotOf(/张北北/)
+    const won = { potId: '1', kind: 'data', valueFen: 1000, quantity: 5120, status: 'created', needBind: true, at: '2026-01-01T00:00:00+08:00' }
+    const heal = await rewrite(/\/api\/v1\/pots\/\d+$/, (pot) => ({ ...pot, status: 'filled', prize: won }))
+    await button('绑定并领取').click()
+    await page.route(/\/claim$/, (route) => route.abort())
+    await heal()
+    await button('允许', page.getByRole('dialog', { name: '申请获取并验证你的手机号' })).click()
+    await toast('网络不太好')
+    await button('发给好友看看').waitFor()
+    await page.unroute(/\/claim$/)
+  })
+
   await t.test('broke nowhere', () => assert.deepEqual(browser.problems.filter((p) => p.startsWith('error:')), []))
 })
