@@ -178,5 +178,20 @@ test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
     await page.unroute(/\/claim$/)
   })
 
+  await t.test('keeps the running clock out of what a screen reader is told', async () => {
+    await openPotOf(/张北北/)
+    await mini().locator('.left').waitFor()
+    assert.equal(await mini().locator('[role=status] .left').count(), 0)
+  })
+
+  await t.test('puts the keyboard on the page that was opened', async () => {
+    await openPotOf(/张北北/)
+    await button('公平性验证').click()
+    await mini().getByText('开启时就公示的').waitFor()
+    assert.ok(await page.evaluate(() => document.querySelector('.mini').contains(document.activeElement)))
+    await page.keyboard.press('Escape')
+    await mini().waitFor({ state: 'detached' })
+  })
+
   await t.test('broke nowhere', () => assert.deepEqual(browser.problems.filter((p) => p.startsWith('error:')), []))
 })
