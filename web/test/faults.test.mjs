@@ -193,5 +193,20 @@ test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
     await mini().waitFor({ state: 'detached' })
   })
 
+  await t.test('shows no ranks of one list under the name of the other', async () => {
+    await openAs(/张北北/)
+    await tab('红包')
+    await mini().getByRole('list', { name: '进行中的活动' }).getByRole('button', { name: /《回家》红包/ }).click()
+    const heal = await rewrite(/leaderboard\?by=most_helped/, (board) => ({ ...board, items: [{ rank: 1, name: '热心用户', isMe: false, helps: 3 }] }))
+    await button('排行榜').click()
+    await mini().getByText('3 次助力').waitFor()
+    await page.route(/leaderboard\?by=fastest/, (route) => route.abort())
+    await mini().getByRole('tab', { name: '凑满最快' }).click()
+    await mini().getByText('网络不太好').waitFor()
+    assert.equal(await mini().getByRole('list', { name: '排名' }).getByRole('listitem').count(), 0)
+    await page.unroute(/leaderboard\?by=fastest/)
+    await heal()
+  })
+
   await t.test('broke nowhere', () => assert.deepEqual(browser.problems.filter((p) => p.startsWith('error:')), []))
 })
