@@ -126,7 +126,7 @@ type redemption struct {
 
 type address struct {
 	Name  string `json:"name" minLength:"1" maxLength:"32" doc:"收货人"`
-	Phone string `json:"phone" minLength:"1" maxLength:"32" doc:"联系电话"`
+	Phone string `json:"phone" minLength:"1" maxLength:"32" doc:"联系电话，至少7位数字"`
 	Text  string `json:"text" minLength:"1" maxLength:"200" doc:"详细地址"`
 }
 

@@ -43,7 +43,7 @@ var (
 	ErrTier           = fault.New(fault.Conflict, "mall.tier", "该礼品仅限更高等级的会员兑换")
 	ErrLimit          = fault.New(fault.Conflict, "mall.limit", "您兑换该礼品的次数已达上限")
 	ErrPhone          = fault.New(fault.Conflict, "mall.phone", "请先绑定手机号")
-	ErrAddress        = fault.New(fault.Invalid, "mall.address", "请填写收货人、电话和地址")
+	ErrAddress        = fault.New(fault.Invalid, "mall.address", "请填写收货人、联系电话（至少7位数字）和详细地址")
 	ErrRequest        = fault.New(fault.Invalid, "mall.request", "请求编号不正确")
 	ErrRequestReused  = fault.New(fault.Invalid, "mall.request_reused", "该请求编号已用于另一笔兑换")
 	ErrNoRedemption   = fault.New(fault.NotFound, "mall.no_redemption", "没有这笔兑换")

@@ -237,6 +237,11 @@ func TestRedeemingWhatOneMay(t *testing.T) {
 		billed := f.shelve(func(g *Gift) { g.Fen, g.Spec.Bill = 500, true })
 		over := f.shelve(func(g *Gift) { g.StartsAt, g.EndsAt = 1, 2 })
 		parcel := f.shelve(func(g *Gift) { g.Kind, g.Spec = Physical, Spec{} })
+		to := func(request string, a Address) Order {
+			o := f.order(alice, parcel, request)
+			o.Address = a
+			return o
+		}
 		for _, tt := range []struct {
 			name   string
 			order  Order
@@ -259,6 +264,9 @@ func TestRedeemingWhatOneMay(t *testing.T) {
 			{"over", f.order(alice, over, "h"), 700, ErrOffSale},
 			{"without a number", Order{Member: alice, Gift: pack.ID, Request: "i"}, 700, ErrPhone},
 			{"a parcel without an address", f.order(alice, parcel, "j"), 700, ErrAddress},
+			{"a parcel for a blank name", to("l", Address{" \u3000", "13800138001", "长安街1号"}), 700, ErrAddress},
+			{"a parcel to a blank place", to("m", Address{"张三", "13800138001", "\n"}), 700, ErrAddress},
+			{"a parcel whose courier can call nobody", to("n", Address{"张三", "没有", "长安街1号"}), 700, ErrAddress},
 			{"no such gift", Order{Member: alice, Gift: 12, Request: "k"}, 700, ErrNoGift},
 			{"no request id", Order{Member: alice, Gift: pack.ID}, 700, ErrRequest},
 		} {

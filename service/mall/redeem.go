@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"kaimenhong/model"
@@ -32,6 +33,21 @@ type Address struct {
 	Name  string `json:"name"`
 	Phone string `json:"phone"`
 	Text  string `json:"text"`
+}
+
+// minDigits is how many digits a number has at least that a courier can call.
+const minDigits = 7
+
+// reachable tells whether a courier can find and call whoever lives there.
+func (a Address) reachable() bool {
+	digits := 0
+	for _, r := range a.Phone {
+		if r >= '0' && r <= '9' {
+			digits++
+		}
+	}
+	named, placed := fits(strings.TrimSpace(a.Name), 32), fits(strings.TrimSpace(a.Text), 200)
+	return named && placed && fits(a.Phone, 32) && digits >= minDigits
 }
 
 // delivery is what is sealed in a redemption.
@@ -246,7 +262,7 @@ func (o Order) may(g db.MallGift, tier int, now int64) error {
 		return ErrPrice.Saying("该礼品现在需要%s，请确认后再兑换", costs(g))
 	case Kind(g.Kind) == Carrier && o.Phone.IsZero():
 		return ErrPhone
-	case Kind(g.Kind) == Physical && !(fits(o.Address.Name, 32) && fits(o.Address.Phone, 32) && fits(o.Address.Text, 200)):
+	case Kind(g.Kind) == Physical && !o.Address.reachable():
 		return ErrAddress
 	}
 	return nil

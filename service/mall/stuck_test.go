@@ -104,7 +104,7 @@ func TestSomebodyIsToldWhatIsStuck(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := f.order(alice, parcel, "p")
-		o.Address = Address{Name: "张三", Phone: "1", Text: "长安街1号"}
+		o.Address = Address{Name: "张三", Phone: "13800000001", Text: "长安街1号"}
 		if _, err := f.Redeem(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
