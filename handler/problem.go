@@ -57,6 +57,7 @@ var statuses = map[fault.Kind]int{
 const (
 	codeInvalid  = "request.invalid"
 	codeTooLarge = "request.too_large"
+	codeMethod   = "route.method"
 )
 
 // statusOf is the fault's status: a key that was used for something else is 422,
@@ -67,6 +68,8 @@ func statusOf(f *fault.Error) int {
 		return http.StatusUnprocessableEntity
 	case f.Code == codeTooLarge:
 		return http.StatusRequestEntityTooLarge
+	case f.Code == codeMethod:
+		return http.StatusMethodNotAllowed
 	}
 	return statuses[f.Kind]
 }

@@ -53,7 +53,10 @@ type Handlers struct {
 	Tracer         trace.Tracer // nil: nothing is traced
 }
 
-var errNoRoute = fault.New(fault.NotFound, "route.unknown", "没有这个地址")
+var (
+	errNoRoute  = fault.New(fault.NotFound, "route.unknown", "没有这个地址")
+	errNoMethod = fault.New(fault.Invalid, codeMethod, "这个地址不支持这种请求方法")
+)
 
 // Routes returns the application's HTTP handler. A trusted proxy that is no
 // address or network is an error.
@@ -71,7 +74,7 @@ func Routes(h Handlers) (*gin.Engine, error) {
 	}
 	r.Use(recovered(h.Log))
 	r.NoRoute(func(c *gin.Context) { fail(c, h.Log, errNoRoute) })
-	r.NoMethod(func(c *gin.Context) { c.Status(http.StatusMethodNotAllowed) })
+	r.NoMethod(func(c *gin.Context) { fail(c, h.Log, errNoMethod) })
 
 	r.GET("/healthz", h.Health.Live)
 	r.GET("/readyz", h.Health.Ready)

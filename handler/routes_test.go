@@ -87,3 +87,21 @@ func TestAPanicIsAnsweredAndCounted(t *testing.T) {
 		t.Errorf("GET /nowhere = %d, want 404", response.StatusCode)
 	}
 }
+
+func TestAnAddressThatKnowsTheMethodNotIsAProblemToo(t *testing.T) {
+	r := newRoutes(t, nil)
+	request := httptest.NewRequest(http.MethodDelete, "/healthz", nil)
+	recorder := httptest.NewRecorder()
+	r.ServeHTTP(recorder, request)
+	var p problem
+	err := json.Unmarshal(recorder.Body.Bytes(), &p)
+	if err != nil || recorder.Code != http.StatusMethodNotAllowed || p.Status != recorder.Code || p.Code != "route.method" || p.Detail == "" || p.RequestID == "" {
+		t.Errorf("DELETE /healthz = %d %s, want 405 as a problem", recorder.Code, recorder.Body)
+	}
+	if said := recorder.Header().Get("Content-Type"); said != problemType {
+		t.Errorf("it is %s, want %s", said, problemType)
+	}
+	if allow := recorder.Header().Get("Allow"); allow != http.MethodGet {
+		t.Errorf("it allows %q, want %q", allow, http.MethodGet)
+	}
+}
