@@ -11,7 +11,7 @@ import (
 const season = 90 * 24 * time.Hour
 
 // complaints is what the games' rules say about where to complain.
-const complaints = "红包页右上方“投诉”，或在公众号回复“人工”"
+const complaints = "红包页底部“投诉”，或在公众号回复“人工”"
 
 // games are the demo's envelopes: data, phone credit and points. A few helps fill
 // each, so that a visitor who plays all friends himself gets there.

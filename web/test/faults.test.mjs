@@ -152,6 +152,13 @@ test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
     await page.unroute(/\/api\/v1\/notices\?.*cursor=5/)
   })
 
+  await t.test('has the complaint where the rules say that it is', async () => {
+    await openPotOf(/张北北/)
+    const rules = mini().getByRole('region', { name: '完整规则' })
+    await rules.getByText('红包页底部“投诉”').waitFor()
+    assert.ok((await button('投诉').boundingBox()).y > (await rules.boundingBox()).y, 'it stands above the rules')
+  })
+
   await t.test('tells the owner that the time is over', async () => {
     await openPotOf(/张北北/)
     await button('发给好友看看').click()
