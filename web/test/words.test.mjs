@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { bytes, chatTime, codeIn, isWeb, phoneNumber, spansOf, yuan } from '../phone/format.js'
 import { prizeOf, wonText } from '../phone/mini/pots/pots.js'
-import { ofMonth } from '../phone/mini/words.js'
+import { moment, ofMonth } from '../phone/mini/words.js'
 import { outcomeOf, pretty, prettyXML } from '../phone/pretty.js'
 
 const now = Date.parse('2026-11-22T09:00:00+08:00') // a Sunday in Beijing
@@ -32,6 +32,15 @@ test('what was told before a month ended is not of this month', () => {
     ['2026-10-31T23:59:59+08:00', '10月'],
     ['2025-11-30T12:00:00+08:00', '11月'],
   ]) assert.equal(ofMonth(at, now), month)
+})
+
+test('a moment of another year names its year', () => {
+  for (const [at, want] of [
+    ['2026-11-22T05:26:00+08:00', '11月22日 05:26'],
+    ['2026-01-01T00:00:00+08:00', '1月1日 00:00'],
+    ['2025-12-31T23:59:00+08:00', '2025年12月31日 23:59'],
+    ['2027-02-21T08:00:00+08:00', '2027年2月21日 08:00'],
+  ]) assert.equal(moment(at, now), want)
 })
 
 test('a code is six digits that stand alone', () => {

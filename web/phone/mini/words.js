@@ -3,10 +3,16 @@
 const part = (options) => new Intl.DateTimeFormat('zh-CN', { timeZone: 'Asia/Shanghai', hourCycle: 'h23', ...options })
 const DAY = part({ year: 'numeric', month: 'long', day: 'numeric' })
 const MOMENT = part({ month: 'long', day: 'numeric', hour: '2-digit', minute: '2-digit' })
+const FAR = part({ year: 'numeric', month: 'long', day: 'numeric', hour: '2-digit', minute: '2-digit' })
+const YEAR = part({ year: 'numeric' })
 const MONTH = part({ year: 'numeric', month: 'long' })
 
 export const day = (at) => DAY.format(new Date(at))
-export const moment = (at) => MOMENT.format(new Date(at))
+/** A moment as one reads it, with its year when that is not the present one. */
+export const moment = (at, now = Date.now()) => {
+  const [told, present] = [at, now].map((t) => YEAR.format(new Date(t)))
+  return (told === present ? MOMENT : FAR).format(new Date(at))
+}
 /** Of which month something is that was told at an instant: 本月, or 10月 when that is over. */
 export const ofMonth = (at, now) => {
   const [told, present] = [at, now].map((t) => MONTH.format(new Date(t)))
