@@ -113,6 +113,28 @@ test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
     assert.match(await mini().locator('.data-left').innerText(), /不限量/)
   })
 
+  await t.test('leads on from an exchange that was refused', async () => {
+    await openAs(/李小满/)
+    await tab('积分商城')
+    await rewrite(/\/api\/v1\/points$/, (points) => ({ ...points, available: 5000 }))
+    await mini().getByRole('button', { name: /1GB 流量日包/ }).click()
+    await button('立即兑换').click()
+    await button('确认兑换').click()
+    await mini().getByText('请先绑定手机号').waitFor()
+    await button('去绑定手机号').click()
+    await button('一键绑定手机号').waitFor()
+
+    await tab('积分商城')
+    await mini().getByRole('button', { name: /1GB 流量日包/ }).click()
+    await button('立即兑换').click()
+    await page.route(/\/api\/v1\/redemptions$/, (route) => route.fulfill({ status: 409, json: { status: 409, code: 'mall.sold_out', detail: '该礼品已兑完，看看其他礼品吧' } }))
+    await rewrite(/\/api\/v1\/gifts\/\d+$/, (gift) => ({ ...gift, left: 0 }))
+    await button('确认兑换').click()
+    await button('已兑完').waitFor()
+    await mini().getByText('看看其他礼品吧').waitFor()
+    assert.equal(await page.getByRole('dialog', { name: '确认兑换' }).count(), 0, 'what cannot be had is asked for once more')
+  })
+
   await t.test('looks again at every exchange that is under way', async () => {
     const { items } = await calls(owner, 'GET', '/api/v1/gifts?limit=100')
     const box = items.find((g) => g.kind === 'physical')
