@@ -68,7 +68,7 @@ func (h Rights) Read(ctx context.Context, _ *none) (*consentsAnswer, error) {
 type decideInput struct {
 	Write
 	Body struct {
-		Consents []decision `json:"consents" minItems:"1" maxItems:"2"`
+		Consents []decision `json:"consents" minItems:"1" maxItems:"2" doc:"每种用途最多一项"`
 	}
 }
 

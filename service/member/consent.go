@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
@@ -140,9 +141,10 @@ func (m *Members) Decide(ctx context.Context, id model.MemberID, decisions []Dec
 	if len(decisions) == 0 || len(decisions) > len(Purposes) {
 		return ErrConsent
 	}
-	for _, d := range decisions {
-		if d.Version < 1 || d.Version > m.version(d.Purpose) {
-			return ErrConsent
+	for i, d := range decisions {
+		twice := slices.ContainsFunc(decisions[:i], func(o Decision) bool { return o.Purpose == d.Purpose })
+		if twice || d.Version < 1 || d.Version > m.version(d.Purpose) {
+			return ErrConsent // yes and no at once is neither
 		}
 	}
 	err := sqldb.InTx(ctx, m.DB, func(tx *sql.Tx) error {

@@ -201,6 +201,12 @@ func TestConsents(t *testing.T) {
 		for _, bad := range [][]Decision{nil, {{"gossip", 1, true}}, {{Marketing, 0, true}}, {{Marketing, 2, true}}} {
 			want(t, "a bad decision", w.Decide(t.Context(), id, bad, "c4"), ErrConsent)
 		}
+		want(t, "withdraw again", w.Decide(t.Context(), id, []Decision{{Marketing, 1, false}}, "c5"), nil)
+		want(t, "yes and no at once", w.Decide(t.Context(), id, []Decision{{Marketing, 1, true}, {Marketing, 1, false}}, "c6"), ErrConsent)
+		if agrees(w.Members, Marketing) {
+			t.Error("who said yes and no at once agrees")
+		}
+		want(t, "grant at last", w.Decide(t.Context(), id, []Decision{{Marketing, 1, true}}, "c7"), nil)
 		all, err := w.Consents(t.Context(), id)
 		if err != nil || len(all) != 2 || !all[0].Agrees() || all[1].Version != 1 || all[1].Agrees() {
 			t.Errorf("Consents = %+v, %v", all, err)
