@@ -237,5 +237,27 @@ test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
     await heal()
   })
 
+  await t.test('keeps within the screen whatever a thing is called', async () => {
+    await openAs(/张北北/)
+    const titled = ({ items, ...rest }) => ({ ...rest, items: items.map((one) => ({ ...one, title: 'W'.repeat(64) })) })
+    await rewrite(/\/api\/v1\/(gifts\?|campaigns$)/, titled)
+    for (const name of ['积分商城', '红包']) {
+      await tab(name)
+      await mini().getByText('W'.repeat(64)).first().waitFor()
+      assert.equal(await mini().locator('.inside').evaluate((page) => page.scrollWidth - page.clientWidth), 0, `${name} is wider than the screen`)
+    }
+  })
+
+  await t.test('says of the leaderboard whom it names', async () => {
+    await openAs(/张北北/)
+    await tab('红包')
+    await mini().getByRole('list', { name: '进行中的活动' }).getByRole('button', { name: /《回家》红包/ }).click()
+    const heal = await rewrite(/leaderboard/, (board) => ({ ...board, items: [{ rank: 1, name: '热心用户', isMe: false, helps: 3 }] }))
+    await button('排行榜').click()
+    await mini().getByText('3 次助力').waitFor()
+    await mini().getByText('其他人显示为“热心用户”').waitFor()
+    await heal()
+  })
+
   await t.test('broke nowhere', () => assert.deepEqual(browser.problems.filter((p) => p.startsWith('error:')), []))
 })
