@@ -23,6 +23,7 @@ import (
 type Options struct {
 	MaxOpen int           // connections at most; default 64 (SQLite: 8)
 	Timeout time.Duration // of dialling, reading and writing one packet; default 10 s
+	Answer  time.Duration // until a statement begins to answer, whatever the DSN says; default what that says, or Timeout
 }
 
 // sqlitePrefix marks a DSN that names a file; anything else is MySQL's form.
@@ -75,7 +76,7 @@ func openMySQL(ctx context.Context, dsn string, opts Options) (*sql.DB, error) {
 	cfg.ParseTime = true // goose's lock needs it
 	cfg.Loc = time.UTC
 	cfg.Timeout = cmp.Or(cfg.Timeout, timeout)
-	cfg.ReadTimeout = cmp.Or(cfg.ReadTimeout, timeout)
+	cfg.ReadTimeout = cmp.Or(opts.Answer, cfg.ReadTimeout, timeout)
 	cfg.WriteTimeout = cmp.Or(cfg.WriteTimeout, timeout)
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {

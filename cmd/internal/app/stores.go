@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -29,7 +30,7 @@ type stores struct {
 // openStores connects to both stores. Each that fails is in the error.
 func openStores(ctx context.Context, cfg config.Config) (*stores, error) {
 	s := &stores{}
-	db, dbErr := OpenDatabase(ctx, cfg)
+	db, dbErr := openDatabase(ctx, cfg, 0)
 	if dbErr == nil {
 		s.db = db
 		s.close = append(s.close, func() { _ = db.Close() })
@@ -48,12 +49,23 @@ func openStores(ctx context.Context, cfg config.Config) (*stores, error) {
 // errNoDSN is what the settings have said already.
 var errNoDSN = errors.New("database.dsn is missing")
 
-// OpenDatabase connects to the book of record alone.
+// wholeTable bounds one statement of a command: a migration or a proof of a large
+// table answers nothing until it is done, and a connection given up before leaves the
+// server to end the change that nobody noted.
+const wholeTable = 6 * time.Hour
+
+// OpenDatabase connects to the book of record alone, for a command.
 func OpenDatabase(ctx context.Context, cfg config.Config) (*sql.DB, error) {
+	return openDatabase(ctx, cfg, wholeTable)
+}
+
+// openDatabase connects; answer is how long a statement may take to answer, 0 for what
+// requests wait.
+func openDatabase(ctx context.Context, cfg config.Config, answer time.Duration) (*sql.DB, error) {
 	if cfg.Database.DSN == "" { // the driver would try a server on this machine
 		return nil, errNoDSN
 	}
-	db, err := sqldb.Open(ctx, cfg.Database.DSN.Reveal(), sqldb.Options{MaxOpen: cfg.Database.MaxOpen})
+	db, err := sqldb.Open(ctx, cfg.Database.DSN.Reveal(), sqldb.Options{MaxOpen: cfg.Database.MaxOpen, Answer: answer})
 	if err != nil {
 		return nil, fmt.Errorf("database.dsn: %w", err)
 	}
