@@ -25,11 +25,20 @@ func (h Health) Live(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok
 func (h Health) Ready(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
 	defer cancel()
+	type answer struct {
+		name string
+		err  error
+	}
+	answers := make(chan answer, len(h.Checks))
+	for name, check := range h.Checks { // beside each other: one that hangs leaves the others their time
+		go func() { answers <- answer{name, check(ctx)} }()
+	}
 	status, states := http.StatusOK, gin.H{}
-	for name, check := range h.Checks {
-		states[name] = "ok"
-		if err := check(ctx); err != nil {
-			status, states[name] = http.StatusServiceUnavailable, "down"
+	for range h.Checks {
+		a := <-answers
+		states[a.name] = "ok"
+		if a.err != nil {
+			status, states[a.name] = http.StatusServiceUnavailable, "down"
 		}
 	}
 	c.JSON(status, states)
