@@ -390,7 +390,7 @@ func TestCheckSaysAllThatIsWrongWithTheFix(t *testing.T) {
 			texts += fault.Of(one).Text + "\n"
 		}
 	}
-	for _, want := range []string{"公众号", "203.0.113.9", "白名单", "小程序", "KMH_WECHAT_APP_SECRET"} {
+	for _, want := range []string{"公众号", "203.0.113.9", "白名单", "小程序", "KMH_WECHAT_MINI_APP_SECRET"} {
 		if !strings.Contains(texts, want) {
 			t.Errorf("Check says %q, want %s in it", texts, want)
 		}

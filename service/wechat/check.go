@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strings"
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
@@ -73,13 +74,14 @@ var whitelisted = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b`)
 func advise(app model.App, err error) error {
 	name := map[model.App]string{model.OfficialAccount: "公众号", model.MiniProgram: "小程序"}[app]
 	text := fault.Of(err).Text
+	secret := map[model.App]string{model.OfficialAccount: "KMH_WECHAT_APP_SECRET", model.MiniProgram: "KMH_WECHAT_MINI_APP_SECRET"}[app]
 	refused := &errcode{}
 	errors.As(err, &refused)
 	switch refused.code {
 	case 40013, 41002:
-		text = "AppID 不正确，请核对 KMH_WECHAT_APP_ID"
+		text = "AppID 不正确，请核对 " + strings.Replace(secret, "SECRET", "ID", 1)
 	case 40001, 40125, 41004:
-		text = "AppSecret 不正确或已重置，请核对 KMH_WECHAT_APP_SECRET"
+		text = "AppSecret 不正确或已重置，请核对 " + secret
 	case 40243:
 		text = "AppSecret 已被冻结，请在公众平台解冻"
 	case 40164, 61004:
