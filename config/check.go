@@ -4,11 +4,13 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"kaimenhong/model/seal"
 )
 
 // report collects what is wrong, each with the setting and the fix.
@@ -23,8 +25,10 @@ func (r *report) need(ok bool, key, fix string) {
 // check returns everything that is wrong with the settings.
 func (c Config) check() []error {
 	var r report
-	_, _, err := net.SplitHostPort(c.HTTP.Addr)
-	r.need(err == nil, "http.addr", "write host:port or :port")
+	r.need(validAddr(c.HTTP.Addr), "http.addr", "write host:port or :port")
+	for _, proxy := range c.HTTP.TrustedProxies {
+		r.need(validNetwork(proxy), "http.trusted_proxies", "each must be an address or a network, as 10.0.0.0/8")
+	}
 	r.need(c.HTTP.ShutdownTimeout > 0, "http.shutdown_timeout", "must be more than 0")
 	r.need(c.Database.DSN != "", "database.dsn", "is missing: write user:password@tcp(host:3306)/name, or sqlite:PATH")
 	r.need(c.Database.MaxOpen >= 0, "database.max_open", "must not be negative")
@@ -38,7 +42,8 @@ func (c Config) check() []error {
 	r.need(validURL(c.SMS.BaseURL), "sms.base_url", "is missing: the http or https URL of the SMS gateway")
 	r.need(c.Push.DayCap >= 0 && c.Push.DayCap <= 100, "push.day_cap", "must lie between 0 and 100; 0 leaves it to the plans")
 	r.need(c.Push.WeekCap >= 0 && c.Push.WeekCap <= 100, "push.week_cap", "must lie between 0 and 100; 0 leaves it to the plans")
-	r.need(validKeys(c.Security.PhoneKey.Reveal()), "security.phone_key", `is missing or broken: write 1:KEY with KEY from "openssl rand -base64 32"`)
+	_, err := seal.Parse(c.Security.PhoneKey.Reveal())
+	r.need(err == nil, "security.phone_key", `is missing or broken: write 1:KEY with KEY from "openssl rand -base64 32"`)
 	r.need(decodedLen(c.Security.SessionKey.Reveal()) >= 32, "security.session_key", `is missing or short: write the output of "openssl rand -base64 32"`)
 	for _, w := range c.Chat.Welcomes {
 		source, text, ok := strings.Cut(w, "=")
@@ -96,16 +101,17 @@ func validURL(s string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
 }
 
-// validKeys: versions grow from left to right and each key has 32 bytes.
-func validKeys(s string) bool {
-	last := 0
-	for part := range strings.SplitSeq(s, ",") {
-		number, key, ok := strings.Cut(strings.TrimSpace(part), ":")
-		version, err := strconv.Atoi(number)
-		if !ok || err != nil || version <= last || decodedLen(key) != 32 {
-			return false
-		}
-		last = version
+func validAddr(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
 	}
-	return last > 0
+	_, err = net.LookupPort("tcp", port)
+	return err == nil
+}
+
+func validNetwork(s string) bool {
+	_, network := netip.ParsePrefix(s)
+	_, address := netip.ParseAddr(s)
+	return network == nil || address == nil
 }

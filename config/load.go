@@ -91,13 +91,20 @@ func fromEnviron(environ []string, kinds map[string]reflect.Type) (map[string]an
 	}
 	values := map[string]any{}
 	var mistakes []error
+	given := map[string]string{} // the name by which a setting came
+	take := func(key, name string, value any) {
+		if other, twice := given[key]; twice {
+			mistakes = append(mistakes, fmt.Errorf("%s and %s are both set: keep one", min(name, other), max(name, other)))
+		}
+		given[key], values[key] = name, value
+	}
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
 		if !strings.HasPrefix(name, prefix) || strings.HasPrefix(name, testPrefix) || name == FileVariable {
 			continue
 		}
 		if key, ok := byName[name]; ok {
-			values[key] = split(kinds[key], value)
+			take(key, name, split(kinds[key], value))
 			continue
 		}
 		key, ok := byName[strings.TrimSuffix(name, fileSuffix)]
@@ -110,7 +117,7 @@ func fromEnviron(environ []string, kinds map[string]reflect.Type) (map[string]an
 			mistakes = append(mistakes, fmt.Errorf("%s: %w", name, err))
 			continue
 		}
-		values[key] = content
+		take(key, name, content)
 	}
 	return values, mistakes
 }
