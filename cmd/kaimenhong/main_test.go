@@ -169,6 +169,14 @@ func TestCheckSaysAllThatIsWrongAtOnce(t *testing.T) {
 	}
 }
 
+func TestCheckFindsWhatServeWouldRefuse(t *testing.T) {
+	environ := settings(story.Embedded(t), outside(t), "KMH_CARRIER_PACKS=1024", "KMH_PUSH_QUOTAS=pigeon=1",
+		"KMH_CHAT_AGENT_HOURS=22:00-08:00")
+	for _, command := range []string{"check", "serve"} {
+		refuses(t, environ, []string{command}, "KMH_CARRIER_PACKS", "KMH_PUSH_QUOTAS", "KMH_CHAT_AGENT_HOURS")
+	}
+}
+
 func TestAnOperatorIsAddedOnce(t *testing.T) {
 	environ := settings(story.Embedded(t), outside(t))
 	add := []string{"operator", "add", "wang", "--name", "王芳", "--role", "admin,planner"}

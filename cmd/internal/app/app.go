@@ -43,6 +43,9 @@ type App struct {
 // everything that is wrong: a store that does not answer, a pending migration,
 // tables of another character set, a Redis that evicts.
 func New(ctx context.Context, cfg config.Config, log *slog.Logger, now model.Clock) (*App, error) {
+	if err := unread(cfg); err != nil {
+		return nil, err
+	}
 	stores, err := openStores(ctx, cfg)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ import (
 // stores, WeChat's credentials and the carrier, as far as each can be reached
 // without the others.
 func Check(ctx context.Context, cfg config.Config, settings error) []model.Finding {
-	findings := lines(settings, "config/example.yaml explains each setting")
+	findings := lines(errors.Join(settings, unread(cfg)), "config/example.yaml explains each setting")
 	s, err := openStores(ctx, cfg)
 	if err != nil {
 		findings = append(findings, lines(err, "is the server there, and do the settings name it?")...)
@@ -31,6 +31,14 @@ func Check(ctx context.Context, cfg config.Config, settings error) []model.Findi
 		return findings // WeChat and the carrier are asked with whole settings only
 	}
 	return append(findings, checkOutside(ctx, cfg, s)...)
+}
+
+// unread returns what is wrong with the settings that only those who use them read.
+func unread(cfg config.Config) error {
+	_, packs := packsOf(cfg)
+	_, quotas := planning(cfg.Push)
+	_, hours := agentHours(cfg.Chat.AgentDays, cfg.Chat.AgentHours)
+	return errors.Join(packs, quotas, hours)
 }
 
 // checkOutside asks WeChat for a token and the carrier for an answer.
