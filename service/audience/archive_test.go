@@ -3,6 +3,7 @@ package audience_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -49,6 +50,36 @@ func listed(t *testing.T, a *audience.Audience, archived bool) (names []string) 
 			return names
 		}
 	}
+}
+
+// told is an audit of which the details are read as they are kept.
+type told []string
+
+func (l *told) RecordTx(_ context.Context, _ *sql.Tx, e model.AuditEntry) error {
+	detail, err := json.Marshal(e.Detail)
+	*l = append(*l, e.Action+" "+string(detail))
+	return err
+}
+
+func TestTheAuditKeepsASegmentsNameAndRule(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		a := openAt(t, db, audience.Options{}, func() time.Time { return now })
+		var lines told
+		a.Audit = &lines
+		s := segment(t, a, "高价值", `{"stage":["会员"]}`)
+		s.Name, s.Tree.Stage = "低价值", []string{"过客"}
+		if _, err := a.UpdateSegment(t.Context(), 2, s); err != nil {
+			t.Fatal(err, text(err))
+		}
+		if len(lines) != 2 || !strings.Contains(lines[0], "高价值") || !strings.Contains(lines[0], "会员") {
+			t.Fatalf("the audit has %q, want the new segment's name and rule first", lines)
+		}
+		for _, want := range []string{"高价值", "低价值", "过客"} {
+			if !strings.Contains(lines[1], want) {
+				t.Errorf("the audit of a change has %q, want %s in it", lines[1], want)
+			}
+		}
+	})
 }
 
 func TestAnArchivedSegmentLeavesTheListUntilItIsRestored(t *testing.T) {

@@ -89,7 +89,7 @@ func (a *Audience) CreateSegment(ctx context.Context, operator model.ID, name st
 		if err := a.boundedTx(ctx, tx, id); err != nil { // what it names may have grown meanwhile
 			return err
 		}
-		return a.recordTx(ctx, tx, model.AuditEntry{Operator: operator, Action: "segment.create", Target: segmentRef(id), Detail: tree})
+		return a.recordTx(ctx, tx, model.AuditEntry{Operator: operator, Action: "segment.create", Target: segmentRef(id), Detail: segmentDetail{Name: name, Tree: tree}})
 	})
 	if sqldb.Duplicate(err) {
 		return Segment{}, a.taken(ctx, name)
@@ -98,6 +98,14 @@ func (a *Audience) CreateSegment(ctx context.Context, operator model.ID, name st
 		return Segment{}, fmt.Errorf("save a segment: %w", err)
 	}
 	return a.Segment(ctx, id)
+}
+
+// segmentDetail is what the audit keeps of a segment. The rule that a change found is in
+// the line before it: two do not fit into one.
+type segmentDetail struct {
+	Name string `json:"name"`
+	Was  string `json:"was,omitempty"` // the name that a change found
+	Tree Node   `json:"tree"`
 }
 
 // UpdateSegment saves a new version over the one that was read. What was frozen
@@ -131,7 +139,9 @@ func (a *Audience) UpdateSegment(ctx context.Context, operator model.ID, s Segme
 		if err := a.boundedTx(ctx, tx, s.ID); err != nil {
 			return err
 		}
-		return a.recordTx(ctx, tx, model.AuditEntry{Operator: operator, Action: "segment.update", Target: segmentRef(s.ID), Detail: s.Tree})
+		return a.recordTx(ctx, tx, model.AuditEntry{Operator: operator, Action: "segment.update", Target: segmentRef(s.ID), Detail: segmentDetail{
+			Name: s.Name, Was: saved.Name, Tree: s.Tree,
+		}})
 	})
 	if sqldb.Duplicate(err) {
 		return Segment{}, a.taken(ctx, s.Name)

@@ -154,7 +154,7 @@ func (r *Rules) Add(ctx context.Context, by model.ID, rule Rule, request model.R
 	if err != nil {
 		return Rule{}, fmt.Errorf("write the content: %w", err)
 	}
-	err = r.change(ctx, by, rule.ID, "chat.add_rule", func(q *db.Queries) error {
+	err = r.change(ctx, by, rule.ID, "chat.add_rule", &rule, func(q *db.Queries) error {
 		n, err := q.CountRules(ctx)
 		if err != nil {
 			return err
@@ -204,7 +204,7 @@ func (r *Rules) Change(ctx context.Context, by model.ID, rule Rule) error {
 	if err != nil {
 		return fmt.Errorf("write the content: %w", err)
 	}
-	err = r.change(ctx, by, rule.ID, "chat.change_rule", func(q *db.Queries) error {
+	err = r.change(ctx, by, rule.ID, "chat.change_rule", &rule, func(q *db.Queries) error {
 		return one(q.ChangeRule(ctx, db.ChangeRuleParams{
 			How: string(rule.How), Pattern: rule.Pattern, Priority: int32(rule.Priority), StartsAt: int64(rule.StartsAt),
 			EndsAt: int64(rule.EndsAt), Enabled: rule.Enabled, Content: string(content), UpdatedAt: int64(model.At(r.now())), ID: int64(rule.ID),
@@ -218,7 +218,7 @@ func (r *Rules) Change(ctx context.Context, by model.ID, rule Rule) error {
 
 // Drop removes the rule. Errors: ErrRuleMissing, also at a repeat.
 func (r *Rules) Drop(ctx context.Context, by, id model.ID) error {
-	err := r.change(ctx, by, id, "chat.drop_rule", func(q *db.Queries) error { return one(q.DropRule(ctx, int64(id))) })
+	err := r.change(ctx, by, id, "chat.drop_rule", nil, func(q *db.Queries) error { return one(q.DropRule(ctx, int64(id))) })
 	if err != nil {
 		return fmt.Errorf("drop rule %d: %w", id, err)
 	}
@@ -232,18 +232,37 @@ func one(rows int64, err error) error {
 	return err
 }
 
-// change runs fn in a transaction that raises the version and keeps who did it, and
-// refreshes this replica at once; the others follow at their next poll.
-func (r *Rules) change(ctx context.Context, by, id model.ID, action string, fn func(q *db.Queries) error) error {
+// ruleDetail is what the audit keeps of a change: the rule as it was, and as it is.
+type ruleDetail struct {
+	Before *Rule `json:"before,omitempty"` // none: it was added
+	After  *Rule `json:"after,omitempty"`  // none: it was dropped
+}
+
+// change runs fn in a transaction that raises the version and keeps who did what, and
+// refreshes this replica at once; the others follow at their next poll. after is the
+// rule as fn leaves it, nil when it is dropped.
+func (r *Rules) change(ctx context.Context, by, id model.ID, action string, after *Rule, fn func(q *db.Queries) error) error {
 	err := sqldb.InTx(ctx, r.pool, func(tx *sql.Tx) error {
 		q := r.queries.WithTx(tx)
-		if err := q.RaiseVersion(ctx); err != nil {
+		if err := q.RaiseVersion(ctx); err != nil { // from here on nobody else changes one
 			return err
 		}
-		if err := fn(q); err != nil || r.opts.Audit == nil {
+		detail := ruleDetail{After: after}
+		row, err := q.RuleByID(ctx, int64(id))
+		if err == nil {
+			var before Rule
+			before, err = ruleOf(row)
+			detail.Before = &before
+		} else if errors.Is(err, sql.ErrNoRows) {
+			err = nil
+		}
+		if err == nil {
+			err = fn(q)
+		}
+		if err != nil || r.opts.Audit == nil {
 			return err
 		}
-		return r.opts.Audit.RecordTx(ctx, tx, model.AuditEntry{Operator: by, Action: action, Target: model.Ref{Type: "rule", ID: id.String()}})
+		return r.opts.Audit.RecordTx(ctx, tx, model.AuditEntry{Operator: by, Action: action, Target: model.Ref{Type: "rule", ID: id.String()}, Detail: detail})
 	})
 	if err != nil {
 		return err

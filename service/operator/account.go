@@ -116,7 +116,12 @@ func (o *Operators) Update(ctx context.Context, id model.ID, c Change, by model.
 			return err
 		}
 	}
-	return o.changing(ctx, id, by, "operator.update", accountDetail{Roles: c.Roles, Regions: named(c.Regions)}, func(q *db.Queries) (int64, error) {
+	was, err := o.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	detail := accountDetail{Name: c.Name, Roles: c.Roles, Regions: named(c.Regions), Before: &accountDetail{Name: was.Name, Roles: was.Roles, Regions: named(was.Regions)}}
+	return o.changing(ctx, id, by, "operator.update", detail, func(q *db.Queries) (int64, error) {
 		// A row that is as it should be counts as none on some engines, so it is not asked.
 		if _, err := q.Change(ctx, db.ChangeParams{Name: c.Name, Roles: joinRoles(c.Roles), ID: int64(id)}); err != nil {
 			return 0, err
@@ -129,9 +134,11 @@ func (o *Operators) Update(ctx context.Context, id model.ID, c Change, by model.
 }
 
 type accountDetail struct {
-	Username string   `json:"username,omitempty"`
-	Roles    []Role   `json:"roles,omitempty"`
-	Regions  []string `json:"regions,omitempty"` // 广东, 江苏南京; none: all of them
+	Username string         `json:"username,omitempty"`
+	Name     string         `json:"name,omitempty"`
+	Roles    []Role         `json:"roles,omitempty"`
+	Regions  []string       `json:"regions,omitempty"` // 广东, 江苏南京; none: all of them
+	Before   *accountDetail `json:"before,omitempty"`  // what a change found
 }
 
 func named(regions model.Regions) (names []string) {

@@ -18,7 +18,7 @@ import (
 // Bounds of what a row of the audit holds, as the table has them, in bytes.
 const (
 	maxAction = 64
-	maxDetail = 60_000
+	maxDetail = 62_000
 )
 
 // RecordTx adds a line within the transaction of what it tells, so that the one stands

@@ -212,7 +212,7 @@ func (o *Operators) Add(ctx context.Context, a Account, by model.ID) (model.ID, 
 			return err
 		}
 		return o.RecordTx(ctx, tx, model.AuditEntry{
-			Operator: by, Action: "operator.add", Target: target(id), Detail: accountDetail{a.Username, a.Roles, named(a.Regions)},
+			Operator: by, Action: "operator.add", Target: target(id), Detail: accountDetail{Username: a.Username, Name: a.Name, Roles: a.Roles, Regions: named(a.Regions)},
 		})
 	})
 	if err != nil {
