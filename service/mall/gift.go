@@ -192,18 +192,24 @@ func (m *Mall) editTx(ctx context.Context, tx *sql.Tx, by model.ID, g Gift) erro
 
 func (g Gift) ref() model.Ref { return model.Ref{Type: "gift", ID: g.ID.String()} }
 
-// noted is what the audit keeps of a gift: what it costs, how many there are, and
-// whether it is for sale.
+// noted is what the audit keeps of a gift: what it costs, how many there are, who may
+// have it, how often and until when, and whether it is for sale.
 func (g Gift) noted() any {
 	return struct {
-		Title  string       `json:"title"`
-		Kind   Kind         `json:"kind"`
-		Points model.Points `json:"points"`
-		Fen    model.Fen    `json:"fen"`
-		Total  int64        `json:"total"`
-		OnSale bool         `json:"onSale"`
-		Spec   Spec         `json:"spec"`
-	}{g.Title, g.Kind, g.Points, g.Fen, g.Total, g.OnSale, g.Spec}
+		Title       string       `json:"title"`
+		Kind        Kind         `json:"kind"`
+		Points      model.Points `json:"points"`
+		Fen         model.Fen    `json:"fen"`
+		Total       int64        `json:"total"`
+		Each        int          `json:"eachLimit"`
+		Tier        int          `json:"tier"`
+		StartsAt    model.Millis `json:"startsAt"`
+		EndsAt      model.Millis `json:"endsAt"`
+		Cancellable bool         `json:"cancellable"`
+		ExtendDays  int          `json:"extendDays"`
+		OnSale      bool         `json:"onSale"`
+		Spec        Spec         `json:"spec"`
+	}{g.Title, g.Kind, g.Points, g.Fen, g.Total, g.Each, g.Tier, g.StartsAt, g.EndsAt, g.Cancellable, g.ExtendDays, g.OnSale, g.Spec}
 }
 
 // Gift is one gift, on sale or not.
