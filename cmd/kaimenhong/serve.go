@@ -35,6 +35,7 @@ func (s *settings) serve(ctx context.Context, _ []string) error {
 		return err
 	}
 	log := app.NewLog(cfg.Log)
+	app.DriversTo(log)
 	starting, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	a, err := app.New(starting, cfg, log, time.Now)
