@@ -203,6 +203,18 @@ func TestServeAnswersUntilASignalAndStopsCleanly(t *testing.T) {
 	})
 }
 
+func TestAKeyThatIsNotTheStoredNumbersIsRefused(t *testing.T) {
+	s := story.Embedded(t)
+	w := story.Begin(t, s)
+	r := w.Process(binary)
+	w.Person("ordinary").Bound()
+	r.Stop()
+	environ := settings(s, outside(t), "KMH_SECURITY_PHONE_KEY=1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+	for _, command := range []string{"check", "serve"} {
+		refuses(t, environ, []string{command}, "KMH_SECURITY_PHONE_KEY", "is not the key of the numbers in the database")
+	}
+}
+
 func TestASignalLetsWhatIsBeingAnsweredFinish(t *testing.T) {
 	story.Everywhere(t, func(t *testing.T, s story.Stores) {
 		w := story.Begin(t, s)

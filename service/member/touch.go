@@ -261,9 +261,12 @@ func (m *Members) openPhone(sealed string, place []byte) (model.Phone, error) {
 // phonePlace binds a sealed number to its member.
 func phonePlace(id model.MemberID) []byte { return seal.Bind("member_phone.phone_sealed", int64(id)) }
 
+// phoneDomain separates the index of numbers from others.
+const phoneDomain = "member.phone"
+
 // phoneIndex is where a number is found.
 func (m *Members) phoneIndex(phone model.Phone) string {
-	return m.Sealer.IndexText(phone.Digits(), "member.phone")
+	return m.Sealer.IndexText(phone.Digits(), phoneDomain)
 }
 
 // validOpenID tells whether it can be stored and compared alike on every engine:

@@ -19,7 +19,6 @@ import (
 	"kaimenhong/handler"
 	"kaimenhong/job"
 	"kaimenhong/model"
-	"kaimenhong/model/seal"
 	"kaimenhong/model/sqldb"
 )
 
@@ -73,9 +72,9 @@ func (a *App) build(ctx context.Context, now model.Clock) error {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewDBStatsCollector(a.stores.db, "kaimenhong"))
-	sealer, err := seal.Parse(a.cfg.Security.PhoneKey.Reveal())
+	sealer, err := a.stores.sealer(ctx, a.cfg)
 	if err != nil {
-		return fmt.Errorf("security.phone_key: %w", err)
+		return err
 	}
 	a.traces = newTracing(a.cfg.Trace, a.log)
 	g := ground{traces: a.traces, cfg: a.cfg, stores: a.stores, ids: ids, now: now, log: a.log, reg: reg, sealer: sealer}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,10 @@ func Check(ctx context.Context, cfg config.Config, settings error) []model.Findi
 		defer s.stop()
 		found, err := s.inspect(ctx)
 		findings = append(append(findings, found...), lines(err, "does the user have the rights?")...)
+		if settings == nil && !slices.ContainsFunc(findings, func(f model.Finding) bool { return f.Fatal }) { // the tables are there
+			_, err := s.sealer(ctx, cfg)
+			findings = append(findings, lines(err, "look for the key in your secret store")...)
+		}
 	}
 	if settings != nil {
 		return findings // WeChat and the carrier are asked with whole settings only

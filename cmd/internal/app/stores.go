@@ -15,7 +15,9 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/redisdb"
 	"kaimenhong/model/schema"
+	"kaimenhong/model/seal"
 	"kaimenhong/model/sqldb"
+	"kaimenhong/service/member"
 )
 
 // stores are the two places where state lives.
@@ -96,6 +98,21 @@ func (s *stores) stop() {
 	for i := len(s.close) - 1; i >= 0; i-- {
 		s.close[i]()
 	}
+}
+
+// sealer reads the key of the numbers and makes sure that it is theirs.
+func (s *stores) sealer(ctx context.Context, cfg config.Config) (*seal.Sealer, error) {
+	sealer, err := seal.Parse(cfg.Security.PhoneKey.Reveal())
+	if err == nil {
+		err = member.CheckKey(ctx, s.db, sealer)
+	}
+	if errors.Is(err, member.ErrKey) {
+		err = fmt.Errorf("is not the key of the numbers in the database; set the one that was there before: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("security.phone_key (%s): %w", config.EnvironName("security.phone_key"), err)
+	}
+	return sealer, nil
 }
 
 // inspect says all that is wrong with both stores.
