@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"kaimenhong/model"
 )
 
 // readyTimeout bounds how long readiness waits for the stores.
@@ -31,7 +33,7 @@ func (h Health) Ready(c *gin.Context) {
 	}
 	answers := make(chan answer, len(h.Checks))
 	for name, check := range h.Checks { // beside each other: one that hangs leaves the others their time
-		go func() { answers <- answer{name, check(ctx)} }()
+		go func() { answers <- answer{name, model.Guarded(func() error { return check(ctx) })} }()
 	}
 	status, states := http.StatusOK, gin.H{}
 	for range h.Checks {
