@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { keyAfter, newKey, Problem } from '../phone/mini/server.js'
+import { connect, keyAfter, newKey, Problem } from '../phone/mini/server.js'
 
 test('a refusal is the answer, and the next tap asks anew', () => {
   const key = newKey()
@@ -17,4 +17,32 @@ test('a refusal is the answer, and the next tap asks anew', () => {
     ['no number is bound', { code: 'redpacket.not_bound', status: 403 }, false],
   ]) assert.equal(keyAfter(key, new Problem(name, said)) === key, same, name)
   assert.equal(keyAfter(key, new TypeError('no answer at all')), key)
+})
+
+test('what was changed after a lost answer is the same write when the first had arrived', async () => {
+  for (const [name, arrived, want] of [
+    ['the first arrived', true, ['old', 'old', 'new', 'old']],
+    ['it was lost on its way', false, ['old', 'old', 'new']],
+  ]) {
+    const phone = connect(name)
+    phone.tokens = { accessToken: 'a' }
+    const sent = []
+    let known = null // what the server did, by its key
+    globalThis.fetch = async (_, { body, headers }) => {
+      const { to } = JSON.parse(body)
+      sent.push(to)
+      const key = headers['Idempotency-Key']
+      if (sent.length <= 2) {
+        if (arrived) known = { key, to }
+        throw new TypeError('the line is cut')
+      }
+      if (known?.key === key && known.to !== to) return Response.json({ code: 'request.reused' }, { status: 422 })
+      known ??= { key, to }
+      return Response.json(known)
+    }
+    await assert.rejects(phone.once('gift', 'POST', '/redemptions', { to: 'old' }), { code: 'offline' }, name)
+    const answer = await phone.once('gift', 'POST', '/redemptions', { to: 'new' })
+    assert.deepEqual([sent, answer.to], [want, arrived ? 'old' : 'new'], name)
+    assert.equal(phone.unsure.size, 0, name)
+  }
 })

@@ -23,6 +23,7 @@ export function newKey() {
 }
 
 const LATER = [408, 425, 429] // these answers are not kept
+const REUSED = 422 // the key was used for something else
 
 /** The key of the next tap: the same while nobody knows what became of the write, a new one after a refusal, for that was the answer to the old one. */
 export function keyAfter(key, { status = 0, code = '' }) {
@@ -79,7 +80,7 @@ class Connection {
     this.persona = persona
     this.tokens = kept(persona)
     this.signing = null
-    this.unsure = new Map() // the keys of writes of which nobody knows what became, by what they are for
+    this.unsure = new Map() // writes of which nobody knows what became, with their keys, by what they are for
   }
 
   get(path) {
@@ -98,17 +99,22 @@ class Connection {
 
   /**
    * A write that is made once, however often it is tapped, until an answer tells what
-   * became of it: whoever left the page and comes back to it asks for the same.
+   * became of it: whoever left the page and comes back to it asks for the same. Where
+   * the one without an answer had arrived, what was changed since comes too late, and
+   * its answer is the answer.
    */
   async once(purpose, method, path, body) {
-    const key = this.unsure.get(purpose) ?? newKey()
-    this.unsure.set(purpose, key)
+    const first = this.unsure.get(purpose) ?? { key: newKey(), body }
+    this.unsure.set(purpose, first)
     try {
-      const answer = await this.write(method, path, body, key)
+      const answer = await this.write(method, path, body, first.key).catch((problem) => {
+        if (problem.status !== REUSED || body === first.body) throw problem
+        return this.write(method, path, first.body, first.key)
+      })
       this.unsure.delete(purpose)
       return answer
     } catch (problem) {
-      if (keyAfter(key, problem) !== key) this.unsure.delete(purpose)
+      if (keyAfter(first.key, problem) !== first.key) this.unsure.delete(purpose)
       throw problem
     }
   }
