@@ -1,6 +1,7 @@
 package payout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (p *Payer) Check(ctx context.Context) ([]Discrepancy, error) {
 const maxBroken = 20
 
 func (p *Payer) broken(ctx context.Context, rule, query string) ([]Discrepancy, error) {
-	rows, err := p.SQL.QueryContext(ctx, query+fmt.Sprintf(" LIMIT %d", maxBroken))
+	rows, err := cmp.Or(p.Proofs, p.SQL).QueryContext(ctx, query+fmt.Sprintf(" LIMIT %d", maxBroken))
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", rule, err)
 	}

@@ -91,6 +91,7 @@ type (
 // Needs are what the payer stands on; all but Audit are required.
 type Needs struct {
 	SQL     *sql.DB
+	Proofs  *sql.DB // SQL for statements that take minutes, as Check's; nil: SQL
 	Courier courier
 	Ledger  ledger
 	People  people

@@ -67,7 +67,7 @@ var rules = []rule{
 func (e *Engine) Check(ctx context.Context) ([]Violation, error) {
 	var found []Violation
 	for _, r := range rules {
-		rows, err := e.db.QueryContext(ctx, r.breaks+fmt.Sprintf(" LIMIT %d", maxViolations))
+		rows, err := e.proofs.QueryContext(ctx, r.breaks+fmt.Sprintf(" LIMIT %d", maxViolations))
 		if err != nil {
 			return nil, fmt.Errorf("check %s: %w", r.name, err)
 		}
@@ -127,7 +127,7 @@ func (e *Engine) checkGames(ctx context.Context) ([]Violation, error) {
 }
 
 func (e *Engine) checkLimit(ctx context.Context, rule, query string, game GameID, most int) ([]Violation, error) {
-	rows, err := e.db.QueryContext(ctx, query, int64(game), most)
+	rows, err := e.proofs.QueryContext(ctx, query, int64(game), most)
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", rule, err)
 	}

@@ -95,7 +95,7 @@ func (h *house) engine(t testing.TB, opts Options) *Engine {
 		t.Fatal(err)
 	}
 	opts.Timeout = max(opts.Timeout, 20*time.Second) // slow machines are not what these tests are about
-	e := New(Stores{h.db, h.redis, newSealer(t), testPayouts{}}, ids, h.clock.now, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), opts)
+	e := New(Stores{SQL: h.db, Redis: h.redis, Sealer: newSealer(t), Payouts: testPayouts{}}, ids, h.clock.now, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), opts)
 	t.Cleanup(e.Close)
 	return e
 }

@@ -148,6 +148,7 @@ type Options struct {
 // Stores are what the engine stands on.
 type Stores struct {
 	SQL     *sql.DB
+	Proofs  *sql.DB // SQL for statements that take minutes, as Check's; nil: SQL
 	Redis   redis.UniversalClient
 	Sealer  sealer
 	Payouts payouts
@@ -157,6 +158,7 @@ type Stores struct {
 // but the stores.
 type Engine struct {
 	db      *sql.DB
+	proofs  *sql.DB
 	q       *db.Queries
 	sealer  sealer
 	payouts payouts
@@ -196,7 +198,7 @@ func New(stores Stores, ids *model.IDs, now model.Clock, log *slog.Logger, reg p
 	opts.Pots = cmp.Or(opts.Pots, 100_000)
 	opts.GameFresh = cmp.Or(opts.GameFresh, time.Second)
 	e := &Engine{
-		db: stores.SQL, q: db.New(sqldb.Alone{DB: stores.SQL}), sealer: stores.Sealer, payouts: stores.Payouts,
+		db: stores.SQL, proofs: cmp.Or(stores.Proofs, stores.SQL), q: db.New(sqldb.Alone{DB: stores.SQL}), sealer: stores.Sealer, payouts: stores.Payouts,
 		ids: ids, now: now, log: log, met: newMetrics(reg), opts: opts, stop: make(chan struct{}),
 		due: newDueList(),
 		games: otter.Must(&otter.Options[GameID, Game]{

@@ -406,7 +406,7 @@ func replica(t *testing.T, weak, calm *house) *Engine {
 	t.Helper()
 	e := calm.engine(t, Options{})
 	e.Close()
-	shaky := New(Stores{weak.db, weak.redis, newSealer(t), testPayouts{}}, e.ids, weak.clock.now, e.log, nil, Options{Timeout: 20 * time.Second})
+	shaky := New(Stores{SQL: weak.db, Redis: weak.redis, Sealer: newSealer(t), Payouts: testPayouts{}}, e.ids, weak.clock.now, e.log, nil, Options{Timeout: 20 * time.Second})
 	t.Cleanup(shaky.Close)
 	return shaky
 }

@@ -30,7 +30,7 @@ func (d *domains) game(g ground) error {
 		return err
 	}
 	d.redpacket = redpacket.New(redpacket.Stores{
-		SQL: g.stores.db, Redis: g.stores.redis, Sealer: g.sealer, Payouts: payout.NewBook(),
+		SQL: g.stores.db, Proofs: g.stores.proofs, Redis: g.stores.redis, Sealer: g.sealer, Payouts: payout.NewBook(),
 	}, g.ids, g.now, g.log, g.reg, redpacket.Options{
 		Pace: redpacket.NewRedisPace(g.stores.shared, redpacket.Paces{}), Moments: ended{d.outbox}, Audit: audit{d},
 		Sold: func(megabytes int64) bool { return packs[megabytes] != "" },
@@ -38,7 +38,7 @@ func (d *domains) game(g ground) error {
 	})
 	d.drain = append(d.drain, func(context.Context) error { d.redpacket.Close(); return nil })
 	d.payer = payout.New(payout.Needs{
-		SQL: g.stores.db, Courier: courier{d.carrier, d.account}, Ledger: d.points, People: d.members,
+		SQL: g.stores.db, Proofs: g.stores.proofs, Courier: courier{d.carrier, d.account}, Ledger: d.points, People: d.members,
 		Judge: judge{d.redpacket, d.members}, Budget: treasury{d.redpacket}, Wins: wins{d.redpacket}, Outbox: d.outbox, Audit: audit{d},
 		Sealer: g.sealer, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, payout.Options{Packs: packs})

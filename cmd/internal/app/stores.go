@@ -23,6 +23,7 @@ import (
 // stores are the two places where state lives.
 type stores struct {
 	db       *sql.DB
+	proofs   *sql.DB // db, for the night's statements over whole tables
 	redis    redis.UniversalClient
 	shared   *redisdb.Sharing // redis, for what each message asks
 	embedded bool             // the Redis is in this process and has no settings to inspect
@@ -32,10 +33,15 @@ type stores struct {
 // openStores connects to both stores. Each that fails is in the error.
 func openStores(ctx context.Context, cfg config.Config) (*stores, error) {
 	s := &stores{}
-	db, dbErr := openDatabase(ctx, cfg, 0)
+	db, dbErr := openDatabase(ctx, cfg, 0, cfg.Database.MaxOpen)
 	if dbErr == nil {
 		s.db = db
 		s.close = append(s.close, func() { _ = db.Close() })
+	}
+	if dbErr == nil {
+		if s.proofs, dbErr = openDatabase(ctx, cfg, wholeTable, proofsOpen); dbErr == nil {
+			s.close = append(s.close, func() { _ = s.proofs.Close() })
+		}
 	}
 	redisErr := s.openRedis(ctx, cfg.Redis)
 	if redisErr == nil {
@@ -51,23 +57,26 @@ func openStores(ctx context.Context, cfg config.Config) (*stores, error) {
 // errNoDSN is what the settings have said already.
 var errNoDSN = errors.New("database.dsn is missing")
 
-// wholeTable bounds one statement of a command: a migration or a proof of a large
-// table answers nothing until it is done, and a connection given up before leaves the
-// server to end the change that nobody noted.
+// wholeTable bounds one statement of a command, or of the night: a migration or a proof
+// of a large table answers nothing until it is done, and a connection given up before
+// leaves the server to end the change that nobody noted.
 const wholeTable = 6 * time.Hour
+
+// proofsOpen is how many such statements the night has at once.
+const proofsOpen = 2
 
 // OpenDatabase connects to the book of record alone, for a command.
 func OpenDatabase(ctx context.Context, cfg config.Config) (*sql.DB, error) {
-	return openDatabase(ctx, cfg, wholeTable)
+	return openDatabase(ctx, cfg, wholeTable, cfg.Database.MaxOpen)
 }
 
-// openDatabase connects; answer is how long a statement may take to answer, 0 for what
-// requests wait.
-func openDatabase(ctx context.Context, cfg config.Config, answer time.Duration) (*sql.DB, error) {
+// openDatabase connects, at most so often at once; answer is how long a statement may take
+// to answer, 0 for what requests wait.
+func openDatabase(ctx context.Context, cfg config.Config, answer time.Duration, most int) (*sql.DB, error) {
 	if cfg.Database.DSN == "" { // the driver would try a server on this machine
 		return nil, errNoDSN
 	}
-	db, err := sqldb.Open(ctx, cfg.Database.DSN.Reveal(), sqldb.Options{MaxOpen: cfg.Database.MaxOpen, Answer: answer})
+	db, err := sqldb.Open(ctx, cfg.Database.DSN.Reveal(), sqldb.Options{MaxOpen: most, Answer: answer})
 	if err != nil {
 		return nil, fmt.Errorf("database.dsn: %w", err)
 	}
