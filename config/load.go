@@ -139,12 +139,12 @@ func split(kind reflect.Type, value string) any {
 func readSecret(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("the secret's file cannot be opened: %w", err)
+		return "", fmt.Errorf("the secret's file cannot be opened: %w", unnamed(err))
 	}
 	defer func() { _ = f.Close() }()
 	content, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
 	if err != nil {
-		return "", fmt.Errorf("the secret's file cannot be read: %w", err)
+		return "", fmt.Errorf("the secret's file cannot be read: %w", unnamed(err))
 	}
 	if len(content) > maxSecretFile {
 		return "", fmt.Errorf("the secret's file is larger than %d bytes", maxSecretFile)
@@ -152,10 +152,23 @@ func readSecret(path string) (string, error) {
 	return strings.TrimRight(string(content), "\r\n"), nil
 }
 
+// unnamed is an error without the path: whoever mistook the variable wrote the secret.
+func unnamed(err error) error {
+	var about *os.PathError
+	if errors.As(err, &about) {
+		return about.Err
+	}
+	return err
+}
+
 // decode sets one setting, so that one mistake does not hide the next.
 func decode(ko *koanf.Koanf, key string, cfg *Config) error {
 	if !ko.Exists(key) {
 		return nil
+	}
+	kind, value := settings()[key], ko.Get(key)
+	if _, text := value.(string); kind == reflect.TypeFor[Secret]() && value != nil && !text {
+		return fmt.Errorf("%s (%s): write it in quotes, for without them YAML reads a number or a date", key, EnvironName(key))
 	}
 	section, name, _ := strings.Cut(key, ".")
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
@@ -165,9 +178,9 @@ func decode(ko *koanf.Koanf, key string, cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	if err := decoder.Decode(map[string]any{section: map[string]any{name: ko.Get(key)}}); err != nil {
+	if err := decoder.Decode(map[string]any{section: map[string]any{name: value}}); err != nil {
 		// The decoder's error quotes the value, which may be a secret.
-		return fmt.Errorf("%s (%s): a value of type %s is expected", key, EnvironName(key), settings()[key])
+		return fmt.Errorf("%s (%s): a value of type %s is expected", key, EnvironName(key), kind)
 	}
 	return nil
 }

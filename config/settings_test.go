@@ -53,6 +53,32 @@ func TestASecretIsGivenOneWay(t *testing.T) {
 	}
 }
 
+// Whoever mistakes the one name for the other writes the secret where a path belongs.
+func TestAMissingSecretsFileIsNotNamed(t *testing.T) {
+	if got := said(t, "KMH_WECHAT_TOKEN_FILE=hunter2"); !strings.Contains(got, "KMH_WECHAT_TOKEN_FILE: the secret's file cannot be opened: no such file") || strings.Contains(got, "hunter2") {
+		t.Errorf("it says %q, want that the file is missing, without its name", got)
+	}
+}
+
+// YAML makes 668 of 01234 and 10000000000 of 1e10: a secret is what was written.
+func TestASecretWithoutQuotesIsNoNumber(t *testing.T) {
+	for _, value := range []string{"01234", "1e10", "true", "2026-02-16"} {
+		path := filepath.Join(t.TempDir(), "config.yaml")
+		if err := os.WriteFile(path, []byte("sms:\n  token: "+value+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := config.Load(path, nil); err == nil || !strings.Contains(err.Error(), "sms.token (KMH_SMS_TOKEN): write it in quotes") {
+			t.Errorf("%s: %v, want that quotes are missing", value, err)
+		}
+		if err := os.WriteFile(path, []byte("sms:\n  token: '"+value+"'\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if cfg, _ := config.Load(path, nil); cfg.SMS.Token.Reveal() != value {
+			t.Errorf("'%s' is another secret", value)
+		}
+	}
+}
+
 func TestAProxyIsAnAddressOrANetwork(t *testing.T) {
 	if got := said(t, "KMH_HTTP_TRUSTED_PROXIES=10.0.0.0/8,::1,192.0.2.7"); got != "" {
 		t.Errorf("addresses and networks: Load says %q", got)
