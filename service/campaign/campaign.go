@@ -248,14 +248,20 @@ func (c *Campaigns) mirrored(ctx context.Context, r db.Campaign) (Campaign, erro
 }
 
 // List is a page of the campaigns, newest first; cursor is "" or the one that came with
-// the page before. Errors: page.ErrCursor.
-func (c *Campaigns) List(ctx context.Context, cursor string, limit int) (list []Campaign, next string, err error) {
+// the page before. in is "" for all, or a state; under Review are those that wait for a
+// second person, a change of a running one as well. Errors: page.ErrCursor.
+func (c *Campaigns) List(ctx context.Context, in State, cursor string, limit int) (list []Campaign, next string, err error) {
 	before, err := page.Before(cursor)
 	if err != nil {
 		return nil, "", err
 	}
 	size := page.Size(limit)
-	rows, err := c.q.CampaignsBefore(ctx, db.CampaignsBeforeParams{Before: before, Limit: size + 1})
+	var rows []db.Campaign
+	if in == "" {
+		rows, err = c.q.CampaignsBefore(ctx, db.CampaignsBeforeParams{Before: before, Limit: size + 1})
+	} else {
+		rows, err = c.q.CampaignsIn(ctx, db.CampaignsInParams{Before: before, Own: string(in), OfVersion: string(in), Limit: size + 1})
+	}
 	if err != nil {
 		return nil, "", fmt.Errorf("list campaigns: %w", err)
 	}

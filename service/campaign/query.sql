@@ -11,6 +11,17 @@ SELECT * FROM campaign WHERE id = ?;
 -- name: CampaignsBefore :many
 SELECT * FROM campaign WHERE id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
 
+-- Campaigns in a state. Before one was live, its last version's state is its own; one
+-- with a change under review is under review, whatever goes on beside it.
+-- name: CampaignsIn :many
+SELECT c.* FROM campaign c
+WHERE c.id < sqlc.arg(before) AND (
+    c.state = sqlc.arg(own) AND (c.live_version <> 0 OR c.state <> 'draft')
+    OR EXISTS (SELECT 1 FROM campaign_version v WHERE v.campaign_id = c.id AND v.version = c.last_version AND v.state = sqlc.arg(of_version)
+        AND (v.state = 'review' OR c.live_version = 0 AND c.state = 'draft'))
+)
+ORDER BY c.id DESC LIMIT ?;
+
 -- What the clock moves.
 -- name: Moving :many
 SELECT * FROM campaign WHERE state IN ('scheduled', 'canary', 'running') AND id > sqlc.arg(after) ORDER BY id LIMIT ?;

@@ -22,6 +22,53 @@ func (w *world) revise(c *Campaigns, id model.ID, change func(*Plan)) {
 	must[Campaign](w.t)(c.Schedule(ctx, planner, id, v.Version))
 }
 
+// A reviewer finds what waits for him without leafing through what is over.
+func TestCampaignsAreListedByWhereTheyStand(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, ctx := w.replica(), t.Context()
+		draft := must[Version](t)(c.Create(ctx, planner, plan())).Campaign
+		waiting := must[Version](t)(c.Create(ctx, planner, plan())).Campaign
+		must[Version](t)(c.Submit(ctx, planner, waiting, 1))
+		approved := must[Version](t)(c.Create(ctx, planner, plan())).Campaign
+		v := must[Version](t)(c.Submit(ctx, planner, approved, 1))
+		must[Version](t)(c.Approve(ctx, checker, approved, 1, v.FrozenSize))
+		changed := w.launch(c, plan())
+		v = must[Version](t)(c.Revise(ctx, planner, changed))
+		must[Version](t)(c.Submit(ctx, planner, changed, v.Version))
+		runs := must[Campaign](t)(c.Get(ctx, changed)).State
+		stopped := w.launch(c, plan())
+		must[Campaign](t)(c.Kill(ctx, planner, stopped, "不做了"))
+		for _, tt := range []struct {
+			in   State
+			want []model.ID
+		}{
+			{"", []model.ID{stopped, changed, approved, waiting, draft}},
+			{Draft, []model.ID{draft}},
+			{Review, []model.ID{changed, waiting}},
+			{Approved, []model.ID{approved}},
+			{runs, []model.ID{changed}},
+			{Stopped, []model.ID{stopped}},
+			{Finished, nil},
+		} {
+			var got []model.ID
+			for cursor, more := "", true; more; more = cursor != "" {
+				var list []Campaign
+				var err error
+				if list, cursor, err = c.List(ctx, tt.in, cursor, 1); err != nil {
+					t.Fatal(err)
+				}
+				for _, one := range list {
+					got = append(got, one.ID)
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("in state %q: %v, want %v", tt.in, got, tt.want)
+			}
+		}
+	})
+}
+
 func TestANewTimeOfARepeatedStepIsNotCaughtUp(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		w := newWorld(t, db)

@@ -189,6 +189,71 @@ func (q *Queries) CampaignsBefore(ctx context.Context, arg CampaignsBeforeParams
 	return items, nil
 }
 
+const campaignsIn = `-- name: CampaignsIn :many
+SELECT c.id, c.name, c.goal, c.state, c.why, c.told, c.paused_from, c.live_version, c.last_version, c.origin_id, c.canary_at, c.released_at, c.ends_at, c.created_by, c.created_at, c.updated_at, c.paused_at FROM campaign c
+WHERE c.id < ? AND (
+    c.state = ? AND (c.live_version <> 0 OR c.state <> 'draft')
+    OR EXISTS (SELECT 1 FROM campaign_version v WHERE v.campaign_id = c.id AND v.version = c.last_version AND v.state = ?
+        AND (v.state = 'review' OR c.live_version = 0 AND c.state = 'draft'))
+)
+ORDER BY c.id DESC LIMIT ?
+`
+
+type CampaignsInParams struct {
+	Before    int64
+	Own       string
+	OfVersion string
+	Limit     int32
+}
+
+// Campaigns in a state. Before one was live, its last version's state is its own; one
+// with a change under review is under review, whatever goes on beside it.
+func (q *Queries) CampaignsIn(ctx context.Context, arg CampaignsInParams) ([]Campaign, error) {
+	rows, err := q.db.QueryContext(ctx, campaignsIn,
+		arg.Before,
+		arg.Own,
+		arg.OfVersion,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Campaign
+	for rows.Next() {
+		var i Campaign
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Goal,
+			&i.State,
+			&i.Why,
+			&i.Told,
+			&i.PausedFrom,
+			&i.LiveVersion,
+			&i.LastVersion,
+			&i.OriginID,
+			&i.CanaryAt,
+			&i.ReleasedAt,
+			&i.EndsAt,
+			&i.CreatedBy,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.PausedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const drawnAudiences = `-- name: DrawnAudiences :many
 SELECT frozen_id FROM campaign_version WHERE campaign_id = ? AND state IN ('live', 'old') AND frozen_id > 0 ORDER BY version LIMIT ?
 `
