@@ -156,6 +156,30 @@ func TestTheDemoIsReadyAtOnceAndLosesNothingOverARestart(t *testing.T) {
 	again.stop()
 }
 
+// WeChat is asked of every customer of the demo whether he follows, as of any stranger:
+// who does not is sent nothing.
+func TestTheDemosCustomersFollowTheAccount(t *testing.T) {
+	d := start(t, "--addr", "127.0.0.1:0", "--data", t.TempDir())
+	kept := fmt.Sprintf(`outbox_attempts_total{outcome="kept",topic="member.met"} %d`, festivalMembers)
+	limit, look := time.After(patience), time.NewTicker(20*time.Millisecond)
+	defer look.Stop()
+	for {
+		_, metrics := d.ask(http.MethodGet, "/metrics", "")
+		if strings.Contains(metrics, kept+"\n") {
+			break
+		}
+		select {
+		case <-look.C:
+		case <-limit:
+			t.Fatalf("never %s: %s", kept, regexp.MustCompile(`outbox_attempts_total.*`).FindAllString(metrics, -1))
+		}
+	}
+	d.stop()
+	if said := d.errors.String(); strings.Contains(said, "promise not kept") {
+		t.Errorf("it says %s", said)
+	}
+}
+
 func TestTwoDemosDoNotShareData(t *testing.T) {
 	data := t.TempDir()
 	d := start(t, "--addr", "127.0.0.1:0", "--data", data)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -46,7 +47,8 @@ func (r *run) start(ctx context.Context, _ []string) (err error) {
 	log := app.NewLog(config.Log{Level: "warn", Format: "text"})
 	world, err := sandbox.New(sandbox.Options{
 		CallbackURL: base + "/wechat/callback", MiniCallbackURL: base + "/wechat/mini/callback", PublicURL: base + "/sandbox", CarrierToken: carrierToken,
-		Dir: filepath.Join(r.Data, "sandbox"), Log: log,
+		Followers: math.MaxInt, // all but the personas, whom the visitor lets follow
+		Dir:       filepath.Join(r.Data, "sandbox"), Log: log,
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
