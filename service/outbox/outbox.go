@@ -114,7 +114,7 @@ func (o *Outbox) AddTx(ctx context.Context, tx *sql.Tx, topic string, request mo
 func (o *Outbox) attempt(ctx context.Context, id int64) (bool, error) {
 	queries, now, token := db.New(sqldb.Alone{DB: o.db}), o.now(), rand.Text()
 	won, err := queries.Lease(ctx, db.LeaseParams{
-		Token: token, LeaseEnd: int64(model.At(now.Add(o.opts.Lease))), ID: id, Now: int64(model.At(now)),
+		Token: token, LeaseEnd: int64(model.At(now.Add(o.opts.Lease))), ID: id, Due: int64(model.At(now)), Now: int64(model.At(now)),
 	})
 	if err != nil || won == 0 {
 		return false, err

@@ -293,6 +293,45 @@ func TestATurnTakesWhatThereIsTimeFor(t *testing.T) {
 	}
 }
 
+// One replica has listed a promise; another fails with it meanwhile. The pause after the
+// failure is the first one's too.
+func TestThePauseAfterAFailureHoldsForAllReplicas(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		c := &clock{t: time.Date(2026, 2, 16, 9, 0, 0, 0, model.Shanghai)}
+		ids, err := model.NewIDs(1, c.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replica := func() *outbox.Outbox {
+			return outbox.New(db, ids, c.now, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), outbox.Options{AtOnce: 1})
+		}
+		one, other := replica(), replica()
+		var tries []string
+		fails := func(who string) outbox.Handler {
+			return func(ctx context.Context, request model.RequestID, _ []byte) error {
+				if who == "one" && request == "first" {
+					_, err := other.Deliver(ctx)
+					return err
+				}
+				tries = append(tries, who)
+				return errors.New("not now")
+			}
+		}
+		one.Handle("greet", fails("one"))
+		other.Handle("greet", fails("other"))
+		promise(t, db, one, "first", nil)
+		promise(t, db, one, "second", nil)
+		deliver(t, one)
+		if len(tries) != 1 || tries[0] != "other" {
+			t.Errorf("tried by %v, want the other alone", tries)
+		}
+		c.advance(time.Minute)
+		if deliver(t, one); len(tries) != 2 || tries[1] != "one" {
+			t.Errorf("a minute later tried by %v, want once more", tries)
+		}
+	})
+}
+
 // A topic that nobody handles any more is not forgotten in silence.
 func TestWhatNobodyHandlesIsGivenUpWithAnError(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {

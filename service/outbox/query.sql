@@ -14,11 +14,12 @@ WHERE done_at = 0 AND topic = sqlc.arg(topic) AND next_at <= sqlc.arg(now) AND l
 ORDER BY next_at, id
 LIMIT ?;
 
--- One row when the lease is won; it is repeated safely, for a lease that is held does not match.
+-- One row when the lease is won; it is repeated safely, for a lease that is held does not
+-- match. Who listed it before another failed with it waits as that one does.
 -- name: Lease :execrows
 UPDATE outbox
 SET lease_token = sqlc.arg(token), leased_until = sqlc.arg(lease_end), attempts = attempts + 1
-WHERE id = sqlc.arg(id) AND done_at = 0 AND leased_until <= sqlc.arg(now);
+WHERE id = sqlc.arg(id) AND done_at = 0 AND next_at <= sqlc.arg(due) AND leased_until <= sqlc.arg(now);
 
 -- name: Held :one
 SELECT topic, request_id, payload, attempts FROM outbox WHERE id = ? AND lease_token = ?;

@@ -181,22 +181,25 @@ func (q *Queries) Insert(ctx context.Context, arg InsertParams) error {
 const lease = `-- name: Lease :execrows
 UPDATE outbox
 SET lease_token = ?, leased_until = ?, attempts = attempts + 1
-WHERE id = ? AND done_at = 0 AND leased_until <= ?
+WHERE id = ? AND done_at = 0 AND next_at <= ? AND leased_until <= ?
 `
 
 type LeaseParams struct {
 	Token    string
 	LeaseEnd int64
 	ID       int64
+	Due      int64
 	Now      int64
 }
 
-// One row when the lease is won; it is repeated safely, for a lease that is held does not match.
+// One row when the lease is won; it is repeated safely, for a lease that is held does not
+// match. Who listed it before another failed with it waits as that one does.
 func (q *Queries) Lease(ctx context.Context, arg LeaseParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, lease,
 		arg.Token,
 		arg.LeaseEnd,
 		arg.ID,
+		arg.Due,
 		arg.Now,
 	)
 	if err != nil {
