@@ -1,4 +1,4 @@
-// Command kaimenhong is the production binary: serve, migrate, check, operator.
+// Command kaimenhong is the production binary: serve, migrate, check, reseal, operator.
 package main
 
 import (
@@ -41,6 +41,7 @@ func program() command.Program {
 			s.check(),
 			{Name: "menu", Help: "Publish the account's menu at WeChat.", Run: s.menu},
 			s.addOperator(),
+			{Name: "reseal", Help: "Seal what an older version of security.phone_key sealed with the newest.", Run: s.reseal},
 			s.rehearse(),
 			{Name: "proof verify", Args: []string{"FILE"}, Help: "Verify the proof of a pot, as GET …/proof answers it; - reads standard input.", Run: verifyProof},
 		},

@@ -5,7 +5,7 @@
 // Sealing is AES-256-GCM with a random nonce. The caller's context (table, column
 // and row: see Bind) is authenticated beside it, so that a ciphertext moved to
 // another row or column is refused. Every master key has a version; the newest
-// seals, all of them open, and Stale finds what a rotation has still to seal anew.
+// seals, all of them open, and package reseal moves to it what older ones sealed.
 //
 // The index is HMAC-SHA-256 under a key of its own, which stays the same over
 // rotations: otherwise a unique index would stop being unique halfway. It comes
@@ -196,6 +196,14 @@ func (s *Sealer) OpenText(sealed string, context []byte) ([]byte, error) {
 
 // TextSize is how many characters SealText makes of n bytes.
 func TextSize(n int) int { return base64.RawURLEncoding.EncodedLen(n + Overhead) }
+
+// Version is the key version that sealed the bytes, 0 when they are none of Seal's.
+func (s *Sealer) Version(sealed []byte) int {
+	if len(sealed) < Overhead {
+		return 0
+	}
+	return int(binary.BigEndian.Uint16(sealed))
+}
 
 // Newest is the version that seals.
 func (s *Sealer) Newest() int { return s.newest }

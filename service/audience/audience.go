@@ -171,12 +171,12 @@ func (a *Audience) phoneIndex(phone model.Phone) string {
 }
 
 func (a *Audience) sealPhone(phone model.Phone, id int64) string {
-	return a.Sealer.SealText([]byte(phone.Digits()), seal.Bind("audience_customer.phone_sealed", id))
+	return a.Sealer.SealText([]byte(phone.Digits()), seal.Bind(phoneColumn, id))
 }
 
 // openPhone opens what sealPhone made for the same row.
 func (a *Audience) openPhone(sealed string, id int64) (model.Phone, error) {
-	plain, err := a.Sealer.OpenText(sealed, seal.Bind("audience_customer.phone_sealed", id))
+	plain, err := a.Sealer.OpenText(sealed, seal.Bind(phoneColumn, id))
 	if err != nil {
 		return model.Phone{}, err
 	}

@@ -117,10 +117,10 @@ func (b *Notes) Keep(ctx context.Context, member model.MemberID, message string,
 }
 
 // noteContext binds a sealed message to its row.
-func noteContext(id model.ID) []byte { return seal.Bind("chat_feedback.message", int64(id)) }
+func noteContext(id model.ID) []byte { return seal.Bind(noteColumn, int64(id)) }
 
 // remarkContext binds a sealed remark to its row.
-func remarkContext(id model.ID) []byte { return seal.Bind("chat_feedback_done.note", int64(id)) }
+func remarkContext(id model.ID) []byte { return seal.Bind(remarkColumn, int64(id)) }
 
 // List returns the notes, newest first; cursor is "" or the one that came with the page
 // before. open leaves out what was taken care of. Errors: page.ErrCursor.

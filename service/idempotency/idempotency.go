@@ -245,7 +245,12 @@ func (k *Keeper) finish(ctx context.Context, r Request, token string, a Answer) 
 }
 
 // place binds a sealed answer to its row.
-func place(r Request) []byte { return []byte("idempotency.answer " + r.scope() + " " + string(r.Key)) }
+func place(r Request) []byte { return placed(r.scope(), string(r.Key)) }
+
+// placed binds an answer to its row.
+func placed(scope, request string) []byte {
+	return []byte("idempotency.answer " + scope + " " + request)
+}
 
 func (k *Keeper) open(r Request, row db.SeenRow) (Answer, error) {
 	a := Answer{Status: int(row.Status)}

@@ -138,7 +138,7 @@ func (m *Mall) ImportCoupons(ctx context.Context, by, id model.ID, codes []strin
 		}
 		coupon := int64(m.IDs.Next())
 		sealed = append(sealed, sealedCode{
-			coupon, m.Sealer.IndexText(code, "mall_coupon.code"), m.Sealer.SealText([]byte(code), seal.Bind("mall_coupon.code", coupon)),
+			coupon, m.Sealer.IndexText(code, "mall_coupon.code"), m.Sealer.SealText([]byte(code), seal.Bind(couponColumn, coupon)),
 		})
 	}
 	for range maxTries {

@@ -163,13 +163,13 @@ func (m *Mall) handCoupon(ctx context.Context, r db.MallRedemption) error {
 }
 
 func (m *Mall) handCode(ctx context.Context, q *db.Queries, r db.MallRedemption, c db.FreeCouponsRow) error {
-	code, err := m.Sealer.OpenText(c.Code, seal.Bind("mall_coupon.code", c.ID))
+	code, err := m.Sealer.OpenText(c.Code, seal.Bind(couponColumn, c.ID))
 	if err != nil {
 		return fmt.Errorf("open coupon %d: %w", c.ID, err)
 	}
 	n, err := q.Advance(ctx, db.AdvanceParams{
 		State: string(Fulfilled), Was: string(Accepted), NextAt: never, Now: m.millis(), ID: r.ID,
-		Code: m.Sealer.SealText(code, seal.Bind("mall_redemption.code", r.ID)),
+		Code: m.Sealer.SealText(code, seal.Bind(codeColumn, r.ID)),
 	})
 	if err := one(n, err); err != nil {
 		return fmt.Errorf("hand over coupon: %w", err)

@@ -311,14 +311,14 @@ func (m *Mall) sealed(id int64, kind Kind, o Order) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("write the delivery: %w", err)
 	}
-	return m.Sealer.SealText(plain, seal.Bind("mall_redemption.delivery", id)), nil
+	return m.Sealer.SealText(plain, seal.Bind(deliveryColumn, id)), nil
 }
 
 func (m *Mall) opened(r db.MallRedemption) (d delivery, err error) {
 	if r.Delivery == "" {
 		return d, nil
 	}
-	plain, err := m.Sealer.OpenText(r.Delivery, seal.Bind("mall_redemption.delivery", r.ID))
+	plain, err := m.Sealer.OpenText(r.Delivery, seal.Bind(deliveryColumn, r.ID))
 	if err != nil {
 		return d, fmt.Errorf("open the delivery of redemption %d: %w", r.ID, err)
 	}

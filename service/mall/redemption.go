@@ -94,7 +94,7 @@ func (m *Mall) redemption(row db.MallRedemption) (Redemption, error) {
 		return r, fmt.Errorf("read the spec of redemption %d: %w", row.ID, err)
 	}
 	if row.Code != "" {
-		code, err := m.Sealer.OpenText(row.Code, seal.Bind("mall_redemption.code", row.ID))
+		code, err := m.Sealer.OpenText(row.Code, seal.Bind(codeColumn, row.ID))
 		if err != nil {
 			return r, fmt.Errorf("open the code of redemption %d: %w", row.ID, err)
 		}

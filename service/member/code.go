@@ -166,7 +166,7 @@ func (m *Members) countCode(ctx context.Context, q *db.Queries, scope string, mo
 }
 
 // codePlace binds a sealed number to the row of its code.
-func codePlace(row int64) []byte { return seal.Bind("member_code.phone_sealed", row) }
+func codePlace(row int64) []byte { return seal.Bind(codeColumn, row) }
 
 // codeHash is what is kept of a code: useless without the key, and for another row
 // or number.

@@ -259,7 +259,7 @@ func (m *Members) openPhone(sealed string, place []byte) (model.Phone, error) {
 }
 
 // phonePlace binds a sealed number to its member.
-func phonePlace(id model.MemberID) []byte { return seal.Bind("member_phone.phone_sealed", int64(id)) }
+func phonePlace(id model.MemberID) []byte { return seal.Bind(phoneColumn, int64(id)) }
 
 // phoneDomain separates the index of numbers from others.
 const phoneDomain = "member.phone"

@@ -126,4 +126,4 @@ func (o *Operators) step(id model.ID, sealed, code string) (int64, error) {
 }
 
 // totpPlace binds a sealed secret to its account.
-func totpPlace(id model.ID) []byte { return seal.Bind("operator.totp_sealed", int64(id)) }
+func totpPlace(id model.ID) []byte { return seal.Bind(totpColumn, int64(id)) }

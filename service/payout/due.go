@@ -268,7 +268,7 @@ func (p *Payer) bill(ctx context.Context, v Payout, g Goods) (*db.PayoutAttempt,
 		n := int32(len(earlier) + 1)
 		a = db.PayoutAttempt{
 			PotID: int64(v.Pot), N: n, BillNo: fmt.Sprintf("P%s-%d", v.Pot, n), BodyHash: hex.EncodeToString(hash[:]),
-			Body:  p.Sealer.SealText(body, seal.Bind("payout_attempt.body", int64(v.Pot), int64(n))),
+			Body:  p.Sealer.SealText(body, seal.Bind(bodyColumn, int64(v.Pot), int64(n))),
 			State: string(ready), NextAt: now,
 		}
 		return q.AddAttempt(ctx, db.AddAttemptParams{PotID: a.PotID, N: a.N, BillNo: a.BillNo, Body: a.Body, BodyHash: a.BodyHash, CreatedAt: now})
@@ -285,7 +285,7 @@ func (p *Payer) bill(ctx context.Context, v Payout, g Goods) (*db.PayoutAttempt,
 // open reads what a bill asks for, and refuses a body that is not the one that was
 // written.
 func (p *Payer) open(a db.PayoutAttempt) (Goods, error) {
-	body, err := p.Sealer.OpenText(a.Body, seal.Bind("payout_attempt.body", a.PotID, int64(a.N)))
+	body, err := p.Sealer.OpenText(a.Body, seal.Bind(bodyColumn, a.PotID, int64(a.N)))
 	if err != nil {
 		return Goods{}, fmt.Errorf("open bill %s: %w", a.BillNo, err)
 	}

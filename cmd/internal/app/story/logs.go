@@ -113,7 +113,7 @@ func (w *World) private() map[string]string {
 	held := map[string]string{
 		"the AppSecret": sandbox.DefaultAppSecret, "the mini-program's secret": sandbox.DefaultMiniAppSecret,
 		"the callback's token": sandbox.DefaultToken, "the AES key": sandbox.DefaultAESKey, "the SMS token": sandbox.DefaultSMSToken,
-		"the carrier's token": "story-carrier-token-4f1d", "the phone key": strings.TrimPrefix(phoneKey, "1:"), "the session key": sessionKey,
+		"the carrier's token": "story-carrier-token-4f1d", "the phone key": strings.TrimPrefix(PhoneKey, "1:"), "the session key": sessionKey,
 	}
 	people, err := w.Sandbox.Personas()
 	if err != nil {

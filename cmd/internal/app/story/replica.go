@@ -25,9 +25,9 @@ import (
 	"kaimenhong/sandbox"
 )
 
-// The keys of a story's replicas.
+// The keys of a story's replicas, unless its settings say otherwise.
 const (
-	phoneKey   = "1:c3RvcnktcGhvbmUta2V5LTAxMjM0NTY3ODlhYmNkZWY="
+	PhoneKey   = "1:c3RvcnktcGhvbmUta2V5LTAxMjM0NTY3ODlhYmNkZWY="
 	sessionKey = "c3Rvcnktc2Vzc2lvbi1rZXktMDEyMzQ1Njc4OWFiY2Q="
 )
 
@@ -41,7 +41,7 @@ func (w *World) Environment() []string {
 		"WECHAT_TOKEN": sandbox.DefaultToken, "WECHAT_ENCODING_AES_KEY": sandbox.DefaultAESKey, "WECHAT_MODE": string(w.Sandbox.WeChat.Mode()),
 		"WECHAT_BASE_URL": w.base + "/sandbox/wechat", "CARRIER_BASE_URL": w.base + "/sandbox/carrier", "CARRIER_TOKEN": "story-carrier-token-4f1d",
 		"SMS_BASE_URL": w.base + "/sandbox/sms", "SMS_TOKEN": sandbox.DefaultSMSToken,
-		"SECURITY_PHONE_KEY": phoneKey, "SECURITY_SESSION_KEY": sessionKey, "CHAT_AGENT_HOURS": "00:00-24:00", "LOG_LEVEL": "debug",
+		"SECURITY_PHONE_KEY": PhoneKey, "SECURITY_SESSION_KEY": sessionKey, "CHAT_AGENT_HOURS": "00:00-24:00", "LOG_LEVEL": "debug",
 	}
 	for name, value := range w.Settings {
 		settings[name] = value
