@@ -12,6 +12,7 @@ type folded struct {
 	runes   []rune
 	clause  []uint8 // of each rune: which clause it stands in, up to 255
 	parted  []bool  // of each rune: something was taken out before it
+	listed  []bool  // of each rune: a 、 was taken out before it
 	spoken  bool    // a letter or a digit is among the runes
 	asks    bool    // a question mark was there
 	symbols bool    // something visible that is no letter: emoji, punctuation
@@ -23,15 +24,15 @@ func fold(s string) folded {
 	if len(s) > model.MaxText {
 		s = s[:model.MaxText]
 	}
-	f := folded{runes: make([]rune, 0, len(s)), clause: make([]uint8, 0, len(s)), parted: make([]bool, 0, len(s))}
-	clause, parted := uint8(0), true
+	f := folded{runes: make([]rune, 0, len(s)), clause: make([]uint8, 0, len(s)), parted: make([]bool, 0, len(s)), listed: make([]bool, 0, len(s))}
+	clause, parted, listed := uint8(0), true, false
 	for _, r := range s {
 		r = foldRune(r)
 		if r == 0 {
 			continue
 		}
 		if kind := kindOf(r); kind != inWord {
-			parted = true
+			parted, listed = true, listed || r == '、'
 			if kind == atEnd && clause < 255 && len(f.runes) > 0 {
 				clause++
 			}
@@ -45,7 +46,8 @@ func fold(s string) folded {
 			f.symbols = true
 		}
 		f.runes, f.clause, f.parted = append(f.runes, r), append(f.clause, clause), append(f.parted, parted)
-		parted = false
+		f.listed = append(f.listed, listed)
+		parted, listed = false, false
 	}
 	return f
 }

@@ -126,6 +126,9 @@ func (c *Chat) mean(ctx context.Context, t *turn, m Meaning) (model.Content, err
 	case len(intents) == 0:
 		c.count("", unknown)
 		return c.puzzled(t), nil
+	case m.Many:
+		c.count(intents[0], offered)
+		return c.choose(t, "一次最多查两项，先看哪一项？", intents), nil
 	case !m.Sure:
 		c.count(intents[0], offered)
 		return c.choose(t, "您想办哪一项？", intents), nil

@@ -46,6 +46,7 @@ const maxIntents = 5
 type Meaning struct {
 	Sure    bool
 	Other   bool // about somebody else's number
+	Many    bool // more numbers were asked for than one answer holds
 	intents [maxIntents]Intent
 	n       int
 }
@@ -216,7 +217,7 @@ func (s sentence) numbers() Meaning {
 		}
 	case m.n == 2 && m.Sure && s.joined && s.length <= pairMessage:
 	default:
-		m.Sure = false
+		m.Sure, m.Many = false, m.n > 2
 	}
 	m.Other = s.live.has(anOther) || s.phone
 	return m
@@ -229,7 +230,7 @@ func (s sentence) named() Meaning {
 	m := Meaning{Sure: true}
 	bill := has(aBill) || has(aPast) && s.live.any(aFee, aSpent, aMoney, aRest) || has(aFee) && has(aWhere) || has(aSpent) && has(aWhere)
 	usage := has(anAllowed) || has(aData) || has(aPlan) && s.live.any(aLeft, aSpent)
-	balance := has(aArrears) || has(aFee) && (!bill || s.kinds > 2) || has(aRest) && !bill && !s.live.any(aData, anAllowed, aPoint) || s.pocket() && !bill
+	balance := has(aArrears) || has(aFee) && (!bill || s.beside || s.kinds > 2) || has(aRest) && !bill && !s.live.any(aData, anAllowed, aPoint) || s.pocket() && !bill
 	plan := (has(aPlan) || has(anOrdered)) && !(usage && s.live.any(aLeft, aSpent, anAllowed))
 	for _, c := range []struct {
 		wanted bool

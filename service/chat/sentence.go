@@ -11,6 +11,7 @@ type sentence struct {
 	length int  // in runes; three Latin letters count as one
 	kinds  int  // how many different numbers are named
 	joined bool // the first two numbers are named side by side
+	beside bool // the money on the phone is named beside a bill
 	phone  bool // a phone number is in it
 	filled int  // of length, what is a question
 }
@@ -91,7 +92,7 @@ func read(f folded) sentence {
 		}
 		switch {
 		case t.means.has(aNot) && i > 0 && takesBack(f, tokens[i-1], t):
-			s.live &^= together(tokens[:i])
+			s.live &^= together(f, tokens[:i], t.start)
 			refusing = false
 			continue
 		case t.means.has(aNot):
@@ -107,11 +108,12 @@ func read(f folded) sentence {
 			continue
 		}
 		s.live |= t.means
-		if t.means.has(aRest) && apart(tokens, i) {
+		if t.means.has(aRest) && apart(f, tokens, i) {
 			s.live |= 1 << aFee
 		}
 	}
-	s.joined = joined(f, tokens)
+	s.beside = s.live.has(aBill) && besideBill(f, tokens)
+	s.joined = s.beside || joined(f, tokens)
 	for _, number := range numbered {
 		if s.live&number != 0 {
 			s.kinds++
@@ -137,13 +139,26 @@ func takesBack(f folded, before, no token) bool {
 	return true
 }
 
-// together is what the last of the tokens names, and what is joined to it by an and: in
-// 套餐和流量都不要 both are refused.
-func together(tokens []token) set {
+// together is what the last of the tokens names, and what is listed with it: in
+// 套餐和流量都不要, 套餐、流量不要 and, for the 都 before the no, in 套餐流量都不要 both are refused.
+func together(f folded, tokens []token, no int) set {
 	at := len(tokens) - 1
 	all := tokens[at].means
-	for ; at > 1 && tokens[at-1].means.has(anAnd) && tokens[at-2].means&objects != 0; at -= 2 {
-		all |= tokens[at-2].means
+	each := slices.Contains(f.runes[tokens[at].end:no], '都')
+	for at > 0 {
+		t, before := tokens[at], at-1
+		switch {
+		case tokens[before].means.has(anAnd) && before > 0:
+			before--
+		case f.listed[t.start], each && tokens[before].end == t.start && f.clause[t.start-1] == f.clause[t.start]:
+		default:
+			return all
+		}
+		if tokens[before].means&objects&^(1<<anAsk) == 0 {
+			return all
+		}
+		all |= tokens[before].means
+		at = before
 	}
 	return all
 }
@@ -153,13 +168,51 @@ func among(runes []rune, of string) bool {
 }
 
 // apart tells that a balance is the money's, though it is named beside other numbers:
-// an "and" stands between (余额和流量), and it is not of the word before it.
-func apart(tokens []token, i int) bool {
-	if i > 0 && tokens[i-1].means.has(anAnd) {
+// an "and" or a 、 stands between (余额和流量), and it is not of the word before it.
+func apart(f folded, tokens []token, i int) bool {
+	if i > 0 && (tokens[i-1].means.has(anAnd) || f.listed[tokens[i].start]) {
 		return true
 	}
 	of := i > 0 && tokens[i-1].means&objects&^(1<<anAsk) != 0 && tokens[i].start-tokens[i-1].end <= 1
-	return !of && i+1 < len(tokens) && tokens[i+1].means.has(anAnd)
+	if of || i+1 >= len(tokens) {
+		return false
+	}
+	next := tokens[i+1]
+	return next.means.has(anAnd) || f.listed[next.start] || f.clause[next.start] != f.clause[tokens[i].start] && next.means&objects != 0
+}
+
+// besideBill tells that the money on the phone is asked for beside a bill, and not the
+// bill of it: an "and" or a stop stands between (余额和账单, 话费、上个月账单), and no month
+// before the money.
+func besideBill(f folded, tokens []token) bool {
+	for i, t := range tokens {
+		if numberOf(t.means) != money || i > 0 && tokens[i-1].means.has(aPast) {
+			continue
+		}
+		for j := i + 1; j < len(tokens) && linked(tokens[i+1:j], 1<<aPast); j++ {
+			if tokens[j].means.has(aBill) && numberOf(tokens[j].means) >= 0 && listed(f, tokens[i:j+1]) {
+				return true
+			}
+		}
+		for j := i - 1; j >= 0 && linked(tokens[j+1:i], 0); j-- {
+			if tokens[j].means.has(aBill) && numberOf(tokens[j].means) >= 0 && listed(f, tokens[j:i+1]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// listed tells that two things stand in a list: an "and" or a stop is between the first
+// and the last of the tokens.
+func listed(f folded, tokens []token) bool {
+	first, last := tokens[0], tokens[len(tokens)-1]
+	for at := first.end; at <= last.start; at++ {
+		if f.listed[at] || f.clause[at] != f.clause[at-1] {
+			return true
+		}
+	}
+	return slices.ContainsFunc(tokens, func(t token) bool { return t.means.has(anAnd) })
 }
 
 // length is how much was said: a Chinese character says as much as three letters.
@@ -196,6 +249,9 @@ var objects = func() set {
 	return s
 }()
 
+// money is the one of numbered that a balance answers.
+const money = 0
+
 // questions are the concepts that ask without saying for what.
 const questions set = 1<<anAsk | 1<<aMuch | 1<<aLeft | 1<<aMoney | 1<<aPhone | 1<<aTurn
 
@@ -219,7 +275,7 @@ func joined(f folded, tokens []token) bool {
 		if last >= 0 {
 			between := tokens[at+1 : i]
 			bare := len(between) == 0 && !f.parted[t.start]
-			return !(bare && t.means.has(aBill)) && t.start-tokens[i-1].end <= 2 && linked(between)
+			return !(bare && t.means.has(aBill)) && t.start-tokens[i-1].end <= 2 && linked(between, 0)
 		}
 		last, at = which, i
 	}
@@ -241,9 +297,10 @@ func numberOf(means set) int {
 	return which
 }
 
-func linked(between []token) bool {
+// linked tells that nothing but an "and", a question or the others stands between.
+func linked(between []token, others set) bool {
 	for _, t := range between {
-		if t.means&(1<<anAnd|1<<anAsk) == 0 {
+		if t.means&(1<<anAnd|1<<anAsk|others) == 0 {
 			return false
 		}
 	}
@@ -258,7 +315,7 @@ func (l lexicon) tokens(f folded, into []token) []token {
 		for _, p := range patterns {
 			w := l.words[p]
 			start := end - w.length
-			if w.slip && len(f.runes) > maxSlip || w.latin && !f.whole(start, end) {
+			if w.slip && len(f.runes) > maxSlip || w.latin && !f.whole(start, end) || slices.Contains(f.listed[start+1:end], true) {
 				continue
 			}
 			if b := best[start]; b == 0 || l.words[b-1].length < w.length {
