@@ -15,7 +15,7 @@ func (c *Chat) awaited(ctx context.Context, t *turn) (model.Content, bool, error
 	if t.before.Topic == noTopic && t.before.Binding == notBinding {
 		return model.Content{}, false, nil
 	}
-	if isOne(said, cancels) {
+	if isOne(said, cancels) || t.refuses(said) {
 		t.after = thread{}
 		return model.Text("好的，已经取消。还需要什么随时告诉我，发送“菜单”可以看全部服务。"), true, nil
 	}
@@ -45,6 +45,67 @@ var (
 	agrees  = strings.Fields("是 是的 确认 确定 好 好的 对 对的 嗯 行 可以 同意 1 一 ok yes y 解绑 确认解绑 确定解绑")
 	cancels = strings.Fields("取消 返回 算了 不了 不用了 不用 否 不 退出 不要 不要了 没事 没事了 no n 不解绑 不反馈了")
 )
+
+// The noes that are one only to a question: to a gift or an unbinding, and to a binding.
+var (
+	refusals  = strings.Fields("不是 不确定 不同意 不行 不可以 不好 想想 再想想 考虑一下 再考虑一下 再说 不需要 暂时不要 暂时不用 不换 不换了 不想换 不想换了 别换 别换了 不兑 不兑了 不兑换 不兑换了 不办 不办了 不想要 不想要了 不解绑了 不想解绑 不想解绑了 不用解绑 不用解绑了 不要解绑 别 别了 别解绑")
+	noBinding = strings.Fields("不绑 不绑了 不绑定 不绑定了 不想绑 不想绑了 不想绑定 不用绑了 不换绑 不换绑了 不换 不换了 不换号了 不需要")
+)
+
+// refuses tells that the message is a no to what is waited for, as people put it:
+// 算了不要了, 我再想想, 那不绑了.
+func (t *turn) refuses(said string) bool {
+	for _, before := range []string{"那", "还是", "我", "先"} {
+		said = strings.TrimPrefix(said, before)
+	}
+	rest, enough := strings.CutPrefix(said, "算了")
+	rest = strings.TrimPrefix(strings.TrimSuffix(strings.TrimSuffix(rest, "谢谢"), "吧"), "我")
+	no := enough && rest == "" || isOne(rest, cancels)
+	switch t.before.Topic {
+	case choosingGift, awaitRedeem, awaitUnbind:
+		return no || isOne(rest, refusals)
+	case awaitFeedback:
+		return false
+	}
+	return t.before.Binding != notBinding && (no || isOne(rest, noBinding))
+}
+
+// untouched says that what was asked before was not done, to whom answered something else.
+func (t *turn) untouched() string {
+	switch t.before.Topic {
+	case awaitRedeem:
+		return "刚才的兑换没有办，积分没有动。"
+	case awaitUnbind:
+		return "没有解绑。"
+	}
+	return ""
+}
+
+// What people say to a person; none of it asks for anything.
+var (
+	greetings = strings.Fields("你好 您好 你好啊 您好啊 你好呀 您好呀 在吗 在么 在不在 你好在吗 您好在吗 早上好 上午好 中午好 下午好 晚上好 哈喽 嗨 hi hello 新年好 过年好 新年快乐 春节快乐 恭喜发财")
+	thanks    = strings.Fields("谢谢 谢谢你 谢谢您 谢谢啊 谢谢了 多谢 谢了 感谢 好的谢谢 好谢谢 嗯谢谢 辛苦了 辛苦 麻烦了 thanks thankyou thx 再见 拜拜 没别的了 没有了")
+	nods      = strings.Fields("是 是的 确认 确定 好 好的 好吧 好嘞 行 行吧 可以 对 对的 嗯 嗯嗯 哦 噢 同意 知道了 明白了 收到 了解 ok yes")
+)
+
+// courtesy answers a greeting, thanks and a yes to no question; false for anything else.
+func (c *Chat) courtesy(t *turn) (model.Content, bool) {
+	const more = "还需要什么随时告诉我，发送“菜单”可以看全部服务。"
+	said := string(t.said.runes)
+	switch {
+	case isOne(said, greetings):
+		return c.choose(t, "您好，"+c.opts.Name+"为您服务，想办哪一项？", menuChoices), true
+	case isOne(said, thanks):
+		return model.Text("不客气，" + more), true
+	case !isOne(said, nods):
+		return model.Content{}, false
+	case t.before.Binding == awaitPhone:
+		return model.Text("请直接发送您的11位手机号，我马上发一条验证码短信给您；不需要就回复“取消”。"), true
+	case t.before.Binding == awaitCode:
+		return model.Text("请把短信里的6位数字发给我，没收到就再发一次手机号；不需要就回复“取消”。"), true
+	}
+	return model.Text("好的。" + t.untouched() + "现在没有正在等您确认的事，" + more), true
+}
 
 func isOne(said string, of []string) bool { return slices.Contains(of, said) }
 

@@ -104,6 +104,10 @@ func (c *Chat) answer(ctx context.Context, t *turn) (model.Content, error) {
 	if isOne(string(t.said.runes), cancels) { // to a question of long ago
 		return model.Text("现在没有正在等您确认的事；已经办好的，不会因此取消。还需要什么随时告诉我，发送“菜单”可以看全部服务。"), nil
 	}
+	if content, ok := c.courtesy(t); ok {
+		c.count("", unknown)
+		return content, nil
+	}
 	if len(t.said.runes) == 0 && !t.said.asks || !t.said.spoken && !t.said.asks {
 		c.count("", unknown)
 		return c.wordless(t), nil

@@ -183,3 +183,32 @@ func TestACodeIsStillWaitedForAfterASecondOneWasRefused(t *testing.T) {
 	w.unsent = nil
 	k.plays(t, []line{{"13700001111", "短信已发到"}})
 }
+
+func TestANoInOnesOwnWordsIsANo(t *testing.T) {
+	w := newWorld(t)
+	k := newTalk(t, w, dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions)
+	for _, no := range []string{"算了不要了", "算了吧", "那算了", "还是算了", "我再想想", "不确定", "不换了", "不是", "我不要了", "还是不要了吧", "算了，谢谢"} {
+		k.plays(t, []line{{"积分兑换", "1 "}, {"1", "确定吗"}, {no, "已经取消"}, {"是的", "没有正在等您确认的事"}})
+	}
+	for _, no := range []string{"算了不解绑了", "我再想想", "不是", "还是不解绑了"} {
+		k.plays(t, []line{{"解绑", "确定要解绑"}, {no, "已经取消"}, {"确定", "没有正在等您确认的事"}})
+	}
+	for _, no := range []string{"算了，不绑了", "不绑了", "那不换了"} {
+		k.plays(t, []line{{"绑定13912345678", "短信已发到"}, {no, "已经取消"}, {"是的", "没有正在等您确认的事"}})
+	}
+	k.plays(t, []line{{"我不解绑啊", "!确定要解绑"}, {"解绑", "确定要解绑"}, {"我没说要，不解绑啊", "没有解绑"}, {"确定", "没有正在等您确认的事"}})
+	k.plays(t, []line{{"不绑了", "确定要解绑"}, {"不绑了", "确定要解绑"}}) // to nothing that is bound just now, and to no question of a binding
+	if w.points.Available != 1200 || !w.member.Bound() {
+		t.Errorf("%d points are left and bound = %v, want nothing changed", w.points.Available, w.member.Bound())
+	}
+}
+
+func TestWhoAnswersSomethingElseIsToldThatNothingWasDone(t *testing.T) {
+	w := newWorld(t)
+	k := newTalk(t, w, dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions)
+	k.plays(t, []line{
+		{"积分兑换", "1 "}, {"1", "确定吗"}, {"换成第二个", "刚才的兑换没有办，积分没有动"}, {"是", "没有正在等您确认的事"},
+		{"解绑", "确定要解绑"}, {"你说呢", "没有解绑"}, {"好的", "没有正在等您确认的事"},
+		{"你好", "掌上营业厅为您服务"}, {"2", "流量还剩"}, {"谢谢", "不客气"}, {"换绑", "138****1111"}, {"好的", "发送您的11位手机号"}, {"13912345678", "短信已发到"}, {"好", "6位数字"}, {"123456", "绑定成功"},
+	})
+}

@@ -102,7 +102,7 @@ func (c *Chat) help(t *turn) model.Content {
 
 // puzzled answers what was not understood.
 func (c *Chat) puzzled(t *turn) model.Content {
-	return c.choose(t, "这句我没看明白，换个说法，或者", menuChoices)
+	return c.choose(t, t.untouched()+"这句我没看明白，换个说法，或者", menuChoices)
 }
 
 // wordless answers a message without a word in it.
