@@ -78,7 +78,8 @@ func (c *Chat) awaitedNumber(ctx context.Context, t *turn) (model.Content, bool,
 	if t.before.Binding == notBinding {
 		return model.Content{}, false, nil
 	}
-	if phone, err := model.ParsePhone(phoneIn(t.said.runes)); err == nil {
+	about := read(t.said).kinds > 0 // the money or the data of a number: 139…余额
+	if phone, err := model.ParsePhone(phoneIn(t.said.runes)); err == nil && !about {
 		content, err := c.sendCode(ctx, t, phone)
 		return content, true, err
 	}

@@ -63,7 +63,7 @@ func TestANumberThatIsWaitedForMayStandInASentence(t *testing.T) {
 	k := newTalk(t, newWorld(t), dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions)
 	k.plays(t, []line{
 		{"我的手机号是13912345678", "!短信已发到"}, {"我的验证码是123456", "!绑定成功"}, // nobody asked for either
-		{"换绑", "直接发送新的11位手机号"}, {"查13912345678的话费", "保护隐私"}, {"我要充值", "充值"},
+		{"换绑", "直接发送新的11位手机号"}, {"查13912345678的话费", "保护隐私"}, {"13912345678余额", "!短信已发到"}, {"我要充值", "充值"},
 	})
 }
 
