@@ -33,3 +33,16 @@ func TestABalanceBesideAnotherNumberIsTheMoneys(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsToBeChangedIsNotAnsweredWithWhatThereIs(t *testing.T) {
+	for text, want := range map[string]string{
+		"帮我取消套餐": "common", "取消流量包": "common", "帮我把流量包退了": "common", "来个5G流量包": "topup", "来一个10G的流量包": "topup",
+		"5G套餐有哪些": "new", "有没有老人套餐": "new", "话费能提现吗": "choice", "我想把话费退出来": "choice",
+		// what there is
+		"我的套餐": "plan", "流量包还剩多少": "usage", "我有哪些流量包": "usage|choice", "套餐里有什么": "plan", "套餐内容": "plan",
+	} {
+		if got := told(Understand(text, ChinaMobile)); !right(got, want) {
+			t.Errorf("%q = %s, want %s", text, got, want)
+		}
+	}
+}
