@@ -4,6 +4,7 @@
 import { api, listen } from './api.js'
 import { follow } from './acts.js'
 import { loadPersona, markRead, remembered, state, wait } from './store.js'
+import { keepTrail, resume } from './trail.js'
 
 const MAX_EXCHANGES = 300 // in the inspector
 
@@ -16,6 +17,7 @@ export function start() {
     if (up) sync()
   })
   document.addEventListener('visibilitychange', markRead)
+  keepTrail()
 }
 
 /** Fetches everything anew; called at the start and after each interruption. */
@@ -26,6 +28,7 @@ async function sync() {
     state.exchanges = wire.exchanges.slice(-MAX_EXCHANGES)
     if (!personas.some((p) => p.id === state.current)) state.current = personas[0].id
     await loadPersona(state.current)
+    if (!state.ready) resume()
     state.ready = true
     // In a new world the first person follows by himself: an empty chat teaches nothing.
     if (personas.every((p) => !p.followedAt)) await follow('')
