@@ -1,11 +1,14 @@
 // The application's API as the mini-program calls it, for one person. What WeChat's
 // own client would do (wx.login, getPhoneNumber, the subscribe pop-up) is asked of
-// the sandbox. Tokens live as long as the tab, apart for each person.
+// the sandbox. Tokens, and writes of which nobody knows what became, live as long as the
+// tab, apart for each person.
 
 const BASE = '/api/v1'
 const CLIENT = '/sandbox/control/personas'
 const DEADLINE = 12_000 // ms, of one try
 const KEPT = 'kaimenhong.mini.'
+const UNSURE = 'kaimenhong.mini.unsure.'
+const MOST_UNSURE = 20 // of one person; the latest
 
 /** What went wrong, in words that can be shown; code is stable. */
 export class Problem extends Error {
@@ -50,20 +53,21 @@ async function ask(url, { method = 'GET', body, headers = {} } = {}) {
   throw new Problem(why, { code: value?.code, status: answer.status, fields: value?.fields })
 }
 
-function kept(persona) {
+/** What this tab keeps under a name, over a reload; nothing without storage. */
+function kept(name) {
   try {
-    return JSON.parse(sessionStorage.getItem(KEPT + persona))
+    return JSON.parse(sessionStorage.getItem(name))
   } catch {
     return null
   }
 }
 
-function keep(persona, tokens) {
+function keep(name, value) {
   try {
-    if (tokens) sessionStorage.setItem(KEPT + persona, JSON.stringify(tokens))
-    else sessionStorage.removeItem(KEPT + persona)
+    if (value) sessionStorage.setItem(name, JSON.stringify(value))
+    else sessionStorage.removeItem(name)
   } catch {
-    // Without storage the person signs in again after a reload.
+    // Without storage the person signs in again after a reload, and a write without an answer is a new one.
   }
 }
 
@@ -78,9 +82,9 @@ export function connect(persona) {
 class Connection {
   constructor(persona) {
     this.persona = persona
-    this.tokens = kept(persona)
+    this.tokens = kept(KEPT + persona)
     this.signing = null
-    this.unsure = new Map() // writes of which nobody knows what became, with their keys, by what they are for
+    this.unsure = new Map(kept(UNSURE + persona)) // writes of which nobody knows what became, with their keys, by what they are for
   }
 
   get(path) {
@@ -99,24 +103,33 @@ class Connection {
 
   /**
    * A write that is made once, however often it is tapped, until an answer tells what
-   * became of it: whoever left the page and comes back to it asks for the same. Where
+   * became of it: whoever left the page, or loaded it anew, and comes back to it asks for
+   * the same. Where
    * the one without an answer had arrived, what was changed since comes too late, and
    * its answer is the answer.
    */
   async once(purpose, method, path, body) {
     const first = this.unsure.get(purpose) ?? { key: newKey(), body }
-    this.unsure.set(purpose, first)
+    this.note(purpose, first)
     try {
       const answer = await this.write(method, path, body, first.key).catch((problem) => {
         if (problem.status !== REUSED || body === first.body) throw problem
         return this.write(method, path, first.body, first.key)
       })
-      this.unsure.delete(purpose)
+      this.note(purpose)
       return answer
     } catch (problem) {
-      if (keyAfter(first.key, problem) !== first.key) this.unsure.delete(purpose)
+      if (keyAfter(first.key, problem) !== first.key) this.note(purpose)
       throw problem
     }
+  }
+
+  /** Keeps a write that is unsure from now on, or forgets one. */
+  note(purpose, write) {
+    this.unsure.delete(purpose)
+    if (write) this.unsure.set(purpose, write)
+    for (const oldest of [...this.unsure.keys()].slice(0, -MOST_UNSURE)) this.unsure.delete(oldest)
+    keep(UNSURE + this.persona, this.unsure.size ? [...this.unsure] : null)
   }
 
   async call(method, path, body, key) {
@@ -162,14 +175,16 @@ class Connection {
 
   hold(tokens) {
     this.tokens = tokens
-    keep(this.persona, tokens)
+    keep(KEPT + this.persona, tokens)
     return tokens
   }
 
   /** Forgets the session, as after the account was closed. */
   forget() {
     this.tokens = null
-    keep(this.persona, null)
+    this.unsure.clear()
+    keep(KEPT + this.persona, null)
+    keep(UNSURE + this.persona, null)
   }
 
   /** What WeChat's own client does for the person. */
