@@ -36,7 +36,7 @@ function pale(root, [least, leastLarge]) {
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const el = node.parentElement
     const style = getComputedStyle(el)
-    const off = el.closest('.gold:disabled, [aria-hidden=true], svg, .out, figcaption') // these, or what they lie on, are no words on a ground of CSS
+    const off = el.closest('.gold:disabled, [aria-hidden=true], svg, .out')
     if (!node.data.trim() || off || style.visibility === 'hidden' || !el.getClientRects().length) continue
     const size = parseFloat(style.fontSize)
     const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700)
