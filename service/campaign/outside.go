@@ -119,8 +119,10 @@ type Tally struct {
 
 // pusher brings messages to people.
 type pusher interface {
-	// Stage makes one delivery a recipient, once for each dispatch.
-	Stage(ctx context.Context, d model.Dispatch) (int64, error)
+	// StageSome makes one delivery a recipient, once for each dispatch: of some people, and
+	// each call goes on where the last one stopped, until it is done. It answers how many
+	// there are so far.
+	StageSome(ctx context.Context, d model.Dispatch) (total int64, done bool, err error)
 	// Release sends to those beyond the canary.
 	Release(ctx context.Context, campaign model.ID) error
 	// Open tells that some messages are still to be sent or under way.

@@ -130,11 +130,12 @@ WHERE o.campaign_id = sqlc.arg(campaign_id) AND o.part = 0 GROUP BY o.step_id;
 -- name: Occurrences :many
 SELECT * FROM campaign_occurrence WHERE campaign_id = sqlc.arg(campaign_id) ORDER BY scheduled_for DESC, step_id, part LIMIT ?;
 
--- Occurrences that wait for somebody to stage them, of campaigns that go on.
+-- Occurrences that wait for somebody to stage them, of campaigns that go on: those that
+-- were not begun first, or they would wait for the whole audiences of those that were.
 -- name: DueOccurrences :many
 SELECT o.* FROM campaign_occurrence o JOIN campaign c ON c.id = o.campaign_id
 WHERE o.state = 'due' AND o.due_at <= sqlc.arg(now) AND o.leased_until <= sqlc.arg(free_at) AND c.state IN ('scheduled', 'canary', 'running')
-ORDER BY o.due_at LIMIT ?;
+ORDER BY CASE WHEN o.lease_token = '' THEN 0 ELSE 1 END, o.due_at, o.step_id LIMIT ?;
 
 -- name: LeaseOccurrence :execrows
 UPDATE campaign_occurrence SET lease_token = sqlc.arg(token), leased_until = sqlc.arg(leased_until)
@@ -150,9 +151,9 @@ WHERE step_id = sqlc.arg(step_id) AND scheduled_for = sqlc.arg(scheduled_for) AN
 -- name: EndOccurrences :exec
 UPDATE campaign_occurrence SET ends_at = sqlc.arg(ends_at) WHERE campaign_id = sqlc.arg(campaign_id) AND state = 'due' AND ends_at > sqlc.arg(ends_at);
 
--- A failed try waits a little.
+-- A failed try waits a little; one that comes to its end in another turn keeps its token.
 -- name: PutOff :exec
-UPDATE campaign_occurrence SET leased_until = sqlc.arg(free_at), why = sqlc.arg(why)
+UPDATE campaign_occurrence SET leased_until = sqlc.arg(free_at), lease_token = sqlc.arg(next_token), why = sqlc.arg(why)
 WHERE step_id = sqlc.arg(step_id) AND scheduled_for = sqlc.arg(scheduled_for) AND part = sqlc.arg(part) AND state = 'due' AND lease_token = sqlc.arg(token);
 
 -- name: OpenOccurrences :one

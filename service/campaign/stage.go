@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"kaimenhong/model"
@@ -15,51 +17,115 @@ import (
 
 // The bounds of staging.
 const (
-	stagedAtOnce = 20 // occurrences of one call
+	stagedAtOnce = 20  // occurrences that are listed
+	stagers      = 4   // occurrences that one replica stages at a time
+	stageRounds  = 5   // turns of one call; what is left is taken up by the next one
+	turnPages    = 100 // of a collection that one turn has
 	retryAfter   = 30 * time.Second
 	collectPage  = 2000 // members of one step of a collection
 )
 
+// failing is the reason for the operator while a try is repeated, after why a variant won.
+const failing = "暂时失败，稍后自动重试"
+
+// fails adds it to a reason; a repeat changes nothing. lasting takes it off.
+func fails(why string) string {
+	if why = lasting(why); why != "" {
+		why += "；"
+	}
+	return why + failing
+}
+
+func lasting(why string) string { return strings.TrimSuffix(strings.TrimSuffix(why, failing), "；") }
+
+// errTurn ends a turn of an occurrence of so many people that others would wait for it.
+var errTurn = errors.New("more people are to be staged in another turn")
+
 // Stage brings what is due to the pushes. Any number of replicas may call it at once:
 // each occurrence is leased to one, and a lease that ran out costs nothing, for the
-// pushes know a dispatch by its id. It returns how many were settled.
+// pushes know a dispatch by its id. A replica stages four at a time, each in turns of some
+// 200,000 people: between two turns comes what was not begun yet, and any replica may take
+// the next one. It returns how many were settled.
 func (c *Campaigns) Stage(ctx context.Context) (int, error) {
+	settled := 0
+	var failed []error
+	for range stageRounds {
+		taken, err := c.take(ctx)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		results := make([]error, len(taken))
+		var all sync.WaitGroup
+		for i, t := range taken {
+			all.Go(func() { results[i] = model.Guarded(func() error { return c.turn(ctx, t) }) })
+		}
+		all.Wait()
+		for i, err := range results {
+			switch {
+			case err == nil:
+				settled++
+			case !errors.Is(err, errTurn):
+				failed = append(failed, fmt.Errorf("stage step %d of campaign %d: %w", taken[i].StepID, taken[i].CampaignID, err))
+			}
+		}
+		if len(taken) == 0 || ctx.Err() != nil {
+			break
+		}
+	}
+	return settled, errors.Join(failed...)
+}
+
+// leased is an occurrence that is ours; Token is that of its row before, empty when
+// nothing of it was begun.
+type leased struct {
+	db.CampaignOccurrence
+	token string
+}
+
+// take leases what is staged now: what was not begun before what was, then the earlier.
+func (c *Campaigns) take(ctx context.Context) (taken []leased, err error) {
 	now := c.millis()
 	list, err := c.q.DueOccurrences(ctx, db.DueOccurrencesParams{Now: now, FreeAt: now, Limit: stagedAtOnce})
 	if err != nil {
-		return 0, fmt.Errorf("list due pushes: %w", err)
+		return nil, fmt.Errorf("list due pushes: %w", err)
 	}
-	settled := 0
-	var failed []error
 	for _, o := range list {
 		token := rand.Text()
 		n, err := c.q.LeaseOccurrence(ctx, db.LeaseOccurrenceParams{
 			StepID: o.StepID, ScheduledFor: o.ScheduledFor, Part: o.Part, Token: token, Now: now, LeasedUntil: int64(model.At(c.Now().Add(c.opts.Lease))),
 		})
 		if err != nil {
-			return settled, fmt.Errorf("take a due push: %w", err)
+			return taken, fmt.Errorf("take a due push: %w", err)
 		}
-		if n == 0 {
-			continue
+		if n > 0 {
+			taken = append(taken, leased{o, token})
 		}
-		if err := c.stage(ctx, o); err != nil {
-			failed = append(failed, fmt.Errorf("stage step %d of campaign %d: %w", o.StepID, o.CampaignID, err), c.putOff(ctx, o, token, err))
-			c.occurrences.WithLabelValues("failed").Inc()
-			continue
+		if len(taken) == stagers {
+			break
 		}
-		settled++
 	}
-	return settled, errors.Join(failed...)
+	return taken, nil
 }
 
-// putOff lets a failed try rest, with the reason for the operator.
-func (c *Campaigns) putOff(ctx context.Context, o db.CampaignOccurrence, token string, _ error) error {
+// turn stages an occurrence, or so much of it as one turn has, and lays it down.
+func (c *Campaigns) turn(ctx context.Context, o leased) error {
+	err := c.stage(ctx, o.CampaignOccurrence)
+	if err == nil {
+		return nil
+	}
+	rest := db.PutOffParams{
+		StepID: o.StepID, ScheduledFor: o.ScheduledFor, Part: o.Part, Token: o.token, NextToken: o.token, Why: lasting(o.Why), FreeAt: c.millis(),
+	}
+	if !errors.Is(err, errTurn) && ctx.Err() == nil { // a process that ends did not fail
+		rest.NextToken, rest.Why, rest.FreeAt = o.LeaseToken, fails(o.Why), int64(model.At(c.Now().Add(retryAfter)))
+		c.occurrences.WithLabelValues("failed").Inc()
+	}
 	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	return c.q.PutOff(done, db.PutOffParams{
-		StepID: o.StepID, ScheduledFor: o.ScheduledFor, Part: o.Part, Token: token, Why: "暂时失败，稍后自动重试",
-		FreeAt: int64(model.At(c.Now().Add(retryAfter))),
-	})
+	if put := c.q.PutOff(done, rest); put != nil {
+		return errors.Join(err, put)
+	}
+	return err
 }
 
 // stage settles one occurrence: staged, skipped or empty.
@@ -79,7 +145,7 @@ func (c *Campaigns) stage(ctx context.Context, o db.CampaignOccurrence) error {
 	switch late := now.Sub(model.Millis(o.DueAt).Time()); {
 	case model.At(now) >= model.Millis(o.EndsAt):
 		return c.settle(ctx, o, skipped, 0, 0, "已过送达时限")
-	case late > c.opts.Late && s.Late == LateSkip && o.Part == 0:
+	case late > c.opts.Late && s.Late == LateSkip && o.Part == 0 && o.LeaseToken == "": // one that was begun in time goes on
 		return c.settle(ctx, o, skipped, 0, 0, fmt.Sprintf("晚了%d分钟，按方案跳过", int(late.Minutes())))
 	}
 	drawn, err := c.drawn(ctx, v.Campaign)
@@ -117,11 +183,14 @@ func (c *Campaigns) push(ctx context.Context, v *Version, s Step, o db.CampaignO
 	if r.ReleasedAt == 0 {
 		d.Canary = canaryShare
 	}
-	total, err := c.Pushes.Stage(ctx, d)
+	total, done, err := c.Pushes.StageSome(ctx, d)
 	if err != nil {
 		return fmt.Errorf("hand over to the pushes: %w", err)
 	}
-	if err := c.settle(ctx, o, staged, frozen, total, o.Why); err != nil {
+	if !done {
+		return errTurn
+	}
+	if err := c.settle(ctx, o, staged, frozen, total, lasting(o.Why)); err != nil {
 		return err
 	}
 	// The campaign may have been released, paused, stopped or made to end earlier while this
@@ -183,8 +252,11 @@ func (c *Campaigns) audienceOf(ctx context.Context, v *Version, s Step, o db.Cam
 	if !event && s.Condition == 0 && s.Winner == nil {
 		return v.Frozen, v.FrozenSize, nil
 	}
-	request := model.RequestID(fmt.Sprintf("campaign/dispatch/%d", o.DispatchID))
+	request, pages := model.RequestID(fmt.Sprintf("campaign/dispatch/%d", o.DispatchID)), 0
 	return c.Frozen.Collect(ctx, v.Plan.Segment, request, func(ctx context.Context, after model.MemberID) ([]model.MemberID, model.MemberID, error) {
+		if pages++; pages > turnPages {
+			return nil, 0, errTurn
+		}
 		members, err := c.candidates(ctx, v, event, o, after)
 		if err != nil || len(members) == 0 {
 			return nil, 0, err

@@ -47,9 +47,10 @@ type world struct {
 	kit       func(*Kit) // changes the one kit
 	used      []model.ID // kits
 	stageFail error
-	asking    func(members int) // while it is asked to whom something happened
-	unheard   Event             // of which nobody says to whom it happened
-	unwritten string            // the id of what the audit takes no line of
+	staging   func(context.Context, model.Dispatch) (done bool, err error) // while people are staged
+	asking    func(members int)                                            // while it is asked to whom something happened
+	unheard   Event                                                        // of which nobody says to whom it happened
+	unwritten string                                                       // the id of what the audit takes no line of
 }
 
 var (
@@ -234,6 +235,8 @@ func (w *world) Collect(ctx context.Context, _ model.ID, request model.RequestID
 }
 
 func (w *world) Members(_ context.Context, frozen model.ID, after model.MemberID, limit int) ([]model.MemberID, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return upTo(w.frozen[frozen], after, limit), nil
 }
 
@@ -288,17 +291,23 @@ func (w *world) Preview(context.Context, model.ID, model.MemberID) (model.Messag
 
 func (w *world) Game(context.Context, model.ID) (Game, error) { return w.game, nil }
 
-func (w *world) Stage(_ context.Context, d model.Dispatch) (int64, error) {
+func (w *world) StageSome(ctx context.Context, d model.Dispatch) (int64, bool, error) {
+	if w.staging != nil {
+		done, err := w.staging(ctx, d)
+		if err != nil || !done {
+			return 0, false, err
+		}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stageFail != nil {
-		return 0, w.stageFail
+		return 0, false, w.stageFail
 	}
 	if !slices.ContainsFunc(w.staged, func(other model.Dispatch) bool { return other.ID == d.ID }) {
 		w.staged = append(w.staged, d)
 		w.tally = append(w.tally, Tally{Dispatch: d.ID, Step: d.Step, State: model.DeliveryPending, N: int64(len(w.frozen[d.Frozen]))})
 	}
-	return int64(len(w.frozen[d.Frozen])), nil
+	return int64(len(w.frozen[d.Frozen])), true, nil
 }
 
 func (w *world) tell(word string) error {
@@ -374,6 +383,8 @@ func (w *world) Joined(_ context.Context, segment model.ID, after model.MemberID
 }
 
 func (w *world) Among(_ context.Context, frozen model.ID, members []model.MemberID) ([]model.MemberID, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	var in []model.MemberID
 	for _, m := range members {
 		if _, ok := slices.BinarySearch(w.frozen[frozen], m); ok {

@@ -50,26 +50,38 @@ const maxPages = 10_000
 //
 // Errors: ErrDispatch with what to do, ErrMarketingTemplate, ErrDispatchChanged.
 func (p *Planner) Stage(ctx context.Context, d model.Dispatch) (int64, error) {
-	if err := check(d); err != nil {
-		return 0, err
-	}
-	if err := p.begin(ctx, d); err != nil {
-		return 0, err
-	}
 	for range maxPages {
-		row, err := p.q.Dispatch(ctx, int64(d.ID))
-		if err != nil {
-			return 0, fmt.Errorf("read dispatch %s: %w", d.ID, err)
-		}
-		if row.State != staging {
-			p.wake()
-			return row.Total, nil
-		}
-		if err := p.stage(ctx, d, row); err != nil && !errors.Is(err, sqldb.ErrCommitUnknown) {
-			return 0, fmt.Errorf("stage dispatch %s: %w", d.ID, err)
+		if total, done, err := p.StageSome(ctx, d); err != nil || done {
+			return total, err
 		}
 	}
 	return 0, ErrDispatch.Saying("人群过大，一次推送最多%d人", maxPages*stagePage)
+}
+
+// StageSome is a part of Stage, of some pages of people; it is called until it is done.
+func (p *Planner) StageSome(ctx context.Context, d model.Dispatch) (total int64, done bool, err error) {
+	if err := check(d); err != nil {
+		return 0, false, err
+	}
+	if err := p.begin(ctx, d); err != nil {
+		return 0, false, err
+	}
+	for pages := 0; ; pages++ {
+		row, err := p.q.Dispatch(ctx, int64(d.ID))
+		if err != nil {
+			return 0, false, fmt.Errorf("read dispatch %s: %w", d.ID, err)
+		}
+		if row.State != staging {
+			p.wake()
+			return row.Total, true, nil
+		}
+		if pages == p.opts.Pages {
+			return row.Total, false, nil
+		}
+		if err := p.stage(ctx, d, row); err != nil && !errors.Is(err, sqldb.ErrCommitUnknown) {
+			return 0, false, fmt.Errorf("stage dispatch %s: %w", d.ID, err)
+		}
+	}
 }
 
 // check finds what is wrong with a dispatch.

@@ -371,3 +371,19 @@ func TestEarlyReportsAreFoundAmongThoseOfOthers(t *testing.T) {
 		})
 	}
 }
+
+func TestStagingIsCutIntoParts(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		r := newRig(t, pool, newCrowd(12_345), push.PlannerOptions{Pages: 1})
+		d := dispatch(1, by(model.CustomChannel))
+		for _, want := range []struct {
+			total int64
+			done  bool
+		}{{10_000, false}, {12_345, false}, {12_345, true}, {12_345, true}} {
+			if total, done, err := r.StageSome(t.Context(), d); total != want.total || done != want.done || err != nil {
+				t.Fatalf("StageSome = %d, %v, %v, want %d, %v", total, done, err, want.total, want.done)
+			}
+		}
+		r.stage(t, dispatch(2, by(model.CustomChannel))) // all parts
+	})
+}

@@ -98,14 +98,16 @@ func (p *office) passes(d time.Duration) {
 
 func (p *office) RecordTx(context.Context, *sql.Tx, model.AuditEntry) error { return nil }
 
-// Stage notes who would get a message.
-func (p *office) Stage(ctx context.Context, d model.Dispatch) (int64, error) {
+// StageSome notes who would get a message.
+func (p *office) StageSome(ctx context.Context, d model.Dispatch) (int64, bool, error) {
 	f, err := p.d.audience.Frozen(ctx, d.Frozen)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.pushed = append(p.pushed, fmt.Sprintf("%s of %d: %d", p.steps[d.Step], len(d.Variants), f.Size))
-	return f.Size, nil
+	return f.Size, true, nil
 }
 
 func (*office) Release(context.Context, model.ID) error      { return nil }

@@ -290,7 +290,7 @@ func (q *Queries) DrawnAudiences(ctx context.Context, arg DrawnAudiencesParams) 
 const dueOccurrences = `-- name: DueOccurrences :many
 SELECT o.step_id, o.scheduled_for, o.part, o.campaign_id, o.version, o.state, o.due_at, o.missed, o.dispatch_id, o.frozen_id, o.total, o.winner, o.why, o.ends_at, o.leased_until, o.lease_token, o.created_at, o.staged_at, o.held_ms FROM campaign_occurrence o JOIN campaign c ON c.id = o.campaign_id
 WHERE o.state = 'due' AND o.due_at <= ? AND o.leased_until <= ? AND c.state IN ('scheduled', 'canary', 'running')
-ORDER BY o.due_at LIMIT ?
+ORDER BY CASE WHEN o.lease_token = '' THEN 0 ELSE 1 END, o.due_at, o.step_id LIMIT ?
 `
 
 type DueOccurrencesParams struct {
@@ -299,7 +299,8 @@ type DueOccurrencesParams struct {
 	Limit  int32
 }
 
-// Occurrences that wait for somebody to stage them, of campaigns that go on.
+// Occurrences that wait for somebody to stage them, of campaigns that go on: those that
+// were not begun first, or they would wait for the whole audiences of those that were.
 func (q *Queries) DueOccurrences(ctx context.Context, arg DueOccurrencesParams) ([]CampaignOccurrence, error) {
 	rows, err := q.db.QueryContext(ctx, dueOccurrences, arg.Now, arg.FreeAt, arg.Limit)
 	if err != nil {
@@ -976,12 +977,13 @@ func (q *Queries) PlansUsing(ctx context.Context, arg PlansUsingParams) ([]strin
 }
 
 const putOff = `-- name: PutOff :exec
-UPDATE campaign_occurrence SET leased_until = ?, why = ?
+UPDATE campaign_occurrence SET leased_until = ?, lease_token = ?, why = ?
 WHERE step_id = ? AND scheduled_for = ? AND part = ? AND state = 'due' AND lease_token = ?
 `
 
 type PutOffParams struct {
 	FreeAt       int64
+	NextToken    string
 	Why          string
 	StepID       int64
 	ScheduledFor int64
@@ -989,10 +991,11 @@ type PutOffParams struct {
 	Token        string
 }
 
-// A failed try waits a little.
+// A failed try waits a little; one that comes to its end in another turn keeps its token.
 func (q *Queries) PutOff(ctx context.Context, arg PutOffParams) error {
 	_, err := q.db.ExecContext(ctx, putOff,
 		arg.FreeAt,
+		arg.NextToken,
 		arg.Why,
 		arg.StepID,
 		arg.ScheduledFor,
