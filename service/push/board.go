@@ -58,8 +58,9 @@ func (p *Planner) Look(ctx context.Context) error {
 		b.open = append(b.open, one)
 		b.byID[d.ID] = one
 	}
-	// Transactional before marketing, then the earlier ones.
-	slices.SortStableFunc(b.open, func(x, y posted) int { return cmp.Compare(rank(x.Purpose), rank(y.Purpose)) })
+	// Transactional before marketing, canaries before a million that nobody has to wait
+	// for, then the earlier ones.
+	slices.SortStableFunc(b.open, func(x, y posted) int { return cmp.Compare(x.rank(), y.rank()) })
 	p.mu.Lock()
 	before := p.board.next
 	p.board = b
@@ -71,11 +72,14 @@ func (p *Planner) Look(ctx context.Context) error {
 	return nil
 }
 
-func rank(purpose model.Purpose) int {
-	if purpose == Transactional {
+func (one posted) rank() int {
+	switch {
+	case one.Purpose == Transactional:
 		return 0
+	case !one.released:
+		return 1
 	}
-	return 1
+	return 2
 }
 
 // posted returns the board, empty when it is too old, and what tells of the next look.
