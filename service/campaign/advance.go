@@ -78,30 +78,26 @@ func (c *Campaigns) advance(ctx context.Context, r db.Campaign) error {
 	for _, l := range last {
 		lastOf[model.ID(l.StepID)] = l
 	}
-	more := false // some step has a time to come
+	more := false      // some step has a time to come
+	var failed []error // what fails for one step keeps neither the others nor the end
 	for _, s := range v.Plan.Steps {
 		comes, err := c.times(ctx, &v, s, lastOf[s.ID])
 		if err != nil {
-			return fmt.Errorf("step %s: %w", s.ID, err)
+			failed = append(failed, fmt.Errorf("step %s: %w", s.ID, err))
 		}
-		more = more || comes
+		more = more || comes || err != nil
 	}
 	if !c.mayLook(r.ID) {
-		return nil
+		return errors.Join(failed...)
 	}
-	if err := c.choose(ctx, &v); err != nil {
-		return err
-	}
+	failed = append(failed, c.choose(ctx, &v))
 	switch State(r.State) {
 	case Scheduled:
-		err = c.begun(ctx, r)
+		failed = append(failed, c.begun(ctx, r))
 	case Canary:
-		err = c.judge(ctx, r)
+		failed = append(failed, c.judge(ctx, r))
 	}
-	if err != nil {
-		return err
-	}
-	return c.finish(ctx, r, &v, more)
+	return errors.Join(append(failed, c.finish(ctx, r, &v, more))...)
 }
 
 // lookEvery is how often the deliveries of a campaign are counted by one replica.

@@ -107,6 +107,8 @@ type Campaigns struct {
 
 	mu     sync.Mutex
 	looked map[int64]time.Time // when the deliveries of a campaign were counted last
+	turns  map[model.ID]int64  // which turn of a watch was the last of a step
+	last   int64               // turn
 }
 
 // New makes the domain.
@@ -118,7 +120,7 @@ func New(deps Deps, opts Options) (*Campaigns, error) {
 	opts.Page = cmp.Or(opts.Page, 2000)
 	opts.Beat = cmp.Or(opts.Beat, 5*time.Second)
 	c := &Campaigns{
-		Deps: deps, opts: opts, q: db.New(sqldb.Alone{DB: deps.DB}), looked: map[int64]time.Time{},
+		Deps: deps, opts: opts, q: db.New(sqldb.Alone{DB: deps.DB}), looked: map[int64]time.Time{}, turns: map[model.ID]int64{},
 		occurrences: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "campaign_occurrences_total", Help: "Pushes of steps, by what became of them.",
 		}, []string{"outcome"}),

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,63 +19,15 @@ const (
 	watchLease = 2 * time.Minute
 	watchPages = 20 // of one call and step
 	// askedPage is how many members are asked about at a time at the carrier, which may
-	// take 14 seconds for each, eight at once: the lease must not run out meanwhile, for
-	// then another replica begins with the same page, and none comes to its end.
-	askedPage = 60
+	// take 14 seconds for each, eight at once for all watchers of a replica: the lease must
+	// not run out meanwhile, for then another replica begins with the same page, and none
+	// comes to its end.
+	askedPage = 60 / watchers
 	joinRound = time.Hour
 	dayRound  = 24 * time.Hour
 	dayHour   = 8 * time.Hour // when the rounds of a day begin
 	maxRef    = 32
 )
-
-// Watch looks for what the events of running campaigns wait for: everybody in turn,
-// members who join a segment each hour, all else each day from 8:00. It goes on where
-// the last call stopped, on any replica. It returns to how many something happened.
-func (c *Campaigns) Watch(ctx context.Context) (int, error) {
-	happened, after := 0, int64(0)
-	var failed []error
-	for range maxRounds {
-		page, err := c.q.Moving(ctx, db.MovingParams{After: after, Limit: int32(c.opts.Batch)})
-		if err != nil {
-			return happened, fmt.Errorf("list campaigns that move: %w", err)
-		}
-		for _, r := range page {
-			after = r.ID
-			n, err := c.watchCampaign(ctx, r)
-			happened += n
-			if err != nil {
-				failed = append(failed, fmt.Errorf("watch for campaign %d: %w", r.ID, err))
-			}
-		}
-		if len(page) < c.opts.Batch {
-			break
-		}
-	}
-	return happened, errors.Join(failed...)
-}
-
-func (c *Campaigns) watchCampaign(ctx context.Context, r db.Campaign) (happened int, err error) {
-	v, err := c.Version(ctx, model.ID(r.ID), int(r.LiveVersion))
-	if err != nil {
-		return 0, err
-	}
-	now := model.At(c.Now())
-	if now < v.Plan.StartsAt || now >= v.Plan.EndsAt {
-		return 0, nil
-	}
-	var failed []error // what one step asks for may not be known while that of the next is
-	for _, s := range v.Plan.Steps {
-		if s.When.Kind != OnEvent {
-			continue
-		}
-		n, err := c.watchStep(ctx, &v, s)
-		happened += n
-		if err != nil {
-			failed = append(failed, fmt.Errorf("step %s: %w", s.ID, err))
-		}
-	}
-	return happened, errors.Join(failed...)
-}
 
 // roundOf is when the round that is due began.
 func roundOf(e Event, now time.Time) time.Time {
@@ -111,8 +62,12 @@ func (c *Campaigns) watchStep(ctx context.Context, v *Version, s Step) (int, err
 		return 0, err
 	}
 	// A round that was not ended within its time ends here: the next asks everybody.
-	if _, err := c.q.NextRound(ctx, db.NextRoundParams{StepID: int64(s.ID), Token: token, RoundAt: int64(round)}); err != nil {
+	begun, err := c.q.NextRound(ctx, db.NextRoundParams{StepID: int64(s.ID), Token: token, RoundAt: int64(round)})
+	if err != nil {
 		return 0, fmt.Errorf("begin a round: %w", err)
+	}
+	if begun > 0 && w.DoneAt == 0 {
+		c.Log.WarnContext(ctx, "round of a watch not ended in its time", "campaign", v.Campaign, "step", s.ID, "round", model.Millis(w.RoundAt))
 	}
 	if w, err = c.q.Watch(ctx, int64(s.ID)); err != nil {
 		return 0, fmt.Errorf("read the watch: %w", err)
@@ -122,7 +77,7 @@ func (c *Campaigns) watchStep(ctx context.Context, v *Version, s Step) (int, err
 		if w.DoneAt != 0 {
 			break
 		}
-		found, through, err := c.look(ctx, v, s, w)
+		found, unheard, through, err := c.look(ctx, v, s, w)
 		if err != nil {
 			return happened, err
 		}
@@ -132,14 +87,16 @@ func (c *Campaigns) watchStep(ctx context.Context, v *Version, s Step) (int, err
 			}
 		}
 		happened += len(found)
-		advance := db.AdvanceWatchParams{StepID: int64(s.ID), Token: token, AfterID: int64(through), LeasedUntil: lease()}
+		advance := db.AdvanceWatchParams{StepID: int64(s.ID), Token: token, AfterID: int64(through), Unheard: int64(unheard), LeasedUntil: lease()}
 		if through == 0 {
 			advance.AfterID, advance.DoneAt = w.AfterID, c.millis()
 		}
 		if n, err := c.q.AdvanceWatch(ctx, advance); err != nil || n == 0 {
 			return happened, err
 		}
-		w.AfterID, w.DoneAt = advance.AfterID, advance.DoneAt
+		if w.AfterID, w.DoneAt = advance.AfterID, advance.DoneAt; c.Now().Sub(now) >= watchTurn {
+			break
+		}
 	}
 	_, err = c.q.AdvanceWatch(ctx, db.AdvanceWatchParams{StepID: int64(s.ID), Token: token, AfterID: w.AfterID, DoneAt: w.DoneAt})
 	return happened, err
@@ -173,8 +130,9 @@ func (c *Campaigns) pageOf(e Event) int {
 	return c.opts.Page
 }
 
-// look asks about one page of members; through 0 tells that there is nobody behind.
-func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignWatch) (found []happening, through model.MemberID, err error) {
+// look asks about one page of members; unheard is of how many nobody could say, through 0
+// tells that there is nobody behind.
+func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignWatch) (found []happening, unheard int, through model.MemberID, err error) {
 	after, joins := model.MemberID(w.AfterID), s.When.Event == JoinedSegment
 	var members []model.MemberID
 	if joins {
@@ -183,12 +141,12 @@ func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignW
 		members, err = c.Frozen.Members(ctx, v.Frozen, after, c.pageOf(s.When.Event))
 	}
 	if err != nil || len(members) == 0 {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	through = members[len(members)-1]
 	people, err := c.People.Persons(ctx, nil, members)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	all := map[model.MemberID]model.Person{}
 	for _, p := range people {
@@ -201,12 +159,12 @@ func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignW
 	case s.When.Event == Payment && model.DayOf(round.Time()) <= model.DayOf(v.Plan.StartsAt.Time()):
 		// A round finds the payments of the day before: those were before the campaign.
 	default:
-		happened, err = c.Happened.Look(ctx, s.When, slices.Sorted(maps.Keys(all)), round)
+		happened, unheard, err = c.Happened.Look(ctx, s.When, slices.Sorted(maps.Keys(all)), round)
 	}
 	for _, h := range happened {
 		found = append(found, happening{h, all[h.Member].Former})
 	}
-	return found, through, err
+	return found, unheard, through, err
 }
 
 // happening is what happened to somebody who may have been another.

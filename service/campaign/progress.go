@@ -66,13 +66,17 @@ func (c *Campaigns) progress(ctx context.Context, id model.ID, count func(contex
 		return p, fmt.Errorf("count deliveries: %w", err)
 	}
 	now := model.At(c.Now())
+	watches, err := c.sayWatches(ctx, &p.Version.Plan, now)
+	if err != nil {
+		return p, err
+	}
 	for i, s := range p.Version.Plan.Steps {
 		words, err := c.sayStep(ctx, &p.Version.Plan, i)
 		if err != nil {
 			return p, err
 		}
 		next := c.nextOf(&p.Version.Plan, s)
-		words += sayNight(s, next, now) + sayAsleep(s, p.Tally, now)
+		words += sayNight(s, next, now) + sayAsleep(s, p.Tally, now) + watches[s.ID]
 		p.Next = append(p.Next, StepWords{Step: s.ID, Name: s.Name, Words: words, Next: next})
 	}
 	return p, nil

@@ -192,6 +192,9 @@ ORDER BY member_id LIMIT ?;
 -- name: Watch :one
 SELECT * FROM campaign_watch WHERE step_id = ?;
 
+-- name: WatchesOf :many
+SELECT * FROM campaign_watch WHERE step_id IN (sqlc.slice(steps));
+
 -- name: InsertWatch :exec
 INSERT INTO campaign_watch (step_id, campaign_id, baseline_id, round_at, after_id, done_at, leased_until, lease_token)
 VALUES (sqlc.arg(step_id), sqlc.arg(campaign_id), sqlc.arg(baseline_id), sqlc.arg(round_at), 0, 0, 0, '');
@@ -200,12 +203,13 @@ VALUES (sqlc.arg(step_id), sqlc.arg(campaign_id), sqlc.arg(baseline_id), sqlc.ar
 UPDATE campaign_watch SET lease_token = sqlc.arg(token), leased_until = sqlc.arg(leased_until)
 WHERE step_id = sqlc.arg(step_id) AND leased_until <= sqlc.arg(now);
 
+-- The round before is noted first, when it was not ended: MariaDB goes from left to right.
 -- name: NextRound :execrows
-UPDATE campaign_watch SET round_at = sqlc.arg(round_at), after_id = 0, done_at = 0
+UPDATE campaign_watch SET cut_at = CASE WHEN done_at = 0 THEN round_at ELSE 0 END, round_at = sqlc.arg(round_at), after_id = 0, done_at = 0, unheard = 0
 WHERE step_id = sqlc.arg(step_id) AND lease_token = sqlc.arg(token) AND round_at < sqlc.arg(round_at);
 
 -- name: AdvanceWatch :execrows
-UPDATE campaign_watch SET after_id = sqlc.arg(after_id), done_at = sqlc.arg(done_at), leased_until = sqlc.arg(leased_until)
+UPDATE campaign_watch SET after_id = sqlc.arg(after_id), done_at = sqlc.arg(done_at), unheard = unheard + sqlc.arg(unheard), leased_until = sqlc.arg(leased_until)
 WHERE step_id = sqlc.arg(step_id) AND lease_token = sqlc.arg(token);
 
 -- segment and condition are a name with its value, as the JSON of a plan has them.

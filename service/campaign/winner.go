@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -66,20 +67,18 @@ func (c *Campaigns) choose(ctx context.Context, v *Version) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, t := range tests {
 		s, _ := v.Plan.step(model.ID(t.StepID))
 		rule, err := c.ruleOf(ctx, v, s, int(t.Version))
+		if err == nil && rule != nil { // nil: pushed to everybody, before the step had one
+			err = c.chooseOne(ctx, v, s, t)
+		}
 		if err != nil {
-			return err
-		}
-		if rule == nil { // pushed to everybody, before the step had one
-			continue
-		}
-		if err := c.chooseOne(ctx, v, s, t); err != nil {
-			return err
+			failed = append(failed, fmt.Errorf("compare the variants of step %s: %w", s.ID, err))
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // tests are those that wait for their winner.

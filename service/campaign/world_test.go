@@ -48,7 +48,8 @@ type world struct {
 	used      []model.ID // kits
 	stageFail error
 	staging   func(context.Context, model.Dispatch) (done bool, err error) // while people are staged
-	asking    func(members int)                                            // while it is asked to whom something happened
+	silent    map[model.MemberID]bool                                      // of whom nobody can say
+	asking    func(of When, members int)                                   // while it is asked to whom something happened
 	unheard   Event                                                        // of which nobody says to whom it happened
 	unwritten string                                                       // the id of what the audit takes no line of
 }
@@ -362,20 +363,23 @@ func (w *world) End(_ context.Context, _ model.ID, at model.Millis) error {
 	return nil
 }
 
-func (w *world) Look(_ context.Context, of When, members []model.MemberID, at model.Millis) ([]Happening, error) {
+func (w *world) Look(_ context.Context, of When, members []model.MemberID, at model.Millis) (found []Happening, unheard int, err error) {
 	if w.asking != nil {
-		w.asking(len(members))
+		w.asking(of, len(members))
 	}
 	if w.unheard != "" && of.Event == w.unheard {
-		return nil, errDown
+		return nil, 0, errDown
 	}
-	var found []Happening
 	for _, m := range members {
+		if w.silent[m] {
+			unheard++
+			continue
+		}
 		if ref := w.happens[m]; ref != "" {
 			found = append(found, Happening{m, at, ref})
 		}
 	}
-	return found, nil
+	return found, unheard, nil
 }
 
 func (w *world) Joined(_ context.Context, segment model.ID, after model.MemberID, limit int) ([]model.MemberID, error) {

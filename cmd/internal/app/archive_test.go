@@ -69,7 +69,7 @@ func newOffice(t *testing.T, pool *sql.DB) *office {
 	if p.d.campaign, err = campaign.New(campaign.Deps{
 		DB: pool, IDs: ids, Now: p.clock, Log: log, Metrics: reg, Audit: p,
 		Segments: people, Holds: p.d.audience, Frozen: slow{people, p}, People: p.d.audience, Library: anything{}, Kits: anything{}, Games: anything{},
-		Pushes: p, Counts: anything{}, Brakes: anything{}, Ends: anything{}, Happened: happenings{audience: p.d.audience}, Cron: job.Times,
+		Pushes: p, Counts: anything{}, Brakes: anything{}, Ends: anything{}, Happened: newHappenings(p.d.audience, nil, nil), Cron: job.Times,
 	}, campaign.Options{}); err != nil {
 		t.Fatal(err)
 	}

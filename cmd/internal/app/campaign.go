@@ -31,7 +31,7 @@ func (d *domains) campaigns(g ground) (err error) {
 	d.campaign, err = campaign.New(campaign.Deps{
 		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Audit: d.operators,
 		Segments: people, Holds: d.audience, Frozen: people, People: d.audience, Library: shelf{d.material, d.mall}, Kits: d.material, Games: pots{d.redpacket},
-		Pushes: d.planner, Counts: counts{d.planner}, Brakes: d.planner, Ends: d.planner, Happened: happenings{d.audience, d.members, d.account}, Cron: job.Times,
+		Pushes: d.planner, Counts: counts{d.planner}, Brakes: d.planner, Ends: d.planner, Happened: newHappenings(d.audience, d.members, d.account), Cron: job.Times,
 	}, campaign.Options{Caps: capsOf(g.cfg.Push)})
 	if err != nil {
 		return fmt.Errorf("campaign: %w", err)
@@ -222,26 +222,31 @@ type happenings struct {
 	audience *audience.Audience
 	members  *member.Members
 	account  *account.Service
+	asking   chan struct{} // a token for each question to the carrier under way
+}
+
+func newHappenings(a *audience.Audience, m *member.Members, s *account.Service) happenings {
+	return happenings{a, m, s, make(chan struct{}, metersAtOnce)}
 }
 
 // paid are the deeds that are a payment.
 var paid = []audience.Kind{audience.TopUp, audience.Pack, audience.Buy}
 
 // Look asks to whom of the members it happened.
-func (h happenings) Look(ctx context.Context, w campaign.When, members []model.MemberID, at model.Millis) ([]campaign.Happening, error) {
+func (h happenings) Look(ctx context.Context, w campaign.When, members []model.MemberID, at model.Millis) (found []campaign.Happening, unheard int, err error) {
 	day := model.DayOf(at.Time())
 	switch w.Event {
 	case campaign.Birthday:
 		born, err := h.audience.BornOn(ctx, day, members)
-		return each(born, at, at.Time().Format("2006")), err
+		return each(born, at, at.Time().Format("2006")), 0, err
 	case campaign.Payment:
 		// The round begins at 8:00: what was paid the day before is whole.
 		spent, err := h.audience.DidOn(ctx, day-1, paid, members)
-		return each(spent, at, (day - 1).String()), err
+		return each(spent, at, (day - 1).String()), 0, err
 	case campaign.DataLow, campaign.PackExpiry:
 		return h.metered(ctx, w, members, at)
 	}
-	return nil, nil
+	return nil, 0, nil
 }
 
 // each is one happening for each of the members.
@@ -253,51 +258,60 @@ func each(members []model.MemberID, at model.Millis, ref string) []campaign.Happ
 	return all
 }
 
-// metersAtOnce bounds the questions to the carrier of one look.
+// metersAtOnce bounds the questions to the carrier of a replica, whichever steps look at
+// once: who asks in the chat is not to wait behind them.
 const metersAtOnce = 8
 
 // metered asks what the carrier says of each member's number. Whoever has none, or one
 // that cannot be opened, or of whom the carrier does not answer now, is looked at in the
-// next round.
-func (h happenings) metered(ctx context.Context, w campaign.When, members []model.MemberID, at model.Millis) ([]campaign.Happening, error) {
+// next round; the last two are counted.
+func (h happenings) metered(ctx context.Context, w campaign.When, members []model.MemberID, at model.Millis) (all []campaign.Happening, unheard int, err error) {
 	var mu sync.Mutex
-	var all []campaign.Happening
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(metersAtOnce)
 	for _, id := range members {
 		group.Go(func() error {
+			h.asking <- struct{}{}
+			defer func() { <-h.asking }()
 			return model.Guarded(func() error {
 				ref, err := h.meter(ctx, w, id, at)
-				if err != nil || ref == "" {
-					return err
-				}
 				mu.Lock()
 				defer mu.Unlock()
+				switch {
+				case errors.Is(err, errUnheard):
+					unheard++
+					return nil
+				case err != nil || ref == "":
+					return err
+				}
 				all = append(all, campaign.Happening{Member: id, At: at, Ref: ref})
 				return nil
 			})
 		})
 	}
-	err := group.Wait()
+	err = group.Wait()
 	slices.SortFunc(all, func(a, b campaign.Happening) int { return int(a.Member - b.Member) })
-	return all, err
+	return all, unheard, err
 }
 
-// meter says what happened to a member's data; empty: nothing.
+// errUnheard says that nobody tells now how a member's data stands.
+var errUnheard = errors.New("the carrier tells nothing of the member")
+
+// meter says what happened to a member's data; empty: nothing. Errors: errUnheard.
 func (h happenings) meter(ctx context.Context, w campaign.When, id model.MemberID, at model.Millis) (ref string, err error) {
 	m, err := h.members.Get(ctx, id, model.OfficialAccount)
 	if errors.Is(err, member.ErrUnknown) || err == nil && !m.Bound() {
 		return "", nil
 	}
 	if errors.Is(err, seal.ErrRefused) || errors.Is(err, seal.ErrNoKey) {
-		return "", nil // he must not keep all after him; the nightly look at the holders tells of his number
+		return "", errUnheard // he must not keep all after him; the nightly look at the holders tells of his number
 	}
 	if err != nil {
 		return "", err
 	}
 	u, err := h.account.Usage(ctx, m.Phone)
 	if err != nil || u.Stale {
-		return "", nil //nolint:nilerr // the next round asks again
+		return "", errUnheard // the next round asks again
 	}
 	if w.Event == campaign.DataLow {
 		if low(u) {

@@ -80,9 +80,9 @@ func TestANumberThatCannotBeOpenedKeepsNoOtherFromItsEvent(t *testing.T) {
 		if _, err := pool.ExecContext(ctx, "UPDATE member_phone SET phone_sealed = 'xxxx' WHERE member_id = ?", int64(alice)); err != nil {
 			t.Fatal(err)
 		}
-		found, err := happenings{members: people, account: meters}.Look(ctx, campaign.When{Event: campaign.DataLow}, []model.MemberID{alice, bob}, model.At(now()))
-		if err != nil || len(found) != 1 || found[0].Member != bob {
-			t.Errorf("Look = %+v, %v, want that %s has little data", found, err, bob)
+		found, unheard, err := newHappenings(nil, people, meters).Look(ctx, campaign.When{Event: campaign.DataLow}, []model.MemberID{alice, bob}, model.At(now()))
+		if err != nil || len(found) != 1 || found[0].Member != bob || unheard != 1 {
+			t.Errorf("Look = %+v, %d, %v, want that %s has little data, and one of whom nobody knows", found, unheard, err, bob)
 		}
 	})
 }

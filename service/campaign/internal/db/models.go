@@ -123,4 +123,6 @@ type CampaignWatch struct {
 	DoneAt      int64
 	LeasedUntil int64
 	LeaseToken  string
+	Unheard     int64
+	CutAt       int64
 }

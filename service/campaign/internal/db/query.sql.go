@@ -35,13 +35,14 @@ func (q *Queries) AddVersion(ctx context.Context, arg AddVersionParams) (int64, 
 }
 
 const advanceWatch = `-- name: AdvanceWatch :execrows
-UPDATE campaign_watch SET after_id = ?, done_at = ?, leased_until = ?
+UPDATE campaign_watch SET after_id = ?, done_at = ?, unheard = unheard + ?, leased_until = ?
 WHERE step_id = ? AND lease_token = ?
 `
 
 type AdvanceWatchParams struct {
 	AfterID     int64
 	DoneAt      int64
+	Unheard     int64
 	LeasedUntil int64
 	StepID      int64
 	Token       string
@@ -51,6 +52,7 @@ func (q *Queries) AdvanceWatch(ctx context.Context, arg AdvanceWatchParams) (int
 	result, err := q.db.ExecContext(ctx, advanceWatch,
 		arg.AfterID,
 		arg.DoneAt,
+		arg.Unheard,
 		arg.LeasedUntil,
 		arg.StepID,
 		arg.Token,
@@ -746,7 +748,7 @@ func (q *Queries) Moving(ctx context.Context, arg MovingParams) ([]Campaign, err
 }
 
 const nextRound = `-- name: NextRound :execrows
-UPDATE campaign_watch SET round_at = ?, after_id = 0, done_at = 0
+UPDATE campaign_watch SET cut_at = CASE WHEN done_at = 0 THEN round_at ELSE 0 END, round_at = ?, after_id = 0, done_at = 0, unheard = 0
 WHERE step_id = ? AND lease_token = ? AND round_at < ?
 `
 
@@ -756,6 +758,7 @@ type NextRoundParams struct {
 	Token   string
 }
 
+// The round before is noted first, when it was not ended: MariaDB goes from left to right.
 func (q *Queries) NextRound(ctx context.Context, arg NextRoundParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, nextRound,
 		arg.RoundAt,
@@ -1533,7 +1536,7 @@ func (q *Queries) Versions(ctx context.Context, arg VersionsParams) ([]CampaignV
 }
 
 const watch = `-- name: Watch :one
-SELECT step_id, campaign_id, baseline_id, round_at, after_id, done_at, leased_until, lease_token FROM campaign_watch WHERE step_id = ?
+SELECT step_id, campaign_id, baseline_id, round_at, after_id, done_at, leased_until, lease_token, unheard, cut_at FROM campaign_watch WHERE step_id = ?
 `
 
 func (q *Queries) Watch(ctx context.Context, stepID int64) (CampaignWatch, error) {
@@ -1548,6 +1551,56 @@ func (q *Queries) Watch(ctx context.Context, stepID int64) (CampaignWatch, error
 		&i.DoneAt,
 		&i.LeasedUntil,
 		&i.LeaseToken,
+		&i.Unheard,
+		&i.CutAt,
 	)
 	return i, err
+}
+
+const watchesOf = `-- name: WatchesOf :many
+SELECT step_id, campaign_id, baseline_id, round_at, after_id, done_at, leased_until, lease_token, unheard, cut_at FROM campaign_watch WHERE step_id IN (/*SLICE:steps*/?)
+`
+
+func (q *Queries) WatchesOf(ctx context.Context, steps []int64) ([]CampaignWatch, error) {
+	query := watchesOf
+	var queryParams []interface{}
+	if len(steps) > 0 {
+		for _, v := range steps {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:steps*/?", strings.Repeat(",?", len(steps))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:steps*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CampaignWatch
+	for rows.Next() {
+		var i CampaignWatch
+		if err := rows.Scan(
+			&i.StepID,
+			&i.CampaignID,
+			&i.BaselineID,
+			&i.RoundAt,
+			&i.AfterID,
+			&i.DoneAt,
+			&i.LeasedUntil,
+			&i.LeaseToken,
+			&i.Unheard,
+			&i.CutAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

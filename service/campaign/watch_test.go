@@ -1,0 +1,144 @@
+package campaign
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kaimenhong/model"
+	"kaimenhong/model/dbtest"
+)
+
+// waits is a plan whose one step waits for an event.
+func waits(e Event, days int) Plan {
+	return plan(func(p *Plan) { p.Steps[0].When = When{Kind: OnEvent, Event: e, Days: days} })
+}
+
+// watch is one run of the job, which ends after ten minutes.
+func (w *world) watch(c *Campaigns, asked func(When)) (int, error) {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	defer cancel()
+	until := w.clock().Add(10 * time.Minute)
+	w.asking = func(of When, _ int) {
+		if asked(of); !w.clock().Before(until) {
+			cancel()
+		}
+	}
+	return c.Watch(ctx)
+}
+
+func TestASlowCarrierKeepsNoOtherCampaignFromItsEvents(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		w.launch(c, waits(DataLow, 0))
+		w.launch(c, waits(Birthday, 0))
+		w.happens[4900] = "2026"
+		w.passes(2 * time.Hour)
+		found := 0
+		for range 3 {
+			n, err := w.watch(c, func(of When) {
+				if of.Event == DataLow {
+					w.passes(100 * time.Second)
+				}
+			})
+			if found += n; err != nil {
+				t.Errorf("Watch = %v, want that it ends in its time", err)
+			}
+		}
+		if found != 1 {
+			t.Errorf("%d birthdays were found beside a slow carrier, want 1", found)
+		}
+	})
+}
+
+func TestWhoWaitedLongestIsWatchedFirst(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		all := []int{1, 2, 3, 4, 5, 6, 7, 8, 9}
+		for _, days := range all {
+			w.launch(c, waits(PackExpiry, days))
+		}
+		w.passes(2 * time.Hour)
+		seen := map[int]int{}
+		for range 3 {
+			if _, err := w.watch(c, func(of When) {
+				w.mu.Lock()
+				seen[of.Days]++
+				w.mu.Unlock()
+				w.passes(25 * time.Second)
+			}); err != nil {
+				t.Errorf("Watch = %v, want that it ends in its time", err)
+			}
+		}
+		for _, days := range all {
+			if seen[days] == 0 {
+				t.Errorf("campaign %d had no turn in three runs: %v", days, seen)
+			}
+		}
+	})
+}
+
+func TestWhatAWatchCouldNotFindOutIsTold(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, ctx := w.replica(), t.Context()
+		id := w.launch(c, waits(DataLow, 0))
+		w.passes(2 * time.Hour)
+		w.silent = map[model.MemberID]bool{3: true, 4900: true}
+		must[int](t)(c.Watch(ctx))
+		said := func() string { return must[Progress](t)(c.Progress(ctx, id)).Next[0].Words }
+		if got, want := said(), "08:00起的这一轮有2人没有查到，下一轮再查。"; !strings.Contains(got, want) {
+			t.Errorf("the step is said as %q, want %q in it", got, want)
+		}
+		w.passes(24 * time.Hour)
+		w.silent = nil
+		if _, err := w.watch(c, func(When) { w.passes(100 * time.Second) }); err != nil {
+			t.Error(err)
+		}
+		if got := said(); strings.Contains(got, "没有查到") {
+			t.Errorf("the step is said as %q of a round in which all are heard", got)
+		}
+		w.asking = nil
+		w.passes(24 * time.Hour)
+		must[int](t)(c.Watch(ctx))
+		if got, want := said(), "08:00起的那一轮没有查完，排在后面的人没有查到。"; !strings.Contains(got, want) {
+			t.Errorf("the step is said as %q, want %q in it", got, want)
+		}
+	})
+}
+
+func TestAStepThatFailsKeepsNoOtherNorTheEnd(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, ctx := w.replica(), t.Context()
+		id := w.launch(c, plan(func(p *Plan) {
+			daily := p.Steps[0]
+			daily.Name, daily.Hours, daily.When = "每天", 20, When{Kind: ByCron, Cron: "0 11 * * *"}
+			p.Steps = slices.Insert(p.Steps, 0, daily)
+		}))
+		c.Cron = func(string) (func(time.Time) time.Time, error) { return nil, errDown }
+		w.passes(25*time.Hour + time.Minute)
+		if _, err := c.Advance(ctx); !errors.Is(err, errDown) {
+			t.Errorf("Advance = %v, want what failed", err)
+		}
+		must[int](t)(c.Stage(ctx))
+		if len(w.staged) != 1 {
+			t.Errorf("%d dispatches, want that of the other step", len(w.staged))
+		}
+		w.becomes(Tally{State: model.DeliverySent, N: 5000})
+		w.passes(10 * 24 * time.Hour)
+		for range 2 { // the canary passes, the campaign ends
+			if _, err := c.Advance(ctx); !errors.Is(err, errDown) {
+				t.Errorf("Advance = %v, want what failed", err)
+			}
+			w.passes(time.Minute)
+		}
+		w.state(c, id, Finished)
+	})
+}
