@@ -169,8 +169,12 @@ func (s *Service) pruneDays(ctx context.Context, limit int) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("find old days of usage: %w", err)
 	}
+	keys := map[int32][]string{}
 	for _, row := range rows {
-		if _, err := s.queries.DeleteDay(ctx, db.DeleteDayParams(row)); err != nil {
+		keys[row.Day] = append(keys[row.Day], row.PhoneKey)
+	}
+	for day, of := range keys {
+		if _, err := s.queries.DeleteDays(ctx, db.DeleteDaysParams{PhoneKeys: of, Day: day}); err != nil {
 			return 0, fmt.Errorf("prune days of usage: %w", err)
 		}
 	}

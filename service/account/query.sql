@@ -19,15 +19,14 @@ VALUES (sqlc.arg(phone_key), sqlc.arg(kind), sqlc.arg(sealed), sqlc.arg(as_of), 
 -- name: EraseSnapshots :execrows
 DELETE FROM account_snapshot WHERE phone_key = sqlc.arg(phone_key);
 
--- The keys of rows too old to be shown, some at a time: a DELETE with a LIMIT is
--- not known to every engine.
--- name: OldSnapshots :many
-SELECT phone_key, kind FROM account_snapshot
-WHERE saved_at < sqlc.arg(saved_before) LIMIT ?;
+-- The age up to which one statement deletes some rows: a DELETE with a LIMIT is not known
+-- to every engine.
+-- name: SnapshotEdge :one
+SELECT saved_at FROM account_snapshot
+WHERE saved_at < sqlc.arg(saved_before) ORDER BY saved_at LIMIT 1 OFFSET ?;
 
--- name: DeleteOldSnapshot :execrows
-DELETE FROM account_snapshot
-WHERE phone_key = sqlc.arg(phone_key) AND kind = sqlc.arg(kind) AND saved_at < sqlc.arg(saved_before);
+-- name: DeleteOldSnapshots :execrows
+DELETE FROM account_snapshot WHERE saved_at <= sqlc.arg(edge);
 
 -- Replaces a day's sample unless a newer one stands.
 -- name: ReplaceDay :execrows
@@ -49,5 +48,5 @@ DELETE FROM account_usage_day WHERE phone_key = sqlc.arg(phone_key);
 -- name: OldDays :many
 SELECT phone_key, day FROM account_usage_day WHERE day < sqlc.arg(before) LIMIT ?;
 
--- name: DeleteDay :execrows
-DELETE FROM account_usage_day WHERE phone_key = sqlc.arg(phone_key) AND day = sqlc.arg(day);
+-- name: DeleteDays :execrows
+DELETE FROM account_usage_day WHERE phone_key IN (sqlc.slice('phone_keys')) AND day = sqlc.arg(day);

@@ -169,28 +169,25 @@ func (s *Service) snapshot(ctx context.Context, key, kind string) ([]byte, bool)
 	return plain, true
 }
 
-// Prune deletes last known values and days that are too old to be shown, at most
-// limit rows of each, and returns how many. A job calls it once a day until it
-// returns 0.
+// Prune deletes last known values and days that are too old to be shown, some limit
+// rows of each, and returns how many. A job calls it once a day until it returns 0.
 func (s *Service) Prune(ctx context.Context, limit int) (int, error) {
-	before := int64(model.At(s.now().Add(-s.opts.MaxStale)))
+	limit = min(max(limit, 1), pruneBatch)
 	done, err := s.pruneDays(ctx, limit)
 	if err != nil {
 		return done, err
 	}
-	limit += done
-	for done < limit {
-		rows, err := s.queries.OldSnapshots(ctx, db.OldSnapshotsParams{SavedBefore: before, Limit: int32(min(pruneBatch, limit-done))})
-		if err != nil || len(rows) == 0 {
-			return done, err
-		}
-		for _, row := range rows {
-			n, err := s.queries.DeleteOldSnapshot(ctx, db.DeleteOldSnapshotParams{PhoneKey: row.PhoneKey, Kind: row.Kind, SavedBefore: before})
-			if err != nil {
-				return done, fmt.Errorf("prune account snapshots: %w", err)
-			}
-			done += int(n)
-		}
+	before := int64(model.At(s.now().Add(-s.opts.MaxStale)))
+	edge, err := s.queries.SnapshotEdge(ctx, db.SnapshotEdgeParams{SavedBefore: before, Offset: int32(limit - 1)})
+	if errors.Is(err, sql.ErrNoRows) { // fewer are left
+		edge, err = before-1, nil
 	}
-	return done, nil
+	if err != nil {
+		return done, fmt.Errorf("find old account snapshots: %w", err)
+	}
+	n, err := s.queries.DeleteOldSnapshots(ctx, edge)
+	if err != nil {
+		return done, fmt.Errorf("prune account snapshots: %w", err)
+	}
+	return done + int(n), nil
 }

@@ -282,18 +282,22 @@ func (k *Keeper) drop(ctx context.Context, scope, key string) error {
 // maxPurge bounds what one call of Purge takes on.
 const maxPurge = 1000
 
-// Purge deletes at most limit (≤ 1,000) requests that are older than 7 days.
+// Purge deletes some limit (≤ 1,000) requests that are older than 7 days, those of the
+// last one's millisecond too.
 func (k *Keeper) Purge(ctx context.Context, limit int) (int, error) {
-	rows, err := k.q.Old(ctx, db.OldParams{Before: int64(model.At(k.now().Add(-keepFor))), Limit: int32(min(limit, maxPurge))})
+	before := int64(model.At(k.now().Add(-keepFor)))
+	edge, err := k.q.Edge(ctx, db.EdgeParams{Before: before, Offset: int32(min(max(limit, 1), maxPurge) - 1)})
+	if errors.Is(err, sql.ErrNoRows) { // fewer are left
+		edge, err = before-1, nil
+	}
 	if err != nil {
 		return 0, fmt.Errorf("find old requests: %w", err)
 	}
-	for _, r := range rows {
-		if err := k.drop(ctx, r.Scope, r.RequestID); err != nil {
-			return 0, err
-		}
+	n, err := k.q.DropOld(ctx, edge)
+	if err != nil {
+		return 0, fmt.Errorf("drop old requests: %w", err)
 	}
-	return len(rows), nil
+	return int(n), nil
 }
 
 // Forget deletes what a member was answered, when he closes his account.

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -217,6 +218,47 @@ func TestAnswersAreSealedForgottenAndPurged(t *testing.T) {
 		c.pass(8 * 24 * time.Hour)
 		if n, err := k.Purge(t.Context(), 10); n != 1 || err != nil {
 			t.Errorf("Purge = %d, %v, want 1", n, err)
+		}
+	})
+}
+
+func TestPurgeDeletesManyRowsByOneStatement(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		c := newClock()
+		k := newKeeper(t, db, c)
+		old, young := c.now.Add(-8*24*time.Hour).UnixMilli(), c.now.UnixMilli()
+		for from := range 12 {
+			var args []any
+			for i := range 500 {
+				at := young
+				if from < 2 {
+					at = old + int64(i)
+				}
+				args = append(args, strconv.Itoa(from*500+i), at)
+			}
+			const row = "('member/1', ?, 1, '', '', 0, 200, '', ?)"
+			if _, err := db.ExecContext(t.Context(), "INSERT INTO idempotency (scope, request_id, member_id, body_hash, token, leased_until, status, answer, created_at) VALUES "+
+				row+strings.Repeat(", "+row, 499), args...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		purge := func() (n int) {
+			n, err := k.Purge(t.Context(), 500)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		if n := purge(); n != 500 {
+			t.Errorf("Purge = %d, want 500", n)
+		}
+		statements := dbtest.Statements(t, db, func() {
+			if a, b := purge(), purge(); a != 500 || b != 0 {
+				t.Errorf("Purge = %d, then %d, want 500 and none", a, b)
+			}
+		})
+		if statements > 4 {
+			t.Errorf("500 rows took %d statements, want few", statements)
 		}
 	})
 }

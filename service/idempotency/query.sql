@@ -26,8 +26,12 @@ WHERE scope = sqlc.arg(scope) AND request_id = sqlc.arg(request_id) AND token = 
 DELETE FROM idempotency
 WHERE scope = sqlc.arg(scope) AND request_id = sqlc.arg(request_id) AND created_at < sqlc.arg(before);
 
--- name: Old :many
-SELECT scope, request_id FROM idempotency WHERE created_at < sqlc.arg(before) LIMIT ?;
+-- The age up to which one statement deletes some rows, by the index of the age.
+-- name: Edge :one
+SELECT created_at FROM idempotency WHERE created_at < sqlc.arg(before) ORDER BY created_at LIMIT 1 OFFSET ?;
+
+-- name: DropOld :execrows
+DELETE FROM idempotency WHERE created_at <= sqlc.arg(edge);
 
 -- What a member was answered; an answer without a body tells nothing of him and stays.
 -- name: Forget :execrows

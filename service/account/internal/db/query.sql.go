@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"strings"
 )
 
 const days = `-- name: Days :many
@@ -49,36 +50,40 @@ func (q *Queries) Days(ctx context.Context, arg DaysParams) ([]DaysRow, error) {
 	return items, nil
 }
 
-const deleteDay = `-- name: DeleteDay :execrows
-DELETE FROM account_usage_day WHERE phone_key = ? AND day = ?
+const deleteDays = `-- name: DeleteDays :execrows
+DELETE FROM account_usage_day WHERE phone_key IN (/*SLICE:phone_keys*/?) AND day = ?
 `
 
-type DeleteDayParams struct {
-	PhoneKey string
-	Day      int32
+type DeleteDaysParams struct {
+	PhoneKeys []string
+	Day       int32
 }
 
-func (q *Queries) DeleteDay(ctx context.Context, arg DeleteDayParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteDay, arg.PhoneKey, arg.Day)
+func (q *Queries) DeleteDays(ctx context.Context, arg DeleteDaysParams) (int64, error) {
+	query := deleteDays
+	var queryParams []interface{}
+	if len(arg.PhoneKeys) > 0 {
+		for _, v := range arg.PhoneKeys {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:phone_keys*/?", strings.Repeat(",?", len(arg.PhoneKeys))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:phone_keys*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Day)
+	result, err := q.db.ExecContext(ctx, query, queryParams...)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
-const deleteOldSnapshot = `-- name: DeleteOldSnapshot :execrows
-DELETE FROM account_snapshot
-WHERE phone_key = ? AND kind = ? AND saved_at < ?
+const deleteOldSnapshots = `-- name: DeleteOldSnapshots :execrows
+DELETE FROM account_snapshot WHERE saved_at <= ?
 `
 
-type DeleteOldSnapshotParams struct {
-	PhoneKey    string
-	Kind        string
-	SavedBefore int64
-}
-
-func (q *Queries) DeleteOldSnapshot(ctx context.Context, arg DeleteOldSnapshotParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteOldSnapshot, arg.PhoneKey, arg.Kind, arg.SavedBefore)
+func (q *Queries) DeleteOldSnapshots(ctx context.Context, edge int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteOldSnapshots, edge)
 	if err != nil {
 		return 0, err
 	}
@@ -195,46 +200,6 @@ func (q *Queries) OldDays(ctx context.Context, arg OldDaysParams) ([]OldDaysRow,
 	return items, nil
 }
 
-const oldSnapshots = `-- name: OldSnapshots :many
-SELECT phone_key, kind FROM account_snapshot
-WHERE saved_at < ? LIMIT ?
-`
-
-type OldSnapshotsParams struct {
-	SavedBefore int64
-	Limit       int32
-}
-
-type OldSnapshotsRow struct {
-	PhoneKey string
-	Kind     string
-}
-
-// The keys of rows too old to be shown, some at a time: a DELETE with a LIMIT is
-// not known to every engine.
-func (q *Queries) OldSnapshots(ctx context.Context, arg OldSnapshotsParams) ([]OldSnapshotsRow, error) {
-	rows, err := q.db.QueryContext(ctx, oldSnapshots, arg.SavedBefore, arg.Limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []OldSnapshotsRow
-	for rows.Next() {
-		var i OldSnapshotsRow
-		if err := rows.Scan(&i.PhoneKey, &i.Kind); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const replaceDay = `-- name: ReplaceDay :execrows
 UPDATE account_usage_day SET sealed = ?, sampled_at = ?
 WHERE phone_key = ? AND day = ? AND sampled_at <= ?
@@ -316,4 +281,23 @@ func (q *Queries) Snapshot(ctx context.Context, arg SnapshotParams) (SnapshotRow
 	var i SnapshotRow
 	err := row.Scan(&i.Sealed, &i.AsOf)
 	return i, err
+}
+
+const snapshotEdge = `-- name: SnapshotEdge :one
+SELECT saved_at FROM account_snapshot
+WHERE saved_at < ? ORDER BY saved_at LIMIT 1 OFFSET ?
+`
+
+type SnapshotEdgeParams struct {
+	SavedBefore int64
+	Offset      int32
+}
+
+// The age up to which one statement deletes some rows: a DELETE with a LIMIT is not known
+// to every engine.
+func (q *Queries) SnapshotEdge(ctx context.Context, arg SnapshotEdgeParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, snapshotEdge, arg.SavedBefore, arg.Offset)
+	var saved_at int64
+	err := row.Scan(&saved_at)
+	return saved_at, err
 }

@@ -82,6 +82,35 @@ func (q *Queries) Drop(ctx context.Context, arg DropParams) error {
 	return err
 }
 
+const dropOld = `-- name: DropOld :execrows
+DELETE FROM idempotency WHERE created_at <= ?
+`
+
+func (q *Queries) DropOld(ctx context.Context, edge int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dropOld, edge)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const edge = `-- name: Edge :one
+SELECT created_at FROM idempotency WHERE created_at < ? ORDER BY created_at LIMIT 1 OFFSET ?
+`
+
+type EdgeParams struct {
+	Before int64
+	Offset int32
+}
+
+// The age up to which one statement deletes some rows, by the index of the age.
+func (q *Queries) Edge(ctx context.Context, arg EdgeParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, edge, arg.Before, arg.Offset)
+	var created_at int64
+	err := row.Scan(&created_at)
+	return created_at, err
+}
+
 const forget = `-- name: Forget :execrows
 DELETE FROM idempotency WHERE member_id = ? AND answer <> ''
 `
@@ -93,43 +122,6 @@ func (q *Queries) Forget(ctx context.Context, memberID int64) (int64, error) {
 		return 0, err
 	}
 	return result.RowsAffected()
-}
-
-const old = `-- name: Old :many
-SELECT scope, request_id FROM idempotency WHERE created_at < ? LIMIT ?
-`
-
-type OldParams struct {
-	Before int64
-	Limit  int32
-}
-
-type OldRow struct {
-	Scope     string
-	RequestID string
-}
-
-func (q *Queries) Old(ctx context.Context, arg OldParams) ([]OldRow, error) {
-	rows, err := q.db.QueryContext(ctx, old, arg.Before, arg.Limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []OldRow
-	for rows.Next() {
-		var i OldRow
-		if err := rows.Scan(&i.Scope, &i.RequestID); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const release = `-- name: Release :exec
