@@ -271,7 +271,11 @@ func (h happenings) metered(ctx context.Context, w campaign.When, members []mode
 	group.SetLimit(metersAtOnce)
 	for _, id := range members {
 		group.Go(func() error {
-			h.asking <- struct{}{}
+			select {
+			case h.asking <- struct{}{}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 			defer func() { <-h.asking }()
 			return model.Guarded(func() error {
 				ref, err := h.meter(ctx, w, id, at)
