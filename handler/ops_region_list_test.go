@@ -80,6 +80,14 @@ func (ledgers) StuckNow(context.Context, int) ([]mall.Stuck, error) {
 	return []mall.Stuck{{ID: 11, Member: 11}, {ID: 22, Member: 22}}, nil
 }
 
+func (ledgers) StuckOne(_ context.Context, id model.ID) (mall.Stuck, error) {
+	return mall.Stuck{ID: id, Member: model.MemberID(id)}, nil
+}
+
+func (l ledgers) SettleStuck(_ context.Context, _, id model.ID, _ mall.Decision) (mall.Stuck, error) {
+	return mall.Stuck{ID: id}, l.note(id)
+}
+
 // TestListsHoldThePeopleOfTheRegionsAlone asks for what is listed or decided by a number
 // of its own and is somebody's all the same.
 func TestListsHoldThePeopleOfTheRegionsAlone(t *testing.T) {
@@ -111,6 +119,7 @@ func TestListsHoldThePeopleOfTheRegionsAlone(t *testing.T) {
 	for _, tt := range []struct{ path, body string }{
 		{"/feedback/%/finish", `{"remark":"已回电"}`},
 		{"/prizes/%/review", `{"verdict":"pay","why":"核实"}`},
+		{"/redemptions/%/settle", `{"verdict":"given","reason":"工单0231","attempts":9}`},
 		{"/points/adjustments/%/approve", ""},
 		{"/points/adjustments/%/reject", ""},
 	} {

@@ -23,8 +23,8 @@ const (
 	lease    = time.Minute      // longer than a call: after it, the caller is dead and the outcome unknown
 	firstGap = 2 * time.Second  // between two tries, doubled each time
 	longGap  = time.Hour
-	// stray is how long after a try what it sent may still arrive. It is shorter than the
-	// longest gap between two tries.
+	// stray is how long after a try what it sent may still arrive. It is half of the longest
+	// gap between two tries, so that an operator has time for his verdict.
 	stray = 30 * time.Minute
 )
 
@@ -230,7 +230,7 @@ func (m *Mall) goods(r db.MallRedemption) (Goods, error) {
 }
 
 func (m *Mall) record(ctx context.Context, r db.MallRedemption, out Outcome, again bool) error {
-	next := int64(model.At(m.Now().Add(min(longGap, firstGap<<min(r.Attempts, 10)))))
+	next := int64(model.At(m.Now().Add(min(longGap, firstGap<<min(r.Attempts, 11)))))
 	switch out.State {
 	case Failed:
 		// r.UpdatedAt is of the try before.

@@ -125,6 +125,11 @@ WHERE id = sqlc.arg(id) AND state = 'submitting' AND attempts = sqlc.arg(attempt
 UPDATE mall_redemption SET state = sqlc.arg(state), reason = sqlc.arg(reason), nth = NULL, next_at = sqlc.arg(next_at), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state = sqlc.arg(was) AND attempts = sqlc.arg(attempts);
 
+-- What the carrier's people said; no row changes when it was asked about meanwhile.
+-- name: SayGiven :execrows
+UPDATE mall_redemption SET state = 'fulfilled', carrier_no = sqlc.arg(carrier_no), next_at = sqlc.arg(next_at), updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND state = sqlc.arg(was) AND attempts = sqlc.arg(attempts);
+
 -- name: SetReason :execrows
 UPDATE mall_redemption SET reason = sqlc.arg(reason) WHERE id = sqlc.arg(id);
 

@@ -25,10 +25,28 @@ type Stuck struct {
 	Title     string
 	State     State
 	Attempts  int    // how often the carrier was asked
+	Order     string // our number for the carrier; "" when there is none to ask about
 	CarrierNo string // the carrier's own number, if it gave one
 	NextAt    model.Millis
 	CreatedAt model.Millis
 	UpdatedAt model.Millis
+	// RefundFrom is when what the last try sent can no longer arrive.
+	RefundFrom model.Millis
+}
+
+func stuckOf(r db.StuckRow) Stuck {
+	s := Stuck{
+		ID: model.ID(r.ID), Member: model.MemberID(r.MemberID), Gift: model.ID(r.GiftID), Kind: Kind(r.Kind), Title: r.Title, State: State(r.State),
+		Attempts: int(r.Attempts), CarrierNo: r.CarrierNo, NextAt: model.Millis(r.NextAt), CreatedAt: model.Millis(r.CreatedAt),
+		UpdatedAt: model.Millis(r.UpdatedAt), RefundFrom: model.Millis(r.UpdatedAt),
+	}
+	if s.Kind == Carrier {
+		s.Order = string(requestOf(r.ID, "deliver"))
+	}
+	if s.State == Unknown || s.State == Submitting {
+		s.RefundFrom += model.Millis(stray.Milliseconds())
+	}
+	return s
 }
 
 // StuckNow lists the redemptions that were promised a day ago or earlier and whose
@@ -43,10 +61,7 @@ func (m *Mall) StuckNow(ctx context.Context, limit int) ([]Stuck, error) {
 	}
 	list := make([]Stuck, len(rows))
 	for i, r := range rows {
-		list[i] = Stuck{
-			model.ID(r.ID), model.MemberID(r.MemberID), model.ID(r.GiftID), Kind(r.Kind), r.Title, State(r.State), int(r.Attempts), r.CarrierNo,
-			model.Millis(r.NextAt), model.Millis(r.CreatedAt), model.Millis(r.UpdatedAt),
-		}
+		list[i] = stuckOf(r)
 	}
 	return list, nil
 }

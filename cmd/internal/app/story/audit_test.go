@@ -32,6 +32,7 @@ var elsewhere = map[string]string{
 	"POST /redemptions/{id}/reveal":         "in the story of the mall",
 	"POST /redemptions/{id}/ship":           "in the story of the mall",
 	"POST /redemptions/{id}/received":       "in the story of the mall",
+	"POST /redemptions/{id}/settle":         "in the story of points that nobody knew of",
 	"POST /points/adjustments":              "in the story of two people and the points",
 	"POST /points/adjustments/{id}/approve": "in the story of two people and the points",
 	"POST /points/adjustments/{id}/reject":  "in the story of two people and the points",

@@ -1080,6 +1080,36 @@ func (q *Queries) ReserveGift(ctx context.Context, arg ReserveGiftParams) (int64
 	return result.RowsAffected()
 }
 
+const sayGiven = `-- name: SayGiven :execrows
+UPDATE mall_redemption SET state = 'fulfilled', carrier_no = ?, next_at = ?, updated_at = ?
+WHERE id = ? AND state = ? AND attempts = ?
+`
+
+type SayGivenParams struct {
+	CarrierNo string
+	NextAt    int64
+	Now       int64
+	ID        int64
+	Was       string
+	Attempts  int32
+}
+
+// What the carrier's people said; no row changes when it was asked about meanwhile.
+func (q *Queries) SayGiven(ctx context.Context, arg SayGivenParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, sayGiven,
+		arg.CarrierNo,
+		arg.NextAt,
+		arg.Now,
+		arg.ID,
+		arg.Was,
+		arg.Attempts,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const setHold = `-- name: SetHold :exec
 UPDATE mall_redemption SET hold_id = ? WHERE id = ?
 `
