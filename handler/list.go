@@ -8,6 +8,17 @@ type Page struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20"`
 }
 
+// Words is part of the input of a list that is searched by name.
+type Words struct {
+	Words string `query:"words" maxLength:"40" doc:"名称中的文字"`
+}
+
+// searchedPage is the input of a list that is searched by name alone.
+type searchedPage struct {
+	Page
+	Words
+}
+
 // list is one page of a list.
 type list[T any] struct {
 	Items []T    `json:"items"`

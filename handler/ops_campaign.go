@@ -9,7 +9,7 @@ import (
 
 type campaignBook interface {
 	Get(ctx context.Context, id model.ID) (campaigns.Campaign, error)
-	List(ctx context.Context, in campaigns.State, cursor string, limit int) ([]campaigns.Campaign, string, error)
+	List(ctx context.Context, in campaigns.State, words, cursor string, limit int) ([]campaigns.Campaign, string, error)
 	Progress(ctx context.Context, id model.ID) (campaigns.Progress, error)
 }
 
@@ -140,12 +140,13 @@ func onePlan(v campaigns.Version, err error) (*opsVersionAnswer, error) {
 
 type campaignsInput struct {
 	Page
+	Words
 	State campaigns.State `query:"state" enum:"draft,review,approved,scheduled,canary,running,paused,stopped,finished" doc:"只列该状态的活动；review 为待审核，含进行中活动的待审变更。不填则列全部"`
 }
 
 // List lists the campaigns, newest first.
 func (h OpsCampaign) List(ctx context.Context, in *campaignsInput) (*listAnswer[opsCampaign], error) {
-	page, next, err := h.Book.List(ctx, in.State, in.Cursor, in.Limit)
+	page, next, err := h.Book.List(ctx, in.State, in.Words.Words, in.Cursor, in.Limit)
 	return listed(page, next, err, newOpsCampaign)
 }
 

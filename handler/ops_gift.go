@@ -25,7 +25,7 @@ func (h OpsMall) giftOperations(api huma.API) {
 type (
 	// giftKeeper is the shelf, with what is not on it.
 	giftKeeper interface {
-		AllGifts(ctx context.Context, cursor string, limit int) ([]mall.Gift, string, error)
+		AllGifts(ctx context.Context, words, cursor string, limit int) ([]mall.Gift, string, error)
 		AddGift(ctx context.Context, by model.ID, g mall.Gift) (mall.Gift, error)
 		EditGift(ctx context.Context, by model.ID, g mall.Gift) (mall.Gift, error)
 	}
@@ -89,8 +89,8 @@ func newOpsGift(g mall.Gift) opsGift {
 func oneGift(g mall.Gift, err error) (*oneAnswer[opsGift], error) { return worded(g, err, newOpsGift) }
 
 // AllGifts lists every gift, on sale or not.
-func (h OpsMall) AllGifts(ctx context.Context, in *Page) (*listAnswer[opsGift], error) {
-	page, next, err := h.Shelf.AllGifts(ctx, in.Cursor, in.Limit)
+func (h OpsMall) AllGifts(ctx context.Context, in *searchedPage) (*listAnswer[opsGift], error) {
+	page, next, err := h.Shelf.AllGifts(ctx, in.Words.Words, in.Cursor, in.Limit)
 	return listed(page, next, err, newOpsGift)
 }
 

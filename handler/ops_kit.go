@@ -170,8 +170,8 @@ func newKit(k material.Kit) kitRow {
 }
 
 // Kits lists the newest version of each kit.
-func (h Material) Kits(ctx context.Context, in *Page) (*listAnswer[kitRow], error) {
-	page, next, err := h.Library.Kits(ctx, in.Cursor, in.Limit)
+func (h Material) Kits(ctx context.Context, in *searchedPage) (*listAnswer[kitRow], error) {
+	page, next, err := h.Library.Kits(ctx, in.Words.Words, in.Cursor, in.Limit)
 	return listed(page, next, err, newKit)
 }
 

@@ -37,12 +37,13 @@ func (h OpsAudience) segment(ctx context.Context, s crowd.Segment) (segmentView,
 
 type segmentsInput struct {
 	Page
+	Words
 	Archived bool `query:"archived" doc:"只列出已归档的；缺省只列出未归档的"`
 }
 
 // Segments lists the newest first, without those that are archived or those alone.
 func (h OpsAudience) Segments(ctx context.Context, in *segmentsInput) (*listAnswer[segmentView], error) {
-	page, next, err := h.Crowd.Segments(ctx, in.Archived, in.Cursor, in.Limit)
+	page, next, err := h.Crowd.Segments(ctx, in.Archived, in.Words.Words, in.Cursor, in.Limit)
 	if err != nil {
 		return nil, err
 	}

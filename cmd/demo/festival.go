@@ -25,7 +25,7 @@ const festivalMembers = 60
 // festival makes three operators, customers, a segment, materials, a kit and the draft of
 // the campaign 回家, unless there is a campaign already.
 func festival(ctx context.Context, a *app.App, world *sandbox.Sandbox, game redpacket.Game) error {
-	there, _, err := a.Campaigns().List(ctx, "", "", 1)
+	there, _, err := a.Campaigns().List(ctx, "", "", "", 1)
 	if err != nil || len(there) > 0 {
 		return err
 	}

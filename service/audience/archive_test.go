@@ -39,7 +39,7 @@ func archived(t *testing.T, a *audience.Audience, id model.ID) audience.Segment 
 func listed(t *testing.T, a *audience.Audience, archived bool) (names []string) {
 	t.Helper()
 	for cursor := ""; ; {
-		page, next, err := a.Segments(t.Context(), archived, cursor, 2)
+		page, next, err := a.Segments(t.Context(), archived, "", cursor, 2)
 		if err != nil || len(page) > 2 || next != "" && len(page) < 2 {
 			t.Fatalf("a page of %d, next %q, %v, want two of each page but the last", len(page), next, err)
 		}

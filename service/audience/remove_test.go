@@ -76,7 +76,7 @@ func TestWhatIsUsedIsNotDeletedAndSaysByWhom(t *testing.T) {
 		if said, found, err := a.Say(ctx, both); err != nil || len(found) > 0 || said != "选出属于人群“有标签的”，或随机分桶在0到9之间的人。" {
 			t.Errorf("Say = %s, %v, %v", said, found, err)
 		}
-		all, _, err := a.Segments(ctx, false, "", 10)
+		all, _, err := a.Segments(ctx, false, "", "", 10)
 		tags, tagsErr := a.Tags(ctx)
 		lists, _, listsErr := a.Lists(ctx, "", 10)
 		if err = errors.Join(err, tagsErr, listsErr); err != nil || len(all) != 3 || len(tags) != 1 || len(lists) != 1 {

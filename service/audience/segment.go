@@ -192,8 +192,9 @@ func decode(found db.AudienceSegment) (Segment, error) {
 }
 
 // Segments lists those that are not archived, or those that are, the newest first; cursor
-// is "" or the one that came with the page before. Errors: page.ErrCursor.
-func (a *Audience) Segments(ctx context.Context, archived bool, cursor string, limit int) (list []Segment, next string, err error) {
+// is "" or the one that came with the page before. words are in the name, "" in every
+// one. Errors: page.ErrCursor.
+func (a *Audience) Segments(ctx context.Context, archived bool, words, cursor string, limit int) (list []Segment, next string, err error) {
 	before, err := page.Before(cursor)
 	if err != nil {
 		return nil, "", err
@@ -201,9 +202,9 @@ func (a *Audience) Segments(ctx context.Context, archived bool, cursor string, l
 	size := page.Size(limit)
 	var found []db.AudienceSegment
 	if archived {
-		found, err = a.q.ArchivedSegments(ctx, db.ArchivedSegmentsParams{Before: before, Limit: size + 1})
+		found, err = a.q.ArchivedSegments(ctx, db.ArchivedSegmentsParams{Before: before, Words: words, Limit: size + 1})
 	} else {
-		found, err = a.q.Segments(ctx, db.SegmentsParams{Before: before, Limit: size + 1})
+		found, err = a.q.Segments(ctx, db.SegmentsParams{Before: before, Words: words, Limit: size + 1})
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("list segments: %w", err)

@@ -144,7 +144,7 @@ func TestSegmentsCannotGoRoundInACircle(t *testing.T) {
 		if _, err := a.Count(t.Context(), tree(t, fmt.Sprintf(`{"segment":"%s"}`, first.ID))); !errors.Is(err, audience.ErrSegment) {
 			t.Errorf("Count over a circle = %v, want ErrSegment", err)
 		}
-		if list, next, err := a.Segments(t.Context(), false, "", 1); err != nil || next == "" || len(list) != 1 || list[0].ID != second.ID {
+		if list, next, err := a.Segments(t.Context(), false, "", "", 1); err != nil || next == "" || len(list) != 1 || list[0].ID != second.ID {
 			t.Errorf("Segments = %v, %v, want the newest", list, err)
 		}
 	})

@@ -251,8 +251,9 @@ func (c *Campaigns) mirrored(ctx context.Context, r db.Campaign) (Campaign, erro
 
 // List is a page of the campaigns, newest first; cursor is "" or the one that came with
 // the page before. in is "" for all, or a state; under Review are those that wait for a
-// second person, a change of a running one as well. Errors: page.ErrCursor.
-func (c *Campaigns) List(ctx context.Context, in State, cursor string, limit int) (list []Campaign, next string, err error) {
+// second person, a change of a running one as well. words are in the name, "" in every one.
+// Errors: page.ErrCursor.
+func (c *Campaigns) List(ctx context.Context, in State, words, cursor string, limit int) (list []Campaign, next string, err error) {
 	before, err := page.Before(cursor)
 	if err != nil {
 		return nil, "", err
@@ -260,9 +261,9 @@ func (c *Campaigns) List(ctx context.Context, in State, cursor string, limit int
 	size := page.Size(limit)
 	var rows []db.Campaign
 	if in == "" {
-		rows, err = c.q.CampaignsBefore(ctx, db.CampaignsBeforeParams{Before: before, Limit: size + 1})
+		rows, err = c.q.CampaignsBefore(ctx, db.CampaignsBeforeParams{Before: before, Words: words, Limit: size + 1})
 	} else {
-		rows, err = c.q.CampaignsIn(ctx, db.CampaignsInParams{Before: before, Own: string(in), OfVersion: string(in), Limit: size + 1})
+		rows, err = c.q.CampaignsIn(ctx, db.CampaignsInParams{Before: before, Words: words, Own: string(in), OfVersion: string(in), Limit: size + 1})
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("list campaigns: %w", err)

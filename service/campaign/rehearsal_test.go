@@ -84,7 +84,7 @@ func TestWhatCannotBeRehearsedIsRefused(t *testing.T) {
 	if _, err := w.db.ExecContext(ctx, "UPDATE campaign_version SET frozen_size = 200001 WHERE campaign_id = ?", int64(w.submitted(c).Campaign)); err != nil {
 		t.Fatal(err)
 	}
-	large := must[[]Campaign](t)(first(c.List(ctx, "", "", 1)))[0].ID
+	large := must[[]Campaign](t)(first(c.List(ctx, "", "", "", 1)))[0].ID
 	for _, tt := range []struct {
 		name     string
 		campaign model.ID

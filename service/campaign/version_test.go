@@ -55,7 +55,7 @@ func TestCampaignsAreListedByWhereTheyStand(t *testing.T) {
 			for cursor, more := "", true; more; more = cursor != "" {
 				var list []Campaign
 				var err error
-				if list, cursor, err = c.List(ctx, tt.in, cursor, 1); err != nil {
+				if list, cursor, err = c.List(ctx, tt.in, "", cursor, 1); err != nil {
 					t.Fatal(err)
 				}
 				for _, one := range list {

@@ -82,7 +82,7 @@ func TestWhatAnOperatorDoesStandsWithItsLineOrNotAtAll(t *testing.T) {
 		if g, err := f.Gift(ctx, coupons.ID); err != nil || g.Total != 2 {
 			t.Errorf("the pool has %d codes, %v, want 2", g.Total, err)
 		}
-		if all, _, err := f.AllGifts(ctx, "", 10); err != nil || len(all) != 3 || all[0].OnSale {
+		if all, _, err := f.AllGifts(ctx, "", "", 10); err != nil || len(all) != 3 || all[0].OnSale {
 			t.Errorf("AllGifts = %+v, %v, want 3, the newest not on sale", all, err)
 		}
 	})

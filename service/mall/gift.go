@@ -226,17 +226,17 @@ func (m *Mall) Gift(ctx context.Context, id model.ID) (Gift, error) {
 	return m.gift(row)
 }
 
-// AllGifts are those on sale and those that are not, newest first, for operators;
-// cursor is "" or the one that came with the page before.
+// AllGifts are those on sale and those that are not, newest first, for operators; words
+// are in the title, "" in every one. cursor is "" or the one that came with the page before.
 //
 // Errors: page.ErrCursor.
-func (m *Mall) AllGifts(ctx context.Context, cursor string, limit int) (list []Gift, next string, err error) {
+func (m *Mall) AllGifts(ctx context.Context, words, cursor string, limit int) (list []Gift, next string, err error) {
 	size := page.Size(limit)
 	before, err := page.Before(cursor)
 	if err != nil {
 		return nil, "", err
 	}
-	rows, err := db.New(m.DB).AllGifts(ctx, db.AllGiftsParams{Before: before, Limit: size + 1})
+	rows, err := db.New(m.DB).AllGifts(ctx, db.AllGiftsParams{Before: before, Words: words, Limit: size + 1})
 	if err != nil {
 		return nil, "", fmt.Errorf("read all gifts: %w", err)
 	}

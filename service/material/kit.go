@@ -267,16 +267,17 @@ func (m *Materials) UseKitTx(ctx context.Context, tx *sql.Tx, version model.ID) 
 	return nil
 }
 
-// Kits lists the newest version of every kit, the newest kit first.
+// Kits lists the newest version of every kit, the newest kit first; words are in its name,
+// "" in every one.
 //
 // Errors: page.ErrCursor.
-func (m *Materials) Kits(ctx context.Context, cursor string, limit int) (list []Kit, next string, err error) {
+func (m *Materials) Kits(ctx context.Context, words, cursor string, limit int) (list []Kit, next string, err error) {
 	before, err := page.Before(cursor)
 	if err != nil {
 		return nil, "", err
 	}
 	size := page.Size(limit)
-	rows, err := m.q.KitsBefore(ctx, db.KitsBeforeParams{Before: before, Limit: size + 1})
+	rows, err := m.q.KitsBefore(ctx, db.KitsBeforeParams{Before: before, Words: words, Limit: size + 1})
 	if err != nil {
 		return nil, "", fmt.Errorf("list the kits: %w", err)
 	}

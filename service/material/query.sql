@@ -157,7 +157,7 @@ WHERE id = sqlc.arg(id) AND number = sqlc.arg(number);
 SELECT * FROM material_kit WHERE id = ?;
 
 -- name: KitsBefore :many
-SELECT * FROM material_kit WHERE id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
+SELECT * FROM material_kit WHERE id < sqlc.arg(before) AND (sqlc.arg(words) = '' OR INSTR(name, sqlc.arg(words)) > 0) ORDER BY id DESC LIMIT ?;
 
 -- name: InsertKitVersion :exec
 INSERT INTO material_kit_version (id, kit_id, number, name, body, created_by, created_at, used_at)

@@ -169,16 +169,22 @@ func (q *Queries) ArchiveSegment(ctx context.Context, arg ArchiveSegmentParams) 
 }
 
 const archivedSegments = `-- name: ArchivedSegments :many
-SELECT id, name, tree, version, operator_id, created_at, updated_at, archived_at FROM audience_segment WHERE id < ? AND archived_at > 0 ORDER BY id DESC LIMIT ?
+SELECT id, name, tree, version, operator_id, created_at, updated_at, archived_at FROM audience_segment WHERE id < ? AND archived_at > 0 AND (? = '' OR INSTR(name, ?) > 0) ORDER BY id DESC LIMIT ?
 `
 
 type ArchivedSegmentsParams struct {
 	Before int64
+	Words  string
 	Limit  int32
 }
 
 func (q *Queries) ArchivedSegments(ctx context.Context, arg ArchivedSegmentsParams) ([]AudienceSegment, error) {
-	rows, err := q.db.QueryContext(ctx, archivedSegments, arg.Before, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, archivedSegments,
+		arg.Before,
+		arg.Words,
+		arg.Words,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -2228,16 +2234,22 @@ func (q *Queries) SegmentByName(ctx context.Context, name string) (AudienceSegme
 }
 
 const segments = `-- name: Segments :many
-SELECT id, name, tree, version, operator_id, created_at, updated_at, archived_at FROM audience_segment WHERE id < ? AND archived_at = 0 ORDER BY id DESC LIMIT ?
+SELECT id, name, tree, version, operator_id, created_at, updated_at, archived_at FROM audience_segment WHERE id < ? AND archived_at = 0 AND (? = '' OR INSTR(name, ?) > 0) ORDER BY id DESC LIMIT ?
 `
 
 type SegmentsParams struct {
 	Before int64
+	Words  string
 	Limit  int32
 }
 
 func (q *Queries) Segments(ctx context.Context, arg SegmentsParams) ([]AudienceSegment, error) {
-	rows, err := q.db.QueryContext(ctx, segments, arg.Before, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, segments,
+		arg.Before,
+		arg.Words,
+		arg.Words,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -60,16 +60,22 @@ func (q *Queries) Advance(ctx context.Context, arg AdvanceParams) (int64, error)
 }
 
 const allGifts = `-- name: AllGifts :many
-SELECT id, category, kind, title, description, picture, points, fen, tier, each_limit, total, reserved, starts_at, ends_at, cancellable, extend_days, spec, state, position, version, created_at, updated_at FROM mall_gift WHERE id < ? ORDER BY id DESC LIMIT ?
+SELECT id, category, kind, title, description, picture, points, fen, tier, each_limit, total, reserved, starts_at, ends_at, cancellable, extend_days, spec, state, position, version, created_at, updated_at FROM mall_gift WHERE id < ? AND (? = '' OR INSTR(title, ?) > 0) ORDER BY id DESC LIMIT ?
 `
 
 type AllGiftsParams struct {
 	Before int64
+	Words  string
 	Limit  int32
 }
 
 func (q *Queries) AllGifts(ctx context.Context, arg AllGiftsParams) ([]MallGift, error) {
-	rows, err := q.db.QueryContext(ctx, allGifts, arg.Before, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, allGifts,
+		arg.Before,
+		arg.Words,
+		arg.Words,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -541,16 +541,22 @@ func (q *Queries) KitVersions(ctx context.Context, arg KitVersionsParams) ([]Mat
 }
 
 const kitsBefore = `-- name: KitsBefore :many
-SELECT id, name, number, version_id, created_by, created_at, updated_at FROM material_kit WHERE id < ? ORDER BY id DESC LIMIT ?
+SELECT id, name, number, version_id, created_by, created_at, updated_at FROM material_kit WHERE id < ? AND (? = '' OR INSTR(name, ?) > 0) ORDER BY id DESC LIMIT ?
 `
 
 type KitsBeforeParams struct {
 	Before int64
+	Words  string
 	Limit  int32
 }
 
 func (q *Queries) KitsBefore(ctx context.Context, arg KitsBeforeParams) ([]MaterialKit, error) {
-	rows, err := q.db.QueryContext(ctx, kitsBefore, arg.Before, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, kitsBefore,
+		arg.Before,
+		arg.Words,
+		arg.Words,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}
