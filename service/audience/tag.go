@@ -24,6 +24,8 @@ const (
 	// MaxTagged is how many members one call of AddTag or RemoveTag takes.
 	MaxTagged = 5000
 	maxTags   = 1000
+	// maxWho is how many members a line of the audit names; it tells how many there were.
+	maxWho = 2000
 )
 
 // CreateTag makes a tag; one of that name is simply answered. by is the operator, 0
@@ -31,7 +33,7 @@ const (
 func (a *Audience) CreateTag(ctx context.Context, by model.ID, name string) (model.ID, error) {
 	id, err := a.makeTag(ctx, name)
 	if err == nil {
-		err = a.record(ctx, model.AuditEntry{Operator: by, Action: "tag.create", Target: tagRef(int64(id))})
+		err = a.record(ctx, model.AuditEntry{Operator: by, Action: "tag.create", Target: tagRef(int64(id)), Detail: map[string]string{"name": name}})
 	}
 	return id, err
 }
@@ -92,10 +94,10 @@ func (a *Audience) AddTag(ctx context.Context, by model.ID, name string, members
 	if err != nil {
 		return Tagged{}, err
 	}
-	ids, out := distinct(members), Tagged{}
+	ids, out, who := distinct(members), Tagged{}, []model.ID{}
 	err = a.inTx(ctx, func(tx *sql.Tx) error {
 		q := a.q.WithTx(tx)
-		out = Tagged{Tag: tag}
+		out, who = Tagged{Tag: tag}, who[:0]
 		n, err := q.HoldTag(ctx, name)
 		if err != nil {
 			return err
@@ -117,14 +119,15 @@ func (a *Audience) AddTag(ctx context.Context, by model.ID, name string, members
 			for _, id := range known {
 				if !slices.Contains(have, id) {
 					args = append(args, int64(tag), id, source, int64(a.nowMillis()))
-					out.Changed++
+					who = append(who, model.ID(id))
 				}
 			}
 			if err := insertRows(ctx, tx, "audience_member_tag", 4, args); err != nil {
 				return err
 			}
 		}
-		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "tag.add", Target: tagRef(int64(tag)), Detail: map[string]int{"members": out.Changed}})
+		out.Changed = len(who)
+		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "tag.add", Target: tagRef(int64(tag)), Detail: onWhom(name, who)})
 	})
 	if err != nil {
 		return Tagged{}, fmt.Errorf("add a tag: %w", err)
@@ -145,22 +148,36 @@ func (a *Audience) RemoveTag(ctx context.Context, by model.ID, name string, memb
 	if err != nil {
 		return Tagged{}, fmt.Errorf("find a tag: %w", err)
 	}
-	ids, removed := distinct(members), int64(0)
+	ids, who := distinct(members), []model.ID{}
 	err = a.inTx(ctx, func(tx *sql.Tx) error {
-		removed = 0
+		q := a.q.WithTx(tx)
+		who = who[:0]
+		if _, err := q.HoldTag(ctx, name); err != nil { // so that nobody else takes it off whom we name
+			return err
+		}
 		for part := range slices.Chunk(ids, insertBatch) {
-			n, err := a.q.WithTx(tx).Untag(ctx, db.UntagParams{TagID: tag.ID, Ids: part})
+			have, err := q.Tagged(ctx, db.TaggedParams{TagID: tag.ID, Ids: part})
 			if err != nil {
 				return err
 			}
-			removed += n
+			for _, id := range have {
+				who = append(who, model.ID(id))
+			}
+			if _, err := q.Untag(ctx, db.UntagParams{TagID: tag.ID, Ids: part}); err != nil {
+				return err
+			}
 		}
-		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "tag.remove", Target: tagRef(tag.ID), Detail: map[string]int64{"members": removed}})
+		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "tag.remove", Target: tagRef(tag.ID), Detail: onWhom(name, who)})
 	})
 	if err != nil {
 		return Tagged{}, fmt.Errorf("remove a tag: %w", err)
 	}
-	return Tagged{Tag: model.ID(tag.ID), Changed: int(removed)}, nil // at most MaxTagged
+	return Tagged{Tag: model.ID(tag.ID), Changed: len(who)}, nil
+}
+
+// onWhom is what the audit keeps: the tag's name, how many got or lost it, and who.
+func onWhom(name string, who []model.ID) map[string]any {
+	return map[string]any{"name": name, "members": len(who), "who": who[:min(len(who), maxWho)]}
 }
 
 // distinct are the ids in order, each once.
