@@ -91,7 +91,7 @@ func formOf(ctx context.Context) (form, error) {
 			return in, errPart.With(err)
 		}
 		if part.FormName() == "file" {
-			in.name, in.file = part.FileName(), part
+			in.name, in.file = part.FileName(), &lastPart{file: part, parts: parts}
 			return in, nil
 		}
 		if err := in.field(part); err != nil {
@@ -99,6 +99,35 @@ func formOf(ctx context.Context) (form, error) {
 		}
 	}
 	return in, errPart
+}
+
+// lastPart is the file, whose end is told only when nothing follows it: a field behind it
+// would count for nothing, and nobody would be told. Whoever reads it saves nothing
+// before he knows its end.
+type lastPart struct {
+	file  io.Reader
+	parts *multipart.Reader
+	end   error // once the file was read
+}
+
+func (l *lastPart) Read(p []byte) (int, error) {
+	if l.end != nil {
+		return 0, l.end
+	}
+	n, err := l.file.Read(p)
+	if !errors.Is(err, io.EOF) {
+		return n, err
+	}
+	part, after := l.parts.NextPart()
+	switch {
+	case after == nil:
+		l.end = errNoFile.Saying("表单中file之后还有“%s”：file应为最后一项，请把其他字段放在它前面", part.FormName())
+	case errors.Is(after, io.EOF):
+		l.end = io.EOF
+	default:
+		l.end = errPart.With(after)
+	}
+	return n, l.end
 }
 
 func (f *form) field(part *multipart.Part) error {
