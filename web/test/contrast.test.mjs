@@ -51,6 +51,7 @@ function pale(root, [least, leastLarge]) {
 }
 
 test('words stand out from their ground', { skip: skip || false }, async (t) => {
+  await page.emulateMedia({ reducedMotion: 'reduce' })
   await page.goto(demo.base)
   await page.locator('.row[data-from=account]').first().waitFor()
   await button('办理', page.getByRole('navigation')).click()
@@ -63,10 +64,11 @@ test('words stand out from their ground', { skip: skip || false }, async (t) => 
 
   for (const scheme of ['light', 'dark']) {
     await t.test(`when the phone is ${scheme}`, async () => {
-      await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' })
+      await page.emulateMedia({ colorScheme: scheme })
       const all = []
       const look = async (name, ready) => {
         await ready.first().waitFor()
+        await mini().evaluate((el) => Promise.allSettled(el.getAnimations({ subtree: true }).map((a) => a.finished))) // a colour on its way is none yet
         const found = await mini().evaluate(pale, [LEAST, LEAST_LARGE])
         all.push(...found.map((f) => `${name}: ${f.text} ${f.ratio}`))
       }
