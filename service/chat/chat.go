@@ -129,19 +129,20 @@ func (o Options) withDefaults() Options {
 
 // Needs are the domains and stores that a chat works with.
 type Needs struct {
-	Members memberBook
-	Binding binder
-	Account accountReader
-	Bills   billReader
-	Points  pointsReader // nil: points are shown in the mini-program only
-	Gifts   giftShop     // nil: gifts are redeemed in the mini-program only
-	Pots    potBook      // nil: there is no game
-	Rules   *Rules       // nil: no keyword rules
-	Notes   *Notes
-	Redis   redis.UniversalClient
-	Now     model.Clock
-	Log     *slog.Logger
-	Metrics prometheus.Registerer
+	Members  memberBook
+	Binding  binder
+	Account  accountReader
+	Bills    billReader
+	Points   pointsReader // nil: points are shown in the mini-program only
+	Gifts    giftShop     // nil: gifts are redeemed in the mini-program only
+	Pots     potBook      // nil: there is no game
+	Rules    *Rules       // nil: no keyword rules
+	Notes    *Notes
+	Declines decliner // nil: a person takes a no to offers
+	Redis    redis.UniversalClient
+	Now      model.Clock
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer
 }
 
 // Chat answers messages. It may be used by many at once.

@@ -38,11 +38,20 @@ type world struct {
 	source  string
 	unsent  error         // when set, no code is sent
 	reading chan struct{} // when set, every read waits for a second one
+
+	declined []model.RequestID // the noes to offers
 }
 
 var errPoor = fault.New(fault.Conflict, "test.poor", "积分不足，还差200积分")
 
 var errCode = fault.New(fault.Invalid, "binding.code", "验证码不对，还可以再试 4次")
+
+func (w *world) DeclineMarketing(_ context.Context, _ model.MemberID, request model.RequestID) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.declined = append(w.declined, request)
+	return nil
+}
 
 func (w *world) Touch(context.Context, model.App, model.OpenID) (model.Member, error) {
 	w.mu.Lock()
@@ -203,7 +212,7 @@ func newTalk(t testing.TB, w *world, pool *sql.DB, client redis.UniversalClient,
 	registry, now := prometheus.NewRegistry(), func() time.Time { return w.now }
 	notes := chat.NewNotes(pool, sealer, ids, now, w)
 	return &talk{world: w, registry: registry, notes: notes, chat: chat.New(chat.Needs{
-		Members: w, Binding: w, Account: w, Bills: w, Points: w, Gifts: w, Rules: rules, Notes: notes, Redis: client,
+		Members: w, Binding: w, Account: w, Bills: w, Points: w, Gifts: w, Rules: rules, Notes: notes, Declines: w, Redis: client,
 		Now: now, Log: slog.New(slog.DiscardHandler), Metrics: registry,
 	}, opts)}
 }

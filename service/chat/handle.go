@@ -173,6 +173,8 @@ func (c *Chat) perform(ctx context.Context, t *turn, i Intent) (model.Content, e
 		return c.bind(ctx, t)
 	case Unbind:
 		return c.askUnbind(t), nil
+	case OptOut:
+		return c.optOut(ctx, t)
 	case MainMenu:
 		return c.choose(t, c.opts.Name+"为您服务，想办哪一项？", menuChoices), nil
 	case Help:

@@ -22,6 +22,7 @@ const (
 	Human     Intent = "human"     // 人工
 	Bind      Intent = "bind"      // 绑定
 	Unbind    Intent = "unbind"    // 解绑
+	OptOut    Intent = "optout"    // 停止推送, of offers and campaigns
 	Help      Intent = "help"      // 帮助
 	MainMenu  Intent = "menu"      // 菜单
 )
@@ -31,7 +32,7 @@ const (
 var names = map[Intent]string{
 	Balance: "查话费", Usage: "查流量", Plan: "查套餐", Points: "查积分", Bill: "查账单",
 	TopUp: "充值", Redeem: "积分兑换", Deals: "特惠", News: "最新业务", Services: "常用业务",
-	Redpacket: "红包", Feedback: "意见反馈", Human: "人工", Bind: "绑定", Unbind: "解绑", Help: "帮助", MainMenu: "菜单",
+	Redpacket: "红包", Feedback: "意见反馈", Human: "人工", Bind: "绑定", Unbind: "解绑", OptOut: "停止推送", Help: "帮助", MainMenu: "菜单",
 }
 
 // Known tells whether the intent is one that the account answers.
@@ -94,6 +95,9 @@ func understand(f folded, carrier Carrier) Meaning {
 			return sure(Help)
 		}
 		return Meaning{}
+	}
+	if optsOut(f.runes) {
+		return sure(OptOut)
 	}
 	return read(f).decide()
 }

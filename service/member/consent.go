@@ -170,6 +170,12 @@ func (m *Members) Decide(ctx context.Context, id model.MemberID, decisions []Dec
 	return nil
 }
 
+// Decline notes a no to the text of the purpose that is in force, as Decide does.
+// Errors: ErrConsent, ErrUnknown, ErrRequest.
+func (m *Members) Decline(ctx context.Context, id model.MemberID, p Purpose, request model.RequestID) error {
+	return m.Decide(ctx, id, []Decision{{Purpose: p, Version: m.version(p)}}, request)
+}
+
 func (m *Members) decide(ctx context.Context, q *db.Queries, id model.MemberID, d Decision, request model.RequestID) error {
 	at := int64(m.nowMillis())
 	err := q.AddConsentChange(ctx, db.AddConsentChangeParams{

@@ -202,6 +202,11 @@ func (b *memberBook) AgreesToMarketing(ctx context.Context, id model.MemberID) (
 	return b.Agrees(ctx, id, member.Marketing)
 }
 
+// DeclineMarketing notes that he wants none any more.
+func (b *memberBook) DeclineMarketing(ctx context.Context, id model.MemberID, request model.RequestID) error {
+	return b.Decline(ctx, id, member.Marketing, request)
+}
+
 // conversation builds the chat and the inbox in front of it.
 func (d *domains) conversation(g ground) error {
 	d.rules = chat.NewRules(g.stores.db, g.ids, g.now, g.log, chat.RulesOptions{Audit: d.operators})
@@ -215,7 +220,7 @@ func (d *domains) conversation(g ground) error {
 	}
 	d.chat = chat.New(chat.Needs{
 		Members: d.members, Binding: d.members, Account: held, Bills: held, Points: d.points, Gifts: chatCounter{d.mall, d.deeds}, Pots: potBook{d.moments}, Rules: d.rules,
-		Notes: d.notes, Redis: g.stores.shared, Now: g.now, Log: g.log, Metrics: g.reg,
+		Notes: d.notes, Declines: d.book, Redis: g.stores.shared, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, opts)
 	d.inbox = inbox.New(g.stores.db, g.stores.shared, d.wechat, g.sealer, noted{d}.Handle, g.now, g.log, g.reg, inbox.Options{})
 	d.background = append(d.background, d.rules.Run)

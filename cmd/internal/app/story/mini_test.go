@@ -279,6 +279,20 @@ func TestAPartThatFailsIsMarked(t *testing.T) {
 	}
 }
 
+func TestANoInTheChatIsANoInTheMiniProgram(t *testing.T) {
+	w := story.Begin(t, story.Embedded(t))
+	w.Replica()
+	zhang := w.Person("ordinary").Follows()
+	mini := zhang.Opens().SignsIn().BindsPhone()
+	agrees := func() any { return mini.Get("/consents").Value("consents.0.granted") }
+	mini.Do("PUT", "/consents", "yes", map[string]any{"consents": []any{map[string]any{"purpose": "marketing", "version": 1, "granted": true}}}).Is(http.StatusOK)
+	if agrees() != true {
+		t.Fatalf("he agreed and it is %v", mini.Get("/consents"))
+	}
+	zhang.Says("别再给我发广告了").Hears("以后不再给您发优惠和活动的消息")
+	w.Until("it is a no in the mini-program, too, once WeChat has said that both are one person", func() bool { return agrees() == false })
+}
+
 func TestAMemberLeavesWithAllThatIsKeptOfHim(t *testing.T) {
 	story.Everywhere(t, func(t *testing.T, s story.Stores) {
 		w := story.Begin(t, s)
