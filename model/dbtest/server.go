@@ -115,14 +115,6 @@ func (s *Server) Kill() {
 	}
 }
 
-// Pid is the process id of the running server, 0 when it is down.
-func (s *Server) Pid() int {
-	if s.running == nil {
-		return 0
-	}
-	return s.running.Process.Pid
-}
-
 // Start starts the server, which must be down, and returns when it answers.
 func (s *Server) Start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, bootLimit)
