@@ -76,7 +76,7 @@ test('an outcome says whether it went as it should', () => {
 })
 
 test('a prize is said as it was won, and a campaign by the least that it gives', () => {
-  assert.equal(wonText({ kind: 'phone_credit', quantity: 350 }), '3.5 元话费')
+  assert.equal(wonText({ kind: 'phone_credit', quantity: 350 }), '3.50 元话费')
   assert.equal(wonText({ kind: 'data', quantity: 2048 }), '2 GB 流量')
   assert.equal(wonText({ kind: 'data', quantity: 500 }), '500 MB 流量')
   assert.equal(wonText({ kind: 'points', quantity: 90 }), '90 积分')

@@ -23,8 +23,8 @@ export const month = (m) => `${m.slice(0, 4)}年${Number(m.slice(5, 7))}月`
 export const shortDay = (d) => `${Number(d.slice(5, 7))}/${Number(d.slice(8, 10))}`
 export const number = (n) => new Intl.NumberFormat('zh-CN').format(n)
 export const yuan = (fen) => `${fen < 0 ? '-' : ''}${(Math.abs(fen) / 100).toFixed(2)}`
-/** Money without needless zeros: 5, 0.5, 12.34. */
-export const shortYuan = (fen) => String(fen / 100)
+/** Money as the account writes it, too: 5, 0.50, 12.34. */
+export const shortYuan = (fen) => (fen % 100 ? (fen / 100).toFixed(2) : String(fen / 100))
 export const signed = (n) => (n > 0 ? `+${number(n)}` : number(n))
 
 /** An amount of an allowance in parts, {value, unit}. */
