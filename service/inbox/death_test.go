@@ -97,9 +97,9 @@ func TestAnAnswerOfOneWhoWasTakenOverFromIsNotKept(t *testing.T) {
 // success.
 func (w *world) abandon(key, text string) {
 	w.t.Helper()
-	dying := w.replica(inbox.Options{Margin: 100 * time.Millisecond, RunLimit: 50 * time.Millisecond})
+	dying := w.replica(inbox.Options{Margin: 5 * time.Second, RunLimit: 50 * time.Millisecond})
 	run, _, quit := hangs(w.t)
-	got, err := dying.Do(within(w.t, 150*time.Millisecond), w.said(key, text), run)
+	got, err := dying.Do(within(w.t, 5050*time.Millisecond), w.said(key, text), run)
 	if err != nil || got.Kind != model.NoContent {
 		w.t.Fatalf("Do = %+v, %v, want success", got, err)
 	}
@@ -381,14 +381,14 @@ func TestWithoutRedisADeadReplicaIsTakenOverFrom(t *testing.T) {
 
 func TestAFlushedRedisLosesNoPromise(t *testing.T) {
 	stores(t, func(t *testing.T, w *world) {
-		a, b := w.replica(inbox.Options{}), w.replica(inbox.Options{Margin: 100 * time.Millisecond})
+		a, b := w.replica(inbox.Options{}), w.replica(inbox.Options{Margin: 5 * time.Second})
 		inTime := w.said("intime", "CXLL")
 		if _, err := a.Do(t.Context(), inTime, answers(model.Text("还剩 3GB"))); err != nil {
 			t.Fatal(err)
 		}
 		slow := w.said("late", "CXLL")
 		finish := make(chan struct{})
-		if got, err := b.Do(within(t, 200*time.Millisecond), slow, func(context.Context) (model.Content, error) {
+		if got, err := b.Do(within(t, 5100*time.Millisecond), slow, func(context.Context) (model.Content, error) {
 			<-finish
 			return model.Text("余额 12 元"), nil
 		}); err != nil || got.Kind != model.NoContent {
@@ -424,10 +424,10 @@ func TestNothingIsSaidThatCannotBePromised(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = dead.Close() })
 	w.db = dead
-	b := w.replica(inbox.Options{Margin: 100 * time.Millisecond})
+	b := w.replica(inbox.Options{Margin: 5 * time.Second})
 	in := w.said("lost", "CXLL")
 	finish := make(chan struct{})
-	got, err := b.Do(within(t, 200*time.Millisecond), in, func(context.Context) (model.Content, error) {
+	got, err := b.Do(within(t, 5100*time.Millisecond), in, func(context.Context) (model.Content, error) {
 		<-finish
 		return model.Text("余额 12 元"), nil
 	})

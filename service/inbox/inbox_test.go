@@ -201,10 +201,10 @@ func TestThreeTriesOnTwoReplicasRunOnce(t *testing.T) {
 
 func TestSlowLogicIsAnsweredLateOnce(t *testing.T) {
 	stores(t, func(t *testing.T, w *world) {
-		a, b := w.replica(inbox.Options{Margin: 200 * time.Millisecond}), w.replica(inbox.Options{})
+		a, b := w.replica(inbox.Options{Margin: 5 * time.Second}), w.replica(inbox.Options{})
 		in := w.said("slow", "CXYE")
 		finish := make(chan struct{})
-		got, err := a.Do(within(t, 400*time.Millisecond), in, func(context.Context) (model.Content, error) {
+		got, err := a.Do(within(t, 5200*time.Millisecond), in, func(context.Context) (model.Content, error) {
 			<-finish
 			return model.Text("余额 12 元"), nil
 		})

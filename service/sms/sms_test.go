@@ -102,7 +102,7 @@ func endless(w http.ResponseWriter, _ *http.Request) {
 func client(t *testing.T, g *gateway) (*sms.Gateway, *prometheus.Registry) {
 	t.Helper()
 	reg := prometheus.NewRegistry()
-	c, err := sms.New(g.URL+"/sms/", token, time.Now, reg, sms.Options{Timeout: 100 * time.Millisecond, Backoff: time.Millisecond})
+	c, err := sms.New(g.URL+"/sms/", token, time.Now, reg, sms.Options{Timeout: time.Second, Backoff: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

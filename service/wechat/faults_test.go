@@ -59,7 +59,7 @@ func TestOnlyASendWhoseRequestWentOutIsUnknown(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newPlatform(t)
-			c := p.replica(setup{opts: wechat.Options{Timeout: 100 * time.Millisecond}})
+			c := p.replica(setup{opts: wechat.Options{Timeout: time.Second}})
 			mustSend(t, c)
 			p.on(sendPath, tt.answer)
 			p.on(read, tt.answer)
@@ -148,7 +148,7 @@ func TestAHugeAnswerIsCutOff(t *testing.T) {
 
 func TestTheCircuitOpensAndClosesAgain(t *testing.T) {
 	p, reg := newPlatform(t), prometheus.NewRegistry()
-	c := p.replica(setup{reg: reg, opts: wechat.Options{BreakerOpen: 20 * time.Millisecond}})
+	c := p.replica(setup{reg: reg, opts: wechat.Options{BreakerOpen: 500 * time.Millisecond}})
 	mustSend(t, c)
 	p.on(sendPath, status(503))
 	for range 8 {
@@ -257,11 +257,15 @@ func TestNoErrorAndNoLogHoldsASecret(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, token %v", name, withToken), func(t *testing.T) {
 				var log bytes.Buffer
 				p, rdb := newPlatform(t), dbtest.EmbeddedRedis(t)
-				opts := wechat.Options{Timeout: 20 * time.Millisecond, UploadTimeout: 20 * time.Millisecond, TokenWait: 40 * time.Millisecond, BreakerOpen: time.Nanosecond}
+				opts := wechat.Options{BreakerOpen: time.Nanosecond}
+				if name == "hangs" {
+					opts.Timeout, opts.UploadTimeout, opts.TokenWait = 20*time.Millisecond, 20*time.Millisecond, 40*time.Millisecond
+				}
 				c := p.replica(setup{rdb: rdb, opts: opts, log: slog.New(slog.NewTextHandler(&log, nil))})
 				if withToken {
-					mustSend(t, c)
-					if _, err := c.SendSubscribe(t.Context(), "oAlice", model.Notice{Template: "t", Fields: map[string]string{"thing1": "x"}}); err != nil {
+					first := p.replica(setup{rdb: rdb}) // with time enough to leave its tokens
+					mustSend(t, first)
+					if _, err := first.SendSubscribe(t.Context(), "oAlice", model.Notice{Template: "t", Fields: map[string]string{"thing1": "x"}}); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -247,7 +247,7 @@ func TestRedisThatLostEverythingCostsOneFetch(t *testing.T) {
 func TestWaitingForADeadReplicasLockIsBounded(t *testing.T) {
 	dbtest.Redises(t, func(t *testing.T, rdb redis.UniversalClient) {
 		p := newPlatform(t)
-		c := p.replica(setup{rdb: rdb, opts: wechat.Options{TokenWait: 50 * time.Millisecond}})
+		c := p.replica(setup{rdb: rdb, opts: wechat.Options{TokenWait: 500 * time.Millisecond}})
 		if err := rdb.Set(t.Context(), lockKey, "somebody", time.Minute).Err(); err != nil {
 			t.Fatal(err)
 		}
