@@ -159,6 +159,12 @@ func TestWhatBecomesOfASend(t *testing.T) {
 			}
 			return nil
 		}, "sent", 1, 3},
+		{"credentials that a person mends meanwhile", func(n int) error {
+			if n < 3 {
+				return fault.New(fault.Internal, "wechat.credentials", "白名单")
+			}
+			return nil
+		}, "sent", 1, 3},
 		{"busy for ever is given up", func(int) error { return busy }, "refused", 0, 7},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

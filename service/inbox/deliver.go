@@ -80,6 +80,10 @@ func (b *Inbox) tryDeliver(ctx context.Context, key model.RequestID, to model.Op
 	return state, err
 }
 
+// unsent is the one fault of ours that WeChat tells before it takes a message: the
+// AppSecret or the whitelist of addresses, which a person may have mended by the next try.
+const unsent = "wechat.credentials"
+
 // outcome says what a send came to: definite refusals that may pass are tried
 // again later, unclassified ones may have reached the user.
 func (b *Inbox) outcome(err error, attempts int) (state, cause string, until model.Millis) {
@@ -88,10 +92,10 @@ func (b *Inbox) outcome(err error, attempts int) (state, cause string, until mod
 	}
 	f := fault.Of(err)
 	cause = f.Code[:min(len(f.Code), 64)]
-	switch f.Kind {
-	case fault.Internal:
+	switch {
+	case f.Kind == fault.Internal && f.Code != unsent:
 		return stateUnknown, cause, 0
-	case fault.Unavailable, fault.Limited:
+	case f.Code == unsent, f.Kind == fault.Unavailable, f.Kind == fault.Limited:
 		if attempts < maxAttempts {
 			return statePending, cause, model.At(b.now()).Add(firstPause << attempts)
 		}
