@@ -21,7 +21,7 @@ type (
 	}
 	ruleWriter interface {
 		Add(ctx context.Context, by model.ID, rule chat.Rule, request model.RequestID) (chat.Rule, error)
-		Change(ctx context.Context, by model.ID, rule chat.Rule) error
+		Change(ctx context.Context, by model.ID, rule chat.Rule) (chat.Rule, error)
 		Drop(ctx context.Context, by, id model.ID) error
 	}
 	// noteBook is what members told us.
@@ -45,7 +45,7 @@ func (h OpsChat) operations(api huma.API) {
 	registerOps(api, opsOperation{method: "GET", path: "/rules", id: "listRules", summary: "关键词规则，先添加的在前", right: operator.ReadRules}, h.List)
 	registerOps(api, opsOperation{method: "POST", path: "/rules", id: "addRule", summary: "添加关键词规则，几秒内生效", right: operator.EditRules, status: http.StatusCreated}, h.Add)
 	registerOps(api, opsOperation{method: "GET", path: "/rules/{id}", id: "getRule", summary: "关键词规则", right: operator.ReadRules, errors: missing}, h.Get)
-	registerOps(api, opsOperation{method: "PUT", path: "/rules/{id}", id: "changeRule", summary: "修改关键词规则", right: operator.EditRules, errors: missing}, h.Change)
+	registerOps(api, opsOperation{method: "PUT", path: "/rules/{id}", id: "changeRule", summary: "修改关键词规则：带上读到的 version，被他人改过则拒绝", right: operator.EditRules, errors: missing}, h.Change)
 	registerOps(api, opsOperation{method: "DELETE", path: "/rules/{id}", id: "dropRule", summary: "删除关键词规则", right: operator.EditRules, errors: missing}, h.Drop)
 	registerOps(api, opsOperation{method: "GET", path: "/feedback", id: "listFeedback", summary: "用户的意见与投诉，新的在前", right: operator.ReadFeedback}, h.Feedback)
 	registerOps(api, opsOperation{method: "POST", path: "/feedback/{id}/finish", id: "finishFeedback", summary: "记录处理结果", right: operator.FinishFeedback, errors: missing}, h.Finish)
@@ -92,7 +92,8 @@ func (c ruleContent) content() model.Content {
 	}
 }
 
-type ruleBody struct {
+// RuleFields is a rule as it is written.
+type RuleFields struct {
 	How      string      `json:"how" enum:"exact,prefix,contains" doc:"完全相同、开头、包含；比较时不分大小写、简繁、全半角"`
 	Pattern  string      `json:"pattern" minLength:"1" maxLength:"64" doc:"关键词"`
 	Priority int         `json:"priority,omitempty" minimum:"-1000" maximum:"1000" doc:"大的优先"`
@@ -102,7 +103,7 @@ type ruleBody struct {
 	Content  ruleContent `json:"content" doc:"回复的内容"`
 }
 
-func (b ruleBody) rule() chat.Rule {
+func (b RuleFields) rule() chat.Rule {
 	r := chat.Rule{How: chat.How(b.How), Pattern: b.Pattern, Priority: b.Priority, Enabled: b.Enabled, Content: b.Content.content()}
 	if b.StartsAt != nil {
 		r.StartsAt = *b.StartsAt
@@ -115,15 +116,16 @@ func (b ruleBody) rule() chat.Rule {
 
 type ruleRow struct {
 	ID model.ID `json:"id"`
-	ruleBody
+	RuleFields
 	CreatedAt instant `json:"createdAt" format:"date-time"`
 	UpdatedAt instant `json:"updatedAt" format:"date-time"`
+	Version   int64   `json:"version" doc:"修改时带上，以免覆盖他人的修改"`
 }
 
 func ruleRowOf(r chat.Rule) ruleRow {
 	return ruleRow{
-		r.ID, ruleBody{string(r.How), r.Pattern, r.Priority, when(r.StartsAt), when(r.EndsAt), r.Enabled, ruleContentOf(r.Content)},
-		when(r.CreatedAt), when(r.UpdatedAt),
+		r.ID, RuleFields{string(r.How), r.Pattern, r.Priority, when(r.StartsAt), when(r.EndsAt), r.Enabled, ruleContentOf(r.Content)},
+		when(r.CreatedAt), when(r.UpdatedAt), r.Version,
 	}
 }
 
@@ -141,7 +143,7 @@ func (h OpsChat) Get(ctx context.Context, in *ByID) (*oneAnswer[ruleRow], error)
 
 type addRuleInput struct {
 	Write
-	Body ruleBody
+	Body RuleFields
 }
 
 // Add adds a rule.
@@ -155,14 +157,18 @@ func (h OpsChat) Add(ctx context.Context, in *addRuleInput) (*oneAnswer[ruleRow]
 type changeRuleInput struct {
 	Write
 	ByID
-	Body ruleBody
+	Body struct {
+		RuleFields
+		Version int64 `json:"version" minimum:"1" doc:"所修改的版本"`
+	}
 }
 
 // Change replaces a rule.
-func (h OpsChat) Change(ctx context.Context, in *changeRuleInput) (*empty, error) {
+func (h OpsChat) Change(ctx context.Context, in *changeRuleInput) (*oneAnswer[ruleRow], error) {
 	r := in.Body.rule()
-	r.ID = in.id()
-	return nil, h.Writer.Change(ctx, operatorOf(ctx).ID, r)
+	r.ID, r.Version = in.id(), in.Body.Version
+	r, err := h.Writer.Change(ctx, operatorOf(ctx).ID, r)
+	return worded(r, err, ruleRowOf)
 }
 
 type dropRuleInput struct {

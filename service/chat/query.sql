@@ -14,11 +14,11 @@ SELECT COUNT(*) FROM chat_rule;
 INSERT INTO chat_rule (id, how, pattern, priority, starts_at, ends_at, enabled, content, request_id, created_at, updated_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- No row means that the rule is gone.
+-- No row means that the rule is gone, or not of that version any more.
 -- name: ChangeRule :execrows
 UPDATE chat_rule
-SET how = ?, pattern = ?, priority = ?, starts_at = ?, ends_at = ?, enabled = ?, content = ?, updated_at = ?
-WHERE id = ?;
+SET how = ?, pattern = ?, priority = ?, starts_at = ?, ends_at = ?, enabled = ?, content = ?, updated_at = ?, version = version + 1
+WHERE id = ? AND version = ?;
 
 -- name: DropRule :execrows
 DELETE FROM chat_rule WHERE id = ?;

@@ -45,12 +45,14 @@ type Rule struct {
 	Content   model.Content `json:"content"` // text, image, news with one article, or mini-program card
 	CreatedAt model.Millis  `json:"createdAt"`
 	UpdatedAt model.Millis  `json:"updatedAt"`
+	Version   int64         `json:"version"` // read only; a change names the one that it is of
 }
 
 // The faults of rules.
 var (
 	ErrRule        = fault.New(fault.Invalid, "chat.rule", "关键词规则有误")
 	ErrRuleMissing = fault.New(fault.NotFound, "chat.rule_missing", "没有这条关键词规则")
+	ErrRuleOld     = fault.New(fault.Conflict, "chat.rule_old", "关键词规则已被他人修改，请刷新后再改")
 	ErrRuleFull    = fault.New(fault.Limited, "chat.rule_full", "关键词规则太多了，请先删掉不用的")
 	ErrRuleRequest = fault.New(fault.Conflict, "chat.rule_request", "这个请求号已经用来添加另一条规则了")
 )
@@ -149,7 +151,7 @@ func (r *Rules) Add(ctx context.Context, by model.ID, rule Rule, request model.R
 		return Rule{}, err
 	}
 	rule.ID, rule.CreatedAt = r.ids.Next(), model.At(r.now())
-	rule.UpdatedAt = rule.CreatedAt
+	rule.UpdatedAt, rule.Version = rule.CreatedAt, 1
 	content, err := json.Marshal(rule.Content)
 	if err != nil {
 		return Rule{}, fmt.Errorf("write the content: %w", err)
@@ -187,33 +189,48 @@ func (r *Rules) added(ctx context.Context, rule Rule, request model.RequestID) (
 	if err != nil {
 		return Rule{}, err
 	}
-	rule.ID, rule.CreatedAt, rule.UpdatedAt = first.ID, first.CreatedAt, first.UpdatedAt
+	rule.ID, rule.CreatedAt, rule.UpdatedAt, rule.Version = first.ID, first.CreatedAt, first.UpdatedAt, first.Version
 	if !reflect.DeepEqual(rule, first) {
 		return Rule{}, ErrRuleRequest
 	}
 	return first, nil
 }
 
-// Change replaces everything of the rule but its id and the instant it was added.
-// Errors: ErrRule, ErrRuleMissing.
-func (r *Rules) Change(ctx context.Context, by model.ID, rule Rule) error {
+// Change replaces everything of the rule but its id and the instant it was added, and
+// returns it as it is then; rule.Version is the one that was edited.
+// Errors: ErrRule, ErrRuleMissing, ErrRuleOld when somebody else was faster.
+func (r *Rules) Change(ctx context.Context, by model.ID, rule Rule) (Rule, error) {
 	if err := rule.check(); err != nil {
-		return err
+		return Rule{}, err
 	}
 	content, err := json.Marshal(rule.Content)
 	if err != nil {
-		return fmt.Errorf("write the content: %w", err)
+		return Rule{}, fmt.Errorf("write the content: %w", err)
 	}
+	edited := rule.Version
+	rule.UpdatedAt, rule.Version = model.At(r.now()), edited+1
 	err = r.change(ctx, by, rule.ID, "chat.change_rule", &rule, func(q *db.Queries) error {
-		return one(q.ChangeRule(ctx, db.ChangeRuleParams{
+		old, err := q.RuleByID(ctx, int64(rule.ID)) // nobody else changes one meanwhile
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrRuleMissing
+		}
+		if err != nil {
+			return err
+		}
+		rule.CreatedAt = model.Millis(old.CreatedAt)
+		n, err := q.ChangeRule(ctx, db.ChangeRuleParams{
 			How: string(rule.How), Pattern: rule.Pattern, Priority: int32(rule.Priority), StartsAt: int64(rule.StartsAt),
-			EndsAt: int64(rule.EndsAt), Enabled: rule.Enabled, Content: string(content), UpdatedAt: int64(model.At(r.now())), ID: int64(rule.ID),
-		}))
+			EndsAt: int64(rule.EndsAt), Enabled: rule.Enabled, Content: string(content), UpdatedAt: int64(rule.UpdatedAt), ID: int64(rule.ID), Version: edited,
+		})
+		if err == nil && n == 0 {
+			return ErrRuleOld
+		}
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("change rule %d: %w", rule.ID, err)
+		return Rule{}, fmt.Errorf("change rule %d: %w", rule.ID, err)
 	}
-	return nil
+	return rule, nil
 }
 
 // Drop removes the rule. Errors: ErrRuleMissing, also at a repeat.
@@ -312,7 +329,7 @@ func ruleOf(row db.ChatRule) (Rule, error) {
 	rule := Rule{
 		ID: model.ID(row.ID), How: How(row.How), Pattern: row.Pattern, Priority: int(row.Priority),
 		StartsAt: model.Millis(row.StartsAt), EndsAt: model.Millis(row.EndsAt), Enabled: row.Enabled,
-		CreatedAt: model.Millis(row.CreatedAt), UpdatedAt: model.Millis(row.UpdatedAt),
+		CreatedAt: model.Millis(row.CreatedAt), UpdatedAt: model.Millis(row.UpdatedAt), Version: row.Version,
 	}
 	if err := json.Unmarshal([]byte(row.Content), &rule.Content); err != nil {
 		return Rule{}, fmt.Errorf("read the content of rule %d: %w", row.ID, err)

@@ -80,7 +80,7 @@ func TestOperatorsRulesComeBeforeTheBuiltInAnswers(t *testing.T) {
 			t.Errorf("the tap is answered %q, want the rule's answer", got)
 		}
 		festival.Content = model.Text("新的春节活动")
-		if err := rules.Change(t.Context(), 1, festival); err != nil {
+		if _, err := rules.Change(t.Context(), 1, festival); err != nil {
 			t.Fatal(err)
 		}
 		if got := k.says(t, "春节"); got != "春节活动" {
@@ -122,10 +122,37 @@ func TestRulesAreKeptOnce(t *testing.T) {
 			t.Errorf("Drop = %v, want nil", err)
 		}
 		_, missing := rules.Get(t.Context(), first.ID)
-		for name, err := range map[string]error{"Get": missing, "Change": rules.Change(t.Context(), 1, first), "Drop": rules.Drop(t.Context(), 1, first.ID)} {
+		_, changed := rules.Change(t.Context(), 1, first)
+		for name, err := range map[string]error{"Get": missing, "Change": changed, "Drop": rules.Drop(t.Context(), 1, first.ID)} {
 			if !errors.Is(err, chat.ErrRuleMissing) {
 				t.Errorf("%s of a dropped rule = %v, want %v", name, err, chat.ErrRuleMissing)
 			}
+		}
+	})
+}
+
+func TestOfTwoWhoEditARuleTheLaterIsToldAndNothingIsLost(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		rules, replica := newRules(t, pool), newRules(t, pool)
+		read, err := rules.Add(t.Context(), 1, rule(chat.Exact, "套餐", "看看套餐"), "r1")
+		if err != nil || read.Version != 1 {
+			t.Fatalf("added as version %d, %v, want 1", read.Version, err)
+		}
+		faster, later := read, read
+		faster.Content, later.Content = model.Text("新春套餐"), model.Text("老套餐")
+		first, err := rules.Change(t.Context(), 2, faster)
+		if err != nil || first.Version != 2 || first.Content.Text != "新春套餐" || first.CreatedAt != read.CreatedAt {
+			t.Fatalf("Change = %+v, %v, want the new rule as version 2", first, err)
+		}
+		if _, err := replica.Change(t.Context(), 3, later); !errors.Is(err, chat.ErrRuleOld) {
+			t.Errorf("the later Change = %v, want %v", err, chat.ErrRuleOld)
+		}
+		if got, err := rules.Get(t.Context(), read.ID); err != nil || !reflect.DeepEqual(got, first) {
+			t.Errorf("Get = %+v, %v, want what the faster one wrote: %+v", got, err, first)
+		}
+		later.Version = first.Version
+		if got, err := replica.Change(t.Context(), 3, later); err != nil || got.Version != 3 {
+			t.Errorf("Change of what was read again = version %d, %v, want 3", got.Version, err)
 		}
 	})
 }

@@ -38,7 +38,7 @@ func TestTheAuditKeepsWhatARuleAnsweredBeforeAndAfter(t *testing.T) {
 		}
 		changed := added
 		changed.Pattern, changed.Content = "特惠", model.Text("满百减五")
-		if err := rules.Change(t.Context(), 2, changed); err != nil {
+		if _, err := rules.Change(t.Context(), 2, changed); err != nil {
 			t.Fatal(err)
 		}
 		if err := rules.Drop(t.Context(), 3, added.ID); err != nil {

@@ -252,6 +252,7 @@ func (o office) games() {
 func (o office) answers() {
 	rule := map[string]any{"how": "exact", "pattern": "开门红", "enabled": true, "content": map[string]any{"kind": "text", "text": "初一见"}}
 	one := "/rules/" + named(o.one(o.wang, "POST", "/rules", rule), "id")
+	rule["version"] = 1
 	o.one(o.wang, "PUT", one, rule)
 	o.one(o.wang, "DELETE", one, nil)
 	o.w.Person("ordinary").Follows().Says("意见反馈").Hears("意见").Says("排队太久了").Hears("记下")

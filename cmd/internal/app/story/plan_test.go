@@ -83,12 +83,16 @@ func TestOperatorsAnswerWordsAndFeedback(t *testing.T) {
 		var added struct{ ID string }
 		editor.Does("POST", "/rules", rule, http.StatusCreated).Into(w, &added)
 		zhang.Says("开门红什么时候开始").Hears("红包初一早八点开抢。")
-		rule["content"] = map[string]any{"kind": "image"}
+		rule["content"], rule["version"] = map[string]any{"kind": "image"}, 1
 		if a := editor.Does("PUT", "/rules/"+added.ID, rule, http.StatusBadRequest); !strings.Contains(string(a.Body), "素材编号") {
 			t.Errorf("a picture without an id is refused with %s", a.Body)
 		}
 		rule["content"] = map[string]any{"kind": "text", "text": "初二也有。"}
-		editor.Does("PUT", "/rules/"+added.ID, rule, http.StatusNoContent)
+		editor.Does("PUT", "/rules/"+added.ID, rule, http.StatusOK)
+		rule["content"] = map[string]any{"kind": "text", "text": "初三也有。"}
+		if a := editor.Does("PUT", "/rules/"+added.ID, rule, http.StatusConflict); !strings.Contains(string(a.Body), "已被他人修改") {
+			t.Errorf("who read it before the change is refused with %s", a.Body)
+		}
 		zhang.Says("开门红").Hears("初二也有。")
 		support.Does("DELETE", "/rules/"+added.ID, nil, http.StatusForbidden)
 		editor.Does("DELETE", "/rules/"+added.ID, nil, http.StatusNoContent)

@@ -24,4 +24,5 @@ type ChatRule struct {
 	RequestID string
 	CreatedAt int64
 	UpdatedAt int64
+	Version   int64
 }

@@ -73,8 +73,8 @@ func (q *Queries) AddRule(ctx context.Context, arg AddRuleParams) error {
 
 const changeRule = `-- name: ChangeRule :execrows
 UPDATE chat_rule
-SET how = ?, pattern = ?, priority = ?, starts_at = ?, ends_at = ?, enabled = ?, content = ?, updated_at = ?
-WHERE id = ?
+SET how = ?, pattern = ?, priority = ?, starts_at = ?, ends_at = ?, enabled = ?, content = ?, updated_at = ?, version = version + 1
+WHERE id = ? AND version = ?
 `
 
 type ChangeRuleParams struct {
@@ -87,9 +87,10 @@ type ChangeRuleParams struct {
 	Content   string
 	UpdatedAt int64
 	ID        int64
+	Version   int64
 }
 
-// No row means that the rule is gone.
+// No row means that the rule is gone, or not of that version any more.
 func (q *Queries) ChangeRule(ctx context.Context, arg ChangeRuleParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, changeRule,
 		arg.How,
@@ -101,6 +102,7 @@ func (q *Queries) ChangeRule(ctx context.Context, arg ChangeRuleParams) (int64, 
 		arg.Content,
 		arg.UpdatedAt,
 		arg.ID,
+		arg.Version,
 	)
 	if err != nil {
 		return 0, err
@@ -387,7 +389,7 @@ func (q *Queries) RaiseVersion(ctx context.Context) error {
 }
 
 const ruleByID = `-- name: RuleByID :one
-SELECT id, how, pattern, priority, starts_at, ends_at, enabled, content, request_id, created_at, updated_at FROM chat_rule WHERE id = ?
+SELECT id, how, pattern, priority, starts_at, ends_at, enabled, content, request_id, created_at, updated_at, version FROM chat_rule WHERE id = ?
 `
 
 func (q *Queries) RuleByID(ctx context.Context, id int64) (ChatRule, error) {
@@ -405,12 +407,13 @@ func (q *Queries) RuleByID(ctx context.Context, id int64) (ChatRule, error) {
 		&i.RequestID,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Version,
 	)
 	return i, err
 }
 
 const ruleByRequest = `-- name: RuleByRequest :one
-SELECT id, how, pattern, priority, starts_at, ends_at, enabled, content, request_id, created_at, updated_at FROM chat_rule WHERE request_id = ?
+SELECT id, how, pattern, priority, starts_at, ends_at, enabled, content, request_id, created_at, updated_at, version FROM chat_rule WHERE request_id = ?
 `
 
 func (q *Queries) RuleByRequest(ctx context.Context, requestID string) (ChatRule, error) {
@@ -428,12 +431,13 @@ func (q *Queries) RuleByRequest(ctx context.Context, requestID string) (ChatRule
 		&i.RequestID,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Version,
 	)
 	return i, err
 }
 
 const rulesAfter = `-- name: RulesAfter :many
-SELECT id, how, pattern, priority, starts_at, ends_at, enabled, content, request_id, created_at, updated_at FROM chat_rule WHERE id > ? ORDER BY id LIMIT ?
+SELECT id, how, pattern, priority, starts_at, ends_at, enabled, content, request_id, created_at, updated_at, version FROM chat_rule WHERE id > ? ORDER BY id LIMIT ?
 `
 
 type RulesAfterParams struct {
@@ -463,6 +467,7 @@ func (q *Queries) RulesAfter(ctx context.Context, arg RulesAfterParams) ([]ChatR
 			&i.RequestID,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
