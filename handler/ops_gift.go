@@ -47,7 +47,7 @@ type GiftFields struct {
 	Points      model.Points `json:"points" minimum:"1" maximum:"1000000000" doc:"所需积分"`
 	PriceFen    model.Fen    `json:"priceFen,omitempty" minimum:"0" maximum:"1000000000" doc:"另付（分），计入话费账单，只用于流量包"`
 	Tier        int          `json:"tier,omitempty" minimum:"0" maximum:"1000" doc:"最低会员等级，0 为所有会员"`
-	LimitEach   int          `json:"limitEach,omitempty" minimum:"0" maximum:"1000" doc:"每人限兑次数，0 为不限"`
+	LimitEach   int          `json:"limitEach,omitempty" minimum:"0" maximum:"1000" doc:"每人限兑次数，0 为不限；改后连同以前兑换的一起计"`
 	Total       int64        `json:"total,omitempty" minimum:"0" maximum:"1000000000" doc:"总数；券码礼品为导入的券码数，不必填写"`
 	StartsAt    model.Millis `json:"startsAt,omitempty" format:"date-time" doc:"不填为立即"`
 	EndsAt      model.Millis `json:"endsAt" format:"date-time"`

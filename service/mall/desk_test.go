@@ -321,3 +321,53 @@ func TestAGiftThatIsWrongIsRefusedWithWhatToDo(t *testing.T) {
 		}
 	}
 }
+
+func TestALimitThatIsSetLaterCountsWhatAMemberHas(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		f := newMall(t, pool)
+		g := f.shelve(func(*Gift) {})
+		redeem := func(member model.MemberID, request string, want error) Redemption {
+			t.Helper()
+			r, err := f.Redeem(t.Context(), f.order(member, g, request))
+			if !errors.Is(err, want) {
+				t.Fatalf("Redeem %s = %v, want %v", request, err, want)
+			}
+			return r
+		}
+		limit := func(each int) {
+			t.Helper()
+			var err error
+			g.OnSale, g.Each = true, each
+			if g, err = f.EditGift(t.Context(), 0, g); err != nil {
+				t.Fatal(err)
+			}
+		}
+		offered := func(member model.MemberID) int {
+			t.Helper()
+			offers, err := f.Affordable(t.Context(), model.Member{ID: member, Phone: f.order(member, g, "").Phone}, 1000, 5)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(offers)
+		}
+		redeem(alice, "a", nil)
+		redeem(alice, "b", nil)
+		back := redeem(bob, "a", nil)
+		if _, err := f.Cancel(t.Context(), bob, back.ID); err != nil {
+			t.Fatal(err)
+		}
+		limit(2)
+		redeem(alice, "c", ErrLimit) // she has two from before
+		redeem(bob, "b", nil)        // what he gave back is not his
+		if a, b := offered(alice), offered(bob); a != 0 || b != 1 {
+			t.Errorf("alice is offered %d gifts and bob %d, want none and 1", a, b)
+		}
+		limit(3)
+		redeem(alice, "d", nil)
+		redeem(alice, "e", ErrLimit)
+		limit(0)
+		redeem(alice, "f", nil)
+		limit(4)
+		redeem(alice, "g", ErrLimit) // those with a limit and those without, together
+	})
+}

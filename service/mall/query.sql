@@ -49,7 +49,7 @@ ORDER BY position, id LIMIT ?;
 
 -- name: TakenOf :many
 SELECT gift_id, CAST(COUNT(*) AS SIGNED) AS taken FROM mall_redemption
-WHERE gift_id IN (sqlc.slice(gifts)) AND member_id = sqlc.arg(member_id) AND nth > 0 GROUP BY gift_id;
+WHERE gift_id IN (sqlc.slice(gifts)) AND member_id = sqlc.arg(member_id) AND state NOT IN ('failed', 'cancelled', 'refused') GROUP BY gift_id;
 
 -- name: CarrierGifts :many
 SELECT id, spec FROM mall_gift WHERE kind = 'carrier' AND id < sqlc.arg(before) ORDER BY id DESC LIMIT ?;
@@ -70,9 +70,10 @@ WHERE id = sqlc.arg(id) AND version = sqlc.arg(version) AND state = 'on' AND res
 -- name: ReleaseGift :execrows
 UPDATE mall_gift SET reserved = reserved - 1 WHERE id = sqlc.arg(id) AND reserved > 0;
 
+-- What a member has or will get of a gift; nth is NULL where there was no limit then.
 -- name: TakenNth :many
 SELECT nth FROM mall_redemption
-WHERE gift_id = sqlc.arg(gift_id) AND member_id = sqlc.arg(member_id) AND nth > 0 ORDER BY nth LIMIT ?;
+WHERE gift_id = sqlc.arg(gift_id) AND member_id = sqlc.arg(member_id) AND state NOT IN ('failed', 'cancelled', 'refused') ORDER BY nth LIMIT ?;
 
 -- Answers a duplicate key for a request that was used before and for an nth that is
 -- taken.

@@ -276,7 +276,9 @@ func costs(g db.MallGift) string {
 	return fmt.Sprintf("%d积分另付%s", g.Points, model.Fen(g.Fen))
 }
 
-// nth is the lowest free number of the member's allowed redemptions.
+// nth is the lowest free number of the member's allowed redemptions. Those that he made
+// while the gift had no limit have no number and count all the same: the edit that set it
+// waited for them, so whoever sees the limit sees them.
 func (m *Mall) nth(ctx context.Context, q *db.Queries, g db.MallGift, member model.MemberID) (sql.NullInt32, error) {
 	if g.EachLimit == 0 {
 		return sql.NullInt32{}, nil
@@ -287,7 +289,7 @@ func (m *Mall) nth(ctx context.Context, q *db.Queries, g db.MallGift, member mod
 	}
 	free := int32(1)
 	for _, t := range taken {
-		if t.Int32 == free {
+		if t.Valid && t.Int32 == free {
 			free++
 		}
 	}

@@ -1336,7 +1336,7 @@ func (q *Queries) TakeCoupon(ctx context.Context, arg TakeCouponParams) (int64, 
 
 const takenNth = `-- name: TakenNth :many
 SELECT nth FROM mall_redemption
-WHERE gift_id = ? AND member_id = ? AND nth > 0 ORDER BY nth LIMIT ?
+WHERE gift_id = ? AND member_id = ? AND state NOT IN ('failed', 'cancelled', 'refused') ORDER BY nth LIMIT ?
 `
 
 type TakenNthParams struct {
@@ -1345,6 +1345,7 @@ type TakenNthParams struct {
 	Limit    int32
 }
 
+// What a member has or will get of a gift; nth is NULL where there was no limit then.
 func (q *Queries) TakenNth(ctx context.Context, arg TakenNthParams) ([]sql.NullInt32, error) {
 	rows, err := q.db.QueryContext(ctx, takenNth, arg.GiftID, arg.MemberID, arg.Limit)
 	if err != nil {
@@ -1370,7 +1371,7 @@ func (q *Queries) TakenNth(ctx context.Context, arg TakenNthParams) ([]sql.NullI
 
 const takenOf = `-- name: TakenOf :many
 SELECT gift_id, CAST(COUNT(*) AS SIGNED) AS taken FROM mall_redemption
-WHERE gift_id IN (/*SLICE:gifts*/?) AND member_id = ? AND nth > 0 GROUP BY gift_id
+WHERE gift_id IN (/*SLICE:gifts*/?) AND member_id = ? AND state NOT IN ('failed', 'cancelled', 'refused') GROUP BY gift_id
 `
 
 type TakenOfParams struct {
