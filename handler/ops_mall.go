@@ -15,7 +15,7 @@ import (
 
 // operations are the mall's part of the operators' API.
 func (h OpsMall) operations(api huma.API) {
-	registerOps(api, opsOperation{method: "GET", path: "/redemptions/stuck", id: "listStuckRedemptions", summary: "一天以上仍不知道是否办成的兑换", right: operator.ReadReports}, h.Stuck)
+	registerOps(api, opsOperation{method: "GET", path: "/redemptions/stuck", id: "listStuckRedemptions", summary: "一天以上仍不知道是否办成的兑换，先兑换的在前", right: operator.ReadReports, errors: []int{404}}, h.Stuck)
 	registerOps(api, opsOperation{method: "POST", path: "/redemptions/{id}/settle", id: "settleStuckRedemption", summary: "人工认定一天以上无结果的兑换：已办成，或退回积分", right: operator.ReviewPrizes, status: http.StatusOK, errors: []int{404}}, h.Settle)
 	h.giftOperations(api)
 	h.parcelOperations(api)
@@ -23,7 +23,7 @@ func (h OpsMall) operations(api huma.API) {
 
 // stuckDesk knows what went on for too long.
 type stuckDesk interface {
-	StuckNow(ctx context.Context, limit int) ([]mall.Stuck, error)
+	StuckNow(ctx context.Context, member model.MemberID, cursor string, limit int) ([]mall.Stuck, string, error)
 	StuckOne(ctx context.Context, id model.ID) (mall.Stuck, error)
 	SettleStuck(ctx context.Context, by, id model.ID, d mall.Decision) (mall.Stuck, error)
 }
@@ -41,7 +41,8 @@ type OpsMall struct {
 }
 
 type stuckInput struct {
-	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Page
+	Member string `query:"memberId" pattern:"^[1-9][0-9]{0,18}$" doc:"会员编号：只看这位会员的"`
 }
 
 type stuckItem struct {
@@ -68,13 +69,20 @@ func newStuck(s mall.Stuck) stuckItem {
 }
 
 // Stuck lists redemptions of the operator's regions that somebody has to ask the carrier
-// about.
+// about, the oldest first.
 func (h OpsMall) Stuck(ctx context.Context, in *stuckInput) (*listAnswer[stuckItem], error) {
-	list, err := h.Desk.StuckNow(ctx, in.Limit)
+	member := model.MemberID(ByID{in.Member}.id())
+	if in.Member != "" && member == 0 { // a number that nobody has is not everybody
+		return listed(nil, "", nil, newStuck)
+	}
+	if err := near(ctx, member); err != nil {
+		return nil, err
+	}
+	list, next, err := h.Desk.StuckNow(ctx, member, in.Cursor, in.Limit)
 	if err == nil {
 		list, err = visible(ctx, list, func(s mall.Stuck) model.MemberID { return s.Member })
 	}
-	return listed(list, "", err, newStuck)
+	return listed(list, next, err, newStuck)
 }
 
 type settleInput struct {

@@ -76,8 +76,8 @@ func (l ledgers) Reject(_ context.Context, id, _ model.ID) (points.Adjustment, e
 	return points.Adjustment{ID: id}, l.note(id)
 }
 
-func (ledgers) StuckNow(context.Context, int) ([]mall.Stuck, error) {
-	return []mall.Stuck{{ID: 11, Member: 11}, {ID: 22, Member: 22}}, nil
+func (ledgers) StuckNow(context.Context, model.MemberID, string, int) ([]mall.Stuck, string, error) {
+	return []mall.Stuck{{ID: 11, Member: 11}, {ID: 22, Member: 22}}, "", nil
 }
 
 func (ledgers) StuckOne(_ context.Context, id model.ID) (mall.Stuck, error) {

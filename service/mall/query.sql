@@ -105,12 +105,15 @@ WHERE next_at <= sqlc.arg(now) AND next_at >= sqlc.arg(after_next)
   AND (next_at > sqlc.arg(after_next) OR (next_at = sqlc.arg(after_next) AND id > sqlc.arg(after_id)))
 ORDER BY next_at, id LIMIT ?;
 
--- Promised before and still not known to be handed over. What people do by hand waits
--- for ever and is left out by next_at.
+-- Promised before and still not known to be handed over; member_id 0 is everybody. What
+-- people do by hand waits for ever and is left out by next_at. The order is one that a
+-- try does not change, so that the pages hold.
 -- name: Stuck :many
 SELECT id, member_id, gift_id, kind, title, state, attempts, carrier_no, next_at, created_at, updated_at FROM mall_redemption
 WHERE next_at <= sqlc.arg(soon) AND created_at <= sqlc.arg(before) AND state IN ('accepted', 'submitting', 'working', 'unknown')
-ORDER BY next_at, id LIMIT ?;
+  AND (created_at > sqlc.arg(after_created) OR (created_at = sqlc.arg(after_created) AND id > sqlc.arg(after_id)))
+  AND (sqlc.arg(member_id) = 0 OR member_id = sqlc.arg(member_id))
+ORDER BY created_at, id LIMIT ?;
 
 -- The one who changes the row calls the carrier; attempts is his token.
 -- name: Claim :execrows

@@ -39,7 +39,7 @@ func stuckIn(t *testing.T, f fixture, out Outcome) (Gift, Stuck) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := f.StuckNow(t.Context(), 10)
+	list, _, err := f.StuckNow(t.Context(), 0, "", 10)
 	if err != nil || len(list) != 1 || list[0].ID != r.ID || !strings.HasPrefix(list[0].Order, "redemption-") {
 		t.Fatalf("StuckNow = %+v, %v, want the redemption with its order's number", list, err)
 	}

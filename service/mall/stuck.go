@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kaimenhong/model"
+	"kaimenhong/model/page"
 	"kaimenhong/service/mall/internal/db"
 )
 
@@ -13,7 +14,7 @@ import (
 // its goods: the carrier is asked at least each hour until then.
 const stuckAfter = 24 * time.Hour
 
-// maxStuck bounds what is counted and listed.
+// maxStuck bounds what is counted.
 const maxStuck = 1000
 
 // Stuck is a redemption that an operator has to look after. It names no person.
@@ -50,26 +51,36 @@ func stuckOf(r db.StuckRow) Stuck {
 }
 
 // StuckNow lists the redemptions that were promised a day ago or earlier and whose
-// goods nobody knows to be handed over, the next to be tried first; at most limit.
-func (m *Mall) StuckNow(ctx context.Context, limit int) ([]Stuck, error) {
-	now := m.Now()
-	rows, err := db.New(m.DB).Stuck(ctx, db.StuckParams{
-		Soon: int64(model.At(now.Add(2 * longGap))), Before: int64(model.At(now.Add(-stuckAfter))), Limit: int32(min(max(limit, 1), maxStuck)),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("find stuck redemptions: %w", err)
+// goods nobody knows to be handed over, the oldest first; member is whose, 0 everybody's.
+// cursor is "" or the one that came with the page before.
+//
+// Errors: page.ErrCursor.
+func (m *Mall) StuckNow(ctx context.Context, member model.MemberID, cursor string, limit int) (list []Stuck, next string, err error) {
+	now, size := m.Now(), page.Size(limit)
+	find := db.StuckParams{
+		Soon: int64(model.At(now.Add(2 * longGap))), Before: int64(model.At(now.Add(-stuckAfter))), MemberID: int64(member), Limit: size + 1,
 	}
-	list := make([]Stuck, len(rows))
+	if cursor != "" {
+		if find.AfterCreated, find.AfterID, err = page.Pair(cursor); err != nil {
+			return nil, "", err
+		}
+	}
+	rows, err := db.New(m.DB).Stuck(ctx, find)
+	if err != nil {
+		return nil, "", fmt.Errorf("find stuck redemptions: %w", err)
+	}
+	rows, next = page.Cut(rows, size, func(r db.StuckRow) string { return page.Cursor(r.CreatedAt, r.ID) })
+	list = make([]Stuck, len(rows))
 	for i, r := range rows {
 		list[i] = stuckOf(r)
 	}
-	return list, nil
+	return list, next, nil
 }
 
 // Watch tells how many redemptions are stuck: by the metric mall_redemptions_stuck, and
 // by a line of the log when there are any. It returns how many.
 func (m *Mall) Watch(ctx context.Context) (int, error) {
-	list, err := m.StuckNow(ctx, maxStuck)
+	list, _, err := page.All(maxStuck, func(cursor string, limit int) ([]Stuck, string, error) { return m.StuckNow(ctx, 0, cursor, limit) })
 	if err != nil {
 		return 0, err
 	}

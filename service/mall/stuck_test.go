@@ -4,12 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/page"
 )
 
 // levels says how the carrier values everybody.
@@ -120,13 +122,65 @@ func TestSomebodyIsToldWhatIsStuck(t *testing.T) {
 		watch(0)
 		*f.at = f.at.Add(25 * time.Hour)
 		watch(1)
-		list, err := f.StuckNow(t.Context(), 10)
+		list, _, err := f.StuckNow(t.Context(), 0, "", 10)
 		if err != nil || len(list) != 1 || list[0].ID != stuck.ID || list[0].State != Unknown || list[0].Attempts < 2 {
 			t.Errorf("StuckNow = %+v, %v, want the unknown one", list, err)
 		}
 		f.carrier.answers = []Outcome{{State: Fulfilled, Number: "T-9"}}
 		*f.at = f.at.Add(2 * time.Hour)
 		watch(0)
+	})
+}
+
+func TestStuckRedemptionsComeInPages(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		f := newMall(t, pool)
+		f.carrier.answers = []Outcome{{State: Unknown}}
+		g := f.shelve(func(*Gift) {})
+		var all, bobs []model.ID
+		for i := range 5 {
+			member := alice + model.MemberID(i%2)
+			r, err := f.Redeem(t.Context(), f.order(member, g, "r"+string(rune('0'+i))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if all = append(all, r.ID); member == bob {
+				bobs = append(bobs, r.ID)
+			}
+			if i != 2 { // two of the same instant
+				*f.at = f.at.Add(time.Minute)
+			}
+		}
+		*f.at = f.at.Add(25 * time.Hour)
+		listed := func(member model.MemberID, between func()) (ids []model.ID) {
+			t.Helper()
+			for cursor, more := "", true; more; between() {
+				list, next, err := f.StuckNow(t.Context(), member, cursor, 2)
+				if err != nil || len(list) == 0 {
+					t.Fatalf("StuckNow = %+v, %v, want some", list, err)
+				}
+				for _, s := range list {
+					ids = append(ids, s.ID)
+				}
+				cursor, more = next, next != ""
+			}
+			return ids
+		}
+		tried := listed(0, func() {
+			if _, err := f.FulfilDue(t.Context()); err != nil {
+				t.Error(err)
+			}
+			*f.at = f.at.Add(time.Hour)
+		})
+		if !slices.Equal(tried, all) {
+			t.Errorf("the pages have %v while the carrier is asked, want %v", tried, all)
+		}
+		if got := listed(bob, func() {}); !slices.Equal(got, bobs) {
+			t.Errorf("bob's are %v, want %v", got, bobs)
+		}
+		if _, _, err := f.StuckNow(t.Context(), 0, "x", 2); !errors.Is(err, page.ErrCursor) {
+			t.Errorf("a strange cursor is %v, want %v", err, page.ErrCursor)
+		}
 	})
 }
 

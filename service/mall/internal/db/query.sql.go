@@ -1225,13 +1225,18 @@ func (q *Queries) ShredRedemptions(ctx context.Context, memberID int64) error {
 const stuck = `-- name: Stuck :many
 SELECT id, member_id, gift_id, kind, title, state, attempts, carrier_no, next_at, created_at, updated_at FROM mall_redemption
 WHERE next_at <= ? AND created_at <= ? AND state IN ('accepted', 'submitting', 'working', 'unknown')
-ORDER BY next_at, id LIMIT ?
+  AND (created_at > ? OR (created_at = ? AND id > ?))
+  AND (? = 0 OR member_id = ?)
+ORDER BY created_at, id LIMIT ?
 `
 
 type StuckParams struct {
-	Soon   int64
-	Before int64
-	Limit  int32
+	Soon         int64
+	Before       int64
+	AfterCreated int64
+	AfterID      int64
+	MemberID     int64
+	Limit        int32
 }
 
 type StuckRow struct {
@@ -1248,10 +1253,20 @@ type StuckRow struct {
 	UpdatedAt int64
 }
 
-// Promised before and still not known to be handed over. What people do by hand waits
-// for ever and is left out by next_at.
+// Promised before and still not known to be handed over; member_id 0 is everybody. What
+// people do by hand waits for ever and is left out by next_at. The order is one that a
+// try does not change, so that the pages hold.
 func (q *Queries) Stuck(ctx context.Context, arg StuckParams) ([]StuckRow, error) {
-	rows, err := q.db.QueryContext(ctx, stuck, arg.Soon, arg.Before, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, stuck,
+		arg.Soon,
+		arg.Before,
+		arg.AfterCreated,
+		arg.AfterCreated,
+		arg.AfterID,
+		arg.MemberID,
+		arg.MemberID,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}
