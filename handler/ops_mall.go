@@ -15,7 +15,7 @@ import (
 
 // operations are the mall's part of the operators' API.
 func (h OpsMall) operations(api huma.API) {
-	registerOps(api, opsOperation{method: "GET", path: "/redemptions/stuck", id: "listStuckRedemptions", summary: "一天以上仍不知道是否办成的兑换，先兑换的在前", right: operator.ReadReports, errors: []int{404}}, h.Stuck)
+	registerOps(api, opsOperation{method: "GET", path: "/redemptions/stuck", id: "listStuckRedemptions", summary: "一天以上仍不知道是否办成的兑换，先兑换的在前", right: operator.ReadPeople, errors: []int{404}}, h.Stuck)
 	registerOps(api, opsOperation{method: "POST", path: "/redemptions/{id}/settle", id: "settleStuckRedemption", summary: "人工认定一天以上无结果的兑换：已办成，或退回积分", right: operator.ReviewPrizes, status: http.StatusOK, errors: []int{404}}, h.Settle)
 	h.giftOperations(api)
 	h.parcelOperations(api)
