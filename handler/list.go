@@ -10,7 +10,7 @@ type Page struct {
 
 // Words is part of the input of a list that is searched by name.
 type Words struct {
-	Words string `query:"words" maxLength:"40" doc:"名称中的文字"`
+	Words string `query:"words" maxLength:"40" doc:"名称中的文字，字母不分大小写"`
 }
 
 // searchedPage is the input of a list that is searched by name alone.

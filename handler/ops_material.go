@@ -144,7 +144,7 @@ type materialsInput struct {
 	Folder    string        `query:"folder" pattern:"^(0|[1-9][0-9]{0,18})$" doc:"文件夹编号，0 为最上层，不填为全部"`
 	Kind      material.Kind `query:"kind" enum:"text,image,news,card,notice"`
 	Tag       string        `query:"tag" maxLength:"12"`
-	Words     string        `query:"words" maxLength:"40" doc:"名称中的文字"`
+	Words     string        `query:"words" maxLength:"40" doc:"名称中的文字，字母不分大小写"`
 	Retired   bool          `query:"retired" doc:"也列出已停用的"`
 	Published bool          `query:"published" doc:"只列出已发布的"`
 }

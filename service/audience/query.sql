@@ -187,10 +187,10 @@ SELECT * FROM audience_segment WHERE id = sqlc.arg(id);
 SELECT * FROM audience_segment WHERE name = sqlc.arg(name);
 
 -- name: Segments :many
-SELECT * FROM audience_segment WHERE id < sqlc.arg(before) AND archived_at = 0 AND (sqlc.arg(words) = '' OR INSTR(name, sqlc.arg(words)) > 0) ORDER BY id DESC LIMIT ?;
+SELECT * FROM audience_segment WHERE id < sqlc.arg(before) AND archived_at = 0 AND (sqlc.arg(words) = '' OR INSTR(LOWER(name), LOWER(sqlc.arg(words))) > 0) ORDER BY id DESC LIMIT ?;
 
 -- name: ArchivedSegments :many
-SELECT * FROM audience_segment WHERE id < sqlc.arg(before) AND archived_at > 0 AND (sqlc.arg(words) = '' OR INSTR(name, sqlc.arg(words)) > 0) ORDER BY id DESC LIMIT ?;
+SELECT * FROM audience_segment WHERE id < sqlc.arg(before) AND archived_at > 0 AND (sqlc.arg(words) = '' OR INSTR(LOWER(name), LOWER(sqlc.arg(words))) > 0) ORDER BY id DESC LIMIT ?;
 
 -- name: InsertSegment :exec
 INSERT INTO audience_segment (id, name, tree, version, operator_id, created_at, updated_at)

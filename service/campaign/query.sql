@@ -9,13 +9,13 @@ VALUES (sqlc.arg(id), sqlc.arg(name), sqlc.arg(goal), 'draft', '', '', '', 0, 1,
 SELECT * FROM campaign WHERE id = ?;
 
 -- name: CampaignsBefore :many
-SELECT * FROM campaign WHERE id < sqlc.arg(before) AND (sqlc.arg(words) = '' OR INSTR(name, sqlc.arg(words)) > 0) ORDER BY id DESC LIMIT ?;
+SELECT * FROM campaign WHERE id < sqlc.arg(before) AND (sqlc.arg(words) = '' OR INSTR(LOWER(name), LOWER(sqlc.arg(words))) > 0) ORDER BY id DESC LIMIT ?;
 
 -- Campaigns in a state. Before one was live, its last version's state is its own; one
 -- with a change under review is under review, whatever goes on beside it.
 -- name: CampaignsIn :many
 SELECT c.* FROM campaign c
-WHERE c.id < sqlc.arg(before) AND (sqlc.arg(words) = '' OR INSTR(c.name, sqlc.arg(words)) > 0) AND (
+WHERE c.id < sqlc.arg(before) AND (sqlc.arg(words) = '' OR INSTR(LOWER(c.name), LOWER(sqlc.arg(words))) > 0) AND (
     c.state = sqlc.arg(own) AND (c.live_version <> 0 OR c.state <> 'draft')
     OR EXISTS (SELECT 1 FROM campaign_version v WHERE v.campaign_id = c.id AND v.version = c.last_version AND v.state = sqlc.arg(of_version)
         AND (v.state = 'review' OR c.live_version = 0 AND c.state = 'draft'))

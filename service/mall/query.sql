@@ -19,7 +19,7 @@ WHERE id = sqlc.arg(id) AND version = sqlc.arg(version) AND reserved <= sqlc.arg
 SELECT * FROM mall_gift WHERE id = ?;
 
 -- name: AllGifts :many
-SELECT * FROM mall_gift WHERE id < sqlc.arg(before) AND (sqlc.arg(words) = '' OR INSTR(title, sqlc.arg(words)) > 0) ORDER BY id DESC LIMIT ?;
+SELECT * FROM mall_gift WHERE id < sqlc.arg(before) AND (sqlc.arg(words) = '' OR INSTR(LOWER(title), LOWER(sqlc.arg(words))) > 0) ORDER BY id DESC LIMIT ?;
 
 -- name: GiftsAfter :many
 SELECT * FROM mall_gift

@@ -32,7 +32,7 @@ SELECT m.* FROM material m
 WHERE m.id < sqlc.arg(before)
   AND (sqlc.arg(folder_id) < 0 OR m.folder_id = sqlc.arg(folder_id))
   AND (sqlc.arg(kind) = '' OR m.kind = sqlc.arg(kind))
-  AND (sqlc.arg(words) = '' OR INSTR(m.name, sqlc.arg(words)) > 0)
+  AND (sqlc.arg(words) = '' OR INSTR(LOWER(m.name), LOWER(sqlc.arg(words))) > 0)
   AND (sqlc.arg(tag) = '' OR EXISTS (SELECT 1 FROM material_tag t WHERE t.material_id = m.id AND t.tag = sqlc.arg(tag)))
   AND m.retired_at <= sqlc.arg(retired_to)
   AND m.live_id >= sqlc.arg(live_from)
@@ -157,7 +157,7 @@ WHERE id = sqlc.arg(id) AND number = sqlc.arg(number);
 SELECT * FROM material_kit WHERE id = ?;
 
 -- name: KitsBefore :many
-SELECT * FROM material_kit WHERE id < sqlc.arg(before) AND (sqlc.arg(words) = '' OR INSTR(name, sqlc.arg(words)) > 0) ORDER BY id DESC LIMIT ?;
+SELECT * FROM material_kit WHERE id < sqlc.arg(before) AND (sqlc.arg(words) = '' OR INSTR(LOWER(name), LOWER(sqlc.arg(words))) > 0) ORDER BY id DESC LIMIT ?;
 
 -- name: InsertKitVersion :exec
 INSERT INTO material_kit_version (id, kit_id, number, name, body, created_by, created_at, used_at)

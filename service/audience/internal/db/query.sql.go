@@ -169,7 +169,7 @@ func (q *Queries) ArchiveSegment(ctx context.Context, arg ArchiveSegmentParams) 
 }
 
 const archivedSegments = `-- name: ArchivedSegments :many
-SELECT id, name, tree, version, operator_id, created_at, updated_at, archived_at FROM audience_segment WHERE id < ? AND archived_at > 0 AND (? = '' OR INSTR(name, ?) > 0) ORDER BY id DESC LIMIT ?
+SELECT id, name, tree, version, operator_id, created_at, updated_at, archived_at FROM audience_segment WHERE id < ? AND archived_at > 0 AND (? = '' OR INSTR(LOWER(name), LOWER(?)) > 0) ORDER BY id DESC LIMIT ?
 `
 
 type ArchivedSegmentsParams struct {
@@ -2234,7 +2234,7 @@ func (q *Queries) SegmentByName(ctx context.Context, name string) (AudienceSegme
 }
 
 const segments = `-- name: Segments :many
-SELECT id, name, tree, version, operator_id, created_at, updated_at, archived_at FROM audience_segment WHERE id < ? AND archived_at = 0 AND (? = '' OR INSTR(name, ?) > 0) ORDER BY id DESC LIMIT ?
+SELECT id, name, tree, version, operator_id, created_at, updated_at, archived_at FROM audience_segment WHERE id < ? AND archived_at = 0 AND (? = '' OR INSTR(LOWER(name), LOWER(?)) > 0) ORDER BY id DESC LIMIT ?
 `
 
 type SegmentsParams struct {

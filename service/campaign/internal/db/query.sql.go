@@ -142,7 +142,7 @@ func (q *Queries) Campaign(ctx context.Context, id int64) (Campaign, error) {
 }
 
 const campaignsBefore = `-- name: CampaignsBefore :many
-SELECT id, name, goal, state, why, told, paused_from, live_version, last_version, origin_id, canary_at, released_at, ends_at, created_by, created_at, updated_at, paused_at FROM campaign WHERE id < ? AND (? = '' OR INSTR(name, ?) > 0) ORDER BY id DESC LIMIT ?
+SELECT id, name, goal, state, why, told, paused_from, live_version, last_version, origin_id, canary_at, released_at, ends_at, created_by, created_at, updated_at, paused_at FROM campaign WHERE id < ? AND (? = '' OR INSTR(LOWER(name), LOWER(?)) > 0) ORDER BY id DESC LIMIT ?
 `
 
 type CampaignsBeforeParams struct {
@@ -199,7 +199,7 @@ func (q *Queries) CampaignsBefore(ctx context.Context, arg CampaignsBeforeParams
 
 const campaignsIn = `-- name: CampaignsIn :many
 SELECT c.id, c.name, c.goal, c.state, c.why, c.told, c.paused_from, c.live_version, c.last_version, c.origin_id, c.canary_at, c.released_at, c.ends_at, c.created_by, c.created_at, c.updated_at, c.paused_at FROM campaign c
-WHERE c.id < ? AND (? = '' OR INSTR(c.name, ?) > 0) AND (
+WHERE c.id < ? AND (? = '' OR INSTR(LOWER(c.name), LOWER(?)) > 0) AND (
     c.state = ? AND (c.live_version <> 0 OR c.state <> 'draft')
     OR EXISTS (SELECT 1 FROM campaign_version v WHERE v.campaign_id = c.id AND v.version = c.last_version AND v.state = ?
         AND (v.state = 'review' OR c.live_version = 0 AND c.state = 'draft'))

@@ -60,7 +60,7 @@ func (q *Queries) Advance(ctx context.Context, arg AdvanceParams) (int64, error)
 }
 
 const allGifts = `-- name: AllGifts :many
-SELECT id, category, kind, title, description, picture, points, fen, tier, each_limit, total, reserved, starts_at, ends_at, cancellable, extend_days, spec, state, position, version, created_at, updated_at FROM mall_gift WHERE id < ? AND (? = '' OR INSTR(title, ?) > 0) ORDER BY id DESC LIMIT ?
+SELECT id, category, kind, title, description, picture, points, fen, tier, each_limit, total, reserved, starts_at, ends_at, cancellable, extend_days, spec, state, position, version, created_at, updated_at FROM mall_gift WHERE id < ? AND (? = '' OR INSTR(LOWER(title), LOWER(?)) > 0) ORDER BY id DESC LIMIT ?
 `
 
 type AllGiftsParams struct {

@@ -541,7 +541,7 @@ func (q *Queries) KitVersions(ctx context.Context, arg KitVersionsParams) ([]Mat
 }
 
 const kitsBefore = `-- name: KitsBefore :many
-SELECT id, name, number, version_id, created_by, created_at, updated_at FROM material_kit WHERE id < ? AND (? = '' OR INSTR(name, ?) > 0) ORDER BY id DESC LIMIT ?
+SELECT id, name, number, version_id, created_by, created_at, updated_at FROM material_kit WHERE id < ? AND (? = '' OR INSTR(LOWER(name), LOWER(?)) > 0) ORDER BY id DESC LIMIT ?
 `
 
 type KitsBeforeParams struct {
@@ -625,7 +625,7 @@ SELECT m.id, m.folder_id, m.kind, m.name, m.open_id, m.live_id, m.retired_at, m.
 WHERE m.id < ?
   AND (? < 0 OR m.folder_id = ?)
   AND (? = '' OR m.kind = ?)
-  AND (? = '' OR INSTR(m.name, ?) > 0)
+  AND (? = '' OR INSTR(LOWER(m.name), LOWER(?)) > 0)
   AND (? = '' OR EXISTS (SELECT 1 FROM material_tag t WHERE t.material_id = m.id AND t.tag = ?))
   AND m.retired_at <= ?
   AND m.live_id >= ?
