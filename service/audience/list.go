@@ -38,6 +38,12 @@ type ListUpload struct {
 	Note    string      `json:"note,omitempty"` // what of a workbook is not read
 }
 
+// listNoted is what the audit keeps of an upload.
+type listNoted struct {
+	Name    string `json:"name"`    // the list's, by which it is known when it is gone
+	Members int    `json:"members"` // who came onto it
+}
+
 // UploadList saves a CSV or XLSX file with a column 手机号 as a list, all of it in one
 // transaction, for an operator who looks after these regions: to him the numbers of people
 // elsewhere are nobody's; no region is everywhere. The same file is the same list, under
@@ -77,7 +83,7 @@ func (a *Audience) UploadList(ctx context.Context, regions model.Regions, by mod
 		if err := insertRows(ctx, tx, "audience_list_member", 2, args); err != nil {
 			return err
 		}
-		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "list.upload", Target: listRef(model.ID(id)), Detail: map[string]int{"members": len(ids)}})
+		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "list.upload", Target: listRef(model.ID(id)), Detail: listNoted{name, len(ids)}})
 	})
 	if sqldb.Duplicate(err) { // the same file again
 		err = a.extend(ctx, by, hash, ids)
@@ -124,7 +130,7 @@ func (a *Audience) extend(ctx context.Context, by model.ID, hash string, ids []i
 		if err := q.GrowList(ctx, db.GrowListParams{ID: list.ID, More: int64(more)}); err != nil {
 			return err
 		}
-		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "list.upload", Target: listRef(model.ID(list.ID)), Detail: map[string]int{"members": more}})
+		return a.recordTx(ctx, tx, model.AuditEntry{Operator: by, Action: "list.upload", Target: listRef(model.ID(list.ID)), Detail: listNoted{list.Name, more}})
 	})
 }
 

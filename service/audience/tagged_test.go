@@ -58,3 +58,25 @@ func TestTheAuditKeepsWhichTagWentOnWhom(t *testing.T) {
 		}
 	})
 }
+
+func TestTheAuditKeepsTheNameOfAnUploadedList(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		a, lines := open(t, db, audience.Options{}), told{}
+		importText(t, a, customers(2))
+		a.Audit = &lines
+		file := "手机号\n13800000001\n13900000000\n"
+		upload := func(name, want string) audience.List {
+			t.Helper()
+			list, err := a.UploadList(t.Context(), nil, 1, name, strings.NewReader(file))
+			if got := lines[len(lines)-1]; err != nil || got != want {
+				t.Errorf("UploadList = %v, the audit has %s, want %s", err, got, want)
+			}
+			return list.List
+		}
+		upload("返乡名单", `list.upload {"name":"返乡名单","members":1}`)
+		a.Audit = nil
+		importText(t, a, "手机号\n13900000000\n")
+		a.Audit = &lines
+		upload("别名", `list.upload {"name":"返乡名单","members":1}`) // it is the first list, and one more on it
+	})
+}
