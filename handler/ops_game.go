@@ -137,7 +137,7 @@ type opsReviewInput struct {
 	Write
 	ByID
 	Body struct {
-		Verdict string `json:"verdict" enum:"pay,give_up,was_paid,was_not" doc:"pay：发放；give_up：放弃，预算退回；was_paid、was_not：运营商核实的结果"`
+		Verdict string `json:"verdict" enum:"pay,give_up,was_paid,was_not" doc:"pay：发放；give_up：放弃，预算退回；was_paid、was_not：运营商核实的结果，was_not 须在提交满一天、且半小时内没有再提交时认定"`
 		Why     string `json:"why" minLength:"1" maxLength:"80" doc:"理由"`
 	}
 }

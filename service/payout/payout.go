@@ -51,6 +51,7 @@ const (
 var (
 	ErrUnknownPayout = fault.New(fault.NotFound, "payout.unknown", "没有找到这份奖品")
 	ErrState         = fault.New(fault.Conflict, "payout.state", "这份奖品的状态已变化，请刷新后再试")
+	ErrEarly         = fault.New(fault.Conflict, "payout.early", "这份奖品可能还会到账，请稍后再认定没有办成")
 	ErrDecision      = fault.New(fault.Invalid, "payout.decision", "审核意见不完整")
 )
 

@@ -166,6 +166,45 @@ func TestAPersonDecides(t *testing.T) {
 	}
 }
 
+func TestNobodySaysTooEarlyThatAPrizeWillNotArrive(t *testing.T) {
+	not := payout.Decision{Verdict: payout.WasNot, By: "1", Why: "运营商工单0231"}
+	pay := payout.Decision{Verdict: payout.Pay, By: "1", Why: "再发一次"}
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		w := newWorld()
+		w.script = []act{late}
+		p := newPayer(t, pool, w, quick)
+		prize := w.win(t, pool, model.PhoneCreditPrize, 500)
+		decide := func(d payout.Decision, want error) {
+			t.Helper()
+			if err := p.Review(t.Context(), prize.Pot, d); !errors.Is(err, want) {
+				t.Fatalf("%s = %v, want %v", d.Verdict, err, want)
+			}
+		}
+		run(t, p)
+		decide(not, payout.ErrEarly) // it is on its way
+		for range 26 {
+			w.script = []act{drops}
+			w.pass(time.Hour)
+			run(t, p)
+		}
+		decide(not, payout.ErrEarly) // so is what was sent just now
+		w.pass(31 * time.Minute)
+		decide(not, nil)
+		clear(w.onWay)
+		decide(pay, nil)
+		w.script = []act{late}
+		run(t, p)
+		w.pass(31 * time.Minute)
+		decide(not, payout.ErrEarly) // who saw the first bill says nothing of the second
+		w.arrive()
+		w.pass(time.Hour)
+		run(t, p)
+		if got := stateOf(t, p, prize.Pot); got.State != payout.Paid || w.effects(prize.Pot) != 1 {
+			t.Errorf("it is %s with %d deliveries, want paid once", got.State, w.effects(prize.Pot))
+		}
+	})
+}
+
 // TestExactlyOnce lets the carrier and the process do their worst, then leaves them
 // in peace: every prize is delivered once, or was refused and is not.
 func TestExactlyOnce(t *testing.T) {

@@ -54,11 +54,12 @@ UPDATE payout_attempt
 SET state = sqlc.arg(state), active = sqlc.narg(active), again = sqlc.arg(again), next_at = sqlc.arg(next_at), receipt = sqlc.arg(receipt), why = sqlc.arg(why), updated_at = sqlc.arg(now)
 WHERE pot_id = sqlc.arg(pot_id) AND n = sqlc.arg(n) AND state = 'submitting' AND lease_token = sqlc.arg(token);
 
--- A person says what became of an attempt that nobody is at right now.
+-- A person says what became of an attempt that nobody is at right now, and that nothing
+-- was done about since before.
 -- name: DecideAttempt :execrows
 UPDATE payout_attempt
 SET state = sqlc.arg(state), active = sqlc.narg(active), next_at = sqlc.arg(next_at), why = sqlc.arg(why), updated_at = sqlc.arg(now)
-WHERE pot_id = sqlc.arg(pot_id) AND active = 1 AND state IN ('processing', 'unknown', 'frozen', 'ready');
+WHERE pot_id = sqlc.arg(pot_id) AND active = 1 AND state IN ('processing', 'unknown', 'frozen', 'ready') AND updated_at <= sqlc.arg(before);
 
 -- name: AddReview :exec
 INSERT INTO payout_review (id, pot_id, decision, decided_by, why, decided_at) VALUES (?, ?, ?, ?, ?, ?);

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"kaimenhong/model"
 	"kaimenhong/model/page"
@@ -37,6 +38,8 @@ type Decision struct {
 const (
 	maxBy  = 64
 	maxWhy = 255
+	// stray is how long what was sent to the carrier may be on its way.
+	stray = 30 * time.Minute
 )
 
 // Waiting lists payouts in a state, by pot; cursor is "" or the one that came with the
@@ -56,7 +59,8 @@ func (p *Payer) Waiting(ctx context.Context, state State, cursor string, limit i
 }
 
 // Review carries out a decision and records it. Errors: ErrUnknownPayout,
-// ErrDecision, and ErrState when the payout is in no state for it.
+// ErrDecision, ErrState when the payout is in no state for it, and ErrEarly for a WasNot
+// of what may still arrive: a failed payout is paid again or given up.
 func (p *Payer) Review(ctx context.Context, pot model.ID, d Decision) error {
 	if d.By == "" || len(d.By) > maxBy || d.Why == "" || len(d.Why) > maxWhy {
 		return ErrDecision
@@ -69,21 +73,27 @@ func (p *Payer) Review(ctx context.Context, pot model.ID, d Decision) error {
 	if err != nil {
 		return err
 	}
+	if d.Verdict == WasNot && v.State == Paying && p.millis() < int64(v.UpdatedAt.Add(p.opts.Overdue)) {
+		return ErrEarly.Saying("这份奖品提交运营商不到%d小时，还没有结果；到时仍无结果再认定没有办成", int(p.opts.Overdue.Hours()))
+	}
 	err = sqldb.InTx(ctx, p.SQL, func(tx *sql.Tx) error {
 		q, now := db.New(tx), p.millis()
 		if v.State == Paying || v.State == Frozen {
 			change := db.DecideAttemptParams{
-				State: string(succeeded), Active: sql.NullInt32{Int32: 1, Valid: true}, NextAt: never, Why: "payout.decided", Now: now, PotID: int64(pot),
+				State: string(succeeded), Active: sql.NullInt32{Int32: 1, Valid: true}, NextAt: never, Why: "payout.decided", Now: now, PotID: int64(pot), Before: never,
 			}
 			if to == Failed {
 				change.State, change.Active = string(failed), sql.NullInt32{}
+			}
+			if d.Verdict == WasNot {
+				change.Before = now - stray.Milliseconds()
 			}
 			n, err := q.DecideAttempt(ctx, change)
 			if err != nil {
 				return err
 			}
 			if n == 0 {
-				return ErrState // it is being asked about right now
+				return d.tooEarly()
 			}
 		}
 		if err := p.moveTx(ctx, tx, v, to, d.Why); err != nil {
@@ -104,6 +114,14 @@ func (p *Payer) Review(ctx context.Context, pot model.ID, d Decision) error {
 		return fmt.Errorf("review payout %s: %w", pot, err)
 	}
 	return nil
+}
+
+// tooEarly says why an attempt cannot be decided about now.
+func (d Decision) tooEarly() error {
+	if d.Verdict == WasNot {
+		return ErrEarly.Saying("系统半小时内还向运营商提交或查询过这份奖品，可能稍后到账；请过一会儿再认定没有办成")
+	}
+	return ErrState // it is being asked about right now
 }
 
 // operator is who decided, 0 when it is nobody with an account.

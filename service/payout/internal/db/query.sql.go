@@ -163,7 +163,7 @@ func (q *Queries) CountStates(ctx context.Context, overdueBefore int64) ([]Count
 const decideAttempt = `-- name: DecideAttempt :execrows
 UPDATE payout_attempt
 SET state = ?, active = ?, next_at = ?, why = ?, updated_at = ?
-WHERE pot_id = ? AND active = 1 AND state IN ('processing', 'unknown', 'frozen', 'ready')
+WHERE pot_id = ? AND active = 1 AND state IN ('processing', 'unknown', 'frozen', 'ready') AND updated_at <= ?
 `
 
 type DecideAttemptParams struct {
@@ -173,9 +173,11 @@ type DecideAttemptParams struct {
 	Why    string
 	Now    int64
 	PotID  int64
+	Before int64
 }
 
-// A person says what became of an attempt that nobody is at right now.
+// A person says what became of an attempt that nobody is at right now, and that nothing
+// was done about since before.
 func (q *Queries) DecideAttempt(ctx context.Context, arg DecideAttemptParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, decideAttempt,
 		arg.State,
@@ -184,6 +186,7 @@ func (q *Queries) DecideAttempt(ctx context.Context, arg DecideAttemptParams) (i
 		arg.Why,
 		arg.Now,
 		arg.PotID,
+		arg.Before,
 	)
 	if err != nil {
 		return 0, err
