@@ -26,6 +26,8 @@ func (h Material) kitOperations(api huma.API) {
 	registerOps(api, opsOperation{method: "POST", path: "/kits", id: "addKit", summary: "新建组合：素材、游戏与优惠", right: edit, status: created, errors: missing}, h.AddKit)
 	registerOps(api, opsOperation{method: "PUT", path: "/kits/{id}", id: "editKit", summary: "保存组合的新版本", right: edit, errors: missing}, h.EditKit)
 	registerOps(api, opsOperation{method: "GET", path: "/kits/{id}/versions", id: "listKitVersions", summary: "组合的版本，新的在前", right: read, errors: missing}, h.KitVersions)
+	registerOps(api, opsOperation{method: "POST", path: "/kits/{id}/archive", id: "archiveKit", summary: "归档组合：不再列出，用它的方案不能再提交或排期，已在运行的活动不受影响；重复归档原样返回", right: edit, status: http.StatusOK, errors: missing}, h.ArchiveKit)
+	registerOps(api, opsOperation{method: "POST", path: "/kits/{id}/restore", id: "restoreKit", summary: "恢复已归档的组合，未归档的原样返回", right: edit, status: http.StatusOK, errors: missing}, h.RestoreKit)
 	registerOps(api, opsOperation{method: "GET", path: "/kit-versions/{id}", id: "getKitVersion", summary: "组合的一个版本，内容永不变化", right: read, errors: missing}, h.KitVersion)
 }
 
@@ -152,12 +154,13 @@ type kitRow struct {
 	CreatedBy model.ID  `json:"createdBy"`
 	CreatedAt instant   `json:"createdAt" format:"date-time"`
 	UsedAt    instant   `json:"usedAt,omitempty" format:"date-time" doc:"最早被活动使用的时间"`
+	Archived  instant   `json:"archivedAt,omitempty" format:"date-time" doc:"组合何时归档；没有则未归档"`
 }
 
 func newKit(k material.Kit) kitRow {
 	row := kitRow{
 		ID: k.ID, KitID: k.Kit, Number: k.Number, Name: k.Name, Parts: []kitPart{}, GameID: known(k.Game), CreatedBy: k.CreatedBy,
-		CreatedAt: when(k.CreatedAt), UsedAt: when(k.UsedAt),
+		CreatedAt: when(k.CreatedAt), UsedAt: when(k.UsedAt), Archived: when(k.ArchivedAt),
 	}
 	if k.Offer.Kind != material.NoOffer {
 		offer := kitOffer(k.Offer)
@@ -169,9 +172,15 @@ func newKit(k material.Kit) kitRow {
 	return row
 }
 
-// Kits lists the newest version of each kit.
-func (h Material) Kits(ctx context.Context, in *searchedPage) (*listAnswer[kitRow], error) {
-	page, next, err := h.Library.Kits(ctx, in.Words.Words, in.Cursor, in.Limit)
+type kitsInput struct {
+	Page
+	Words
+	Archived bool `query:"archived" doc:"只列出已归档的；缺省只列出未归档的"`
+}
+
+// Kits lists the newest version of each kit, without those that are archived or those alone.
+func (h Material) Kits(ctx context.Context, in *kitsInput) (*listAnswer[kitRow], error) {
+	page, next, err := h.Library.Kits(ctx, in.Archived, in.Words.Words, in.Cursor, in.Limit)
 	return listed(page, next, err, newKit)
 }
 
@@ -224,6 +233,16 @@ type kitEdit struct {
 // EditKit makes another version of a kit.
 func (h Material) EditKit(ctx context.Context, in *kitEdit) (*kitAnswer, error) {
 	return oneKit(h.Library.EditKit(ctx, operatorOf(ctx).ID, in.id(), in.Body.Number, in.Body.plan()))
+}
+
+// ArchiveKit puts a kit away.
+func (h Material) ArchiveKit(ctx context.Context, in *writeByID) (*kitAnswer, error) {
+	return oneKit(h.Library.ArchiveKit(ctx, operatorOf(ctx).ID, in.id()))
+}
+
+// RestoreKit takes it back.
+func (h Material) RestoreKit(ctx context.Context, in *writeByID) (*kitAnswer, error) {
+	return oneKit(h.Library.RestoreKit(ctx, operatorOf(ctx).ID, in.id()))
 }
 
 // KitVersions lists the versions of a kit.

@@ -10,7 +10,6 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/fault"
-	"kaimenhong/model/page"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/material/internal/db"
 )
@@ -20,6 +19,7 @@ var (
 	ErrKit       = fault.New(fault.Invalid, "material.kit", "组合内容不正确")
 	ErrNoKit     = fault.New(fault.NotFound, "material.no_kit", "没有这个组合")
 	ErrKitEdited = fault.New(fault.Conflict, "material.kit_edited", "组合已被他人修改，请刷新后再试")
+	ErrKitAway   = fault.New(fault.Conflict, "material.kit_archived", "组合已归档，请先恢复")
 )
 
 // Kit is a combination for one campaign: 《回家》图文 + 众筹红包 + 春节流量包. What it
@@ -35,6 +35,8 @@ type Kit struct {
 	CreatedBy model.ID
 	CreatedAt model.Millis
 	UsedAt    model.Millis // when the first campaign took it; 0: not yet
+	// ArchivedAt is when the kit was put away, with all its versions; 0: it is not.
+	ArchivedAt model.Millis
 }
 
 // Part is one material of a kit, in one published version.
@@ -167,10 +169,12 @@ func (m *Materials) AddKit(ctx context.Context, by model.ID, p Plan) (Kit, error
 // EditKit makes another version of a kit; number is the one that was edited. Campaigns
 // go on with the version that they took.
 //
-// Errors: as AddKit; ErrNoKit, ErrKitEdited.
+// Errors: as AddKit; ErrNoKit, ErrKitAway, ErrKitEdited.
 func (m *Materials) EditKit(ctx context.Context, by, kit model.ID, number int, p Plan) (Kit, error) {
-	if _, err := m.kit(ctx, kit); err != nil {
+	if now, err := m.kit(ctx, kit); err != nil {
 		return Kit{}, err
+	} else if now.ArchivedAt != 0 {
+		return Kit{}, ErrKitAway
 	}
 	body, err := m.checkKit(ctx, p)
 	if err != nil {
@@ -231,10 +235,14 @@ func (m *Materials) Kit(ctx context.Context, version model.ID) (Kit, error) {
 	if err != nil {
 		return Kit{}, fmt.Errorf("read kit version %s: %w", version, err)
 	}
-	return kitOf(row)
+	whole, err := m.kit(ctx, model.ID(row.KitID))
+	if err != nil {
+		return Kit{}, err
+	}
+	return kitOf(row, whole)
 }
 
-func kitOf(r db.MaterialKitVersion) (Kit, error) {
+func kitOf(r db.MaterialKitVersion, whole db.MaterialKit) (Kit, error) {
 	var body kitBody
 	if err := json.Unmarshal([]byte(r.Body), &body); err != nil {
 		return Kit{}, fmt.Errorf("read kit version %d: %w", r.ID, err)
@@ -242,17 +250,21 @@ func kitOf(r db.MaterialKitVersion) (Kit, error) {
 	return Kit{
 		ID: model.ID(r.ID), Kit: model.ID(r.KitID), Number: int(r.Number), Name: r.Name, Parts: body.Parts, Game: body.Game, Offer: body.Offer,
 		CreatedBy: model.ID(r.CreatedBy), CreatedAt: model.Millis(r.CreatedAt), UsedAt: model.Millis(r.UsedAt),
+		ArchivedAt: model.Millis(whole.ArchivedAt),
 	}, nil
 }
 
-// Usable tells whether everything in a version of a kit may still be used: nothing
-// retired, the game and the offer there.
+// Usable tells whether everything in a version of a kit may still be used: the kit not
+// archived, nothing retired, the game and the offer there.
 //
-// Errors: ErrNoKit, and those of AddKit.
+// Errors: ErrNoKit, ErrKitAway, and those of AddKit.
 func (m *Materials) Usable(ctx context.Context, version model.ID) (Kit, error) {
 	k, err := m.Kit(ctx, version)
 	if err != nil {
 		return Kit{}, err
+	}
+	if k.ArchivedAt != 0 {
+		return k, ErrKitAway
 	}
 	_, err = m.checkKit(ctx, Plan{k.Name, k.Parts, k.Game, k.Offer})
 	return k, err
@@ -267,36 +279,12 @@ func (m *Materials) UseKitTx(ctx context.Context, tx *sql.Tx, version model.ID) 
 	return nil
 }
 
-// Kits lists the newest version of every kit, the newest kit first; words are in its name,
-// "" in every one.
-//
-// Errors: page.ErrCursor.
-func (m *Materials) Kits(ctx context.Context, words, cursor string, limit int) (list []Kit, next string, err error) {
-	before, err := page.Before(cursor)
-	if err != nil {
-		return nil, "", err
-	}
-	size := page.Size(limit)
-	rows, err := m.q.KitsBefore(ctx, db.KitsBeforeParams{Before: before, Words: words, Limit: size + 1})
-	if err != nil {
-		return nil, "", fmt.Errorf("list the kits: %w", err)
-	}
-	rows, next = page.Cut(rows, size, func(r db.MaterialKit) string { return page.Cursor(r.ID) })
-	for _, r := range rows {
-		k, err := m.Kit(ctx, model.ID(r.VersionID))
-		if err != nil {
-			return nil, "", err
-		}
-		list = append(list, k)
-	}
-	return list, next, nil
-}
-
 // KitVersions lists the versions of a kit, newest first, at most 100.
 //
 // Errors: ErrNoKit.
 func (m *Materials) KitVersions(ctx context.Context, kit model.ID) ([]Kit, error) {
-	if _, err := m.kit(ctx, kit); err != nil {
+	whole, err := m.kit(ctx, kit)
+	if err != nil {
 		return nil, err
 	}
 	rows, err := m.q.KitVersions(ctx, db.KitVersionsParams{KitID: int64(kit), Before: math.MaxInt32, Limit: maxPage})
@@ -305,7 +293,7 @@ func (m *Materials) KitVersions(ctx context.Context, kit model.ID) ([]Kit, error
 	}
 	all := make([]Kit, 0, len(rows))
 	for _, r := range rows {
-		k, err := kitOf(r)
+		k, err := kitOf(r, whole)
 		if err != nil {
 			return nil, err
 		}

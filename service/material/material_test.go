@@ -424,7 +424,7 @@ func TestAKitIsFrozen(t *testing.T) {
 		if k, err := w.Usable(ctx, edited.ID); !errors.Is(err, w.game) || k.Game != 5 {
 			t.Errorf("Usable = %+v, %v, want the kit and why it is not", k, err)
 		}
-		if page, _, err := w.Kits(ctx, "", "", 10); err != nil || len(page) != 1 || page[0].ID != edited.ID {
+		if page, _, err := w.Kits(ctx, false, "", "", 10); err != nil || len(page) != 1 || page[0].ID != edited.ID {
 			t.Errorf("Kits = %+v, %v", page, err)
 		}
 		if all, err := w.KitVersions(ctx, kit.Kit); err != nil || len(all) != 2 || all[1].UsedAt != used.UsedAt {

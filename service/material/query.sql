@@ -157,7 +157,18 @@ WHERE id = sqlc.arg(id) AND number = sqlc.arg(number);
 SELECT * FROM material_kit WHERE id = ?;
 
 -- name: KitsBefore :many
-SELECT * FROM material_kit WHERE id < sqlc.arg(before) AND (sqlc.arg(words) = '' OR INSTR(LOWER(name), LOWER(sqlc.arg(words))) > 0) ORDER BY id DESC LIMIT ?;
+SELECT * FROM material_kit WHERE id < sqlc.arg(before) AND archived_at = 0 AND (sqlc.arg(words) = '' OR INSTR(LOWER(name), LOWER(sqlc.arg(words))) > 0) ORDER BY id DESC LIMIT ?;
+
+-- name: ArchivedKitsBefore :many
+SELECT * FROM material_kit WHERE id < sqlc.arg(before) AND archived_at > 0 AND (sqlc.arg(words) = '' OR INSTR(LOWER(name), LOWER(sqlc.arg(words))) > 0) ORDER BY id DESC LIMIT ?;
+
+-- No row changes when it is archived already.
+-- name: ArchiveKit :execrows
+UPDATE material_kit SET archived_at = sqlc.arg(now), updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND archived_at = 0;
+
+-- No row changes when it is not archived.
+-- name: RestoreKit :execrows
+UPDATE material_kit SET archived_at = 0, updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id) AND archived_at > 0;
 
 -- name: InsertKitVersion :exec
 INSERT INTO material_kit_version (id, kit_id, number, name, body, created_by, created_at, used_at)

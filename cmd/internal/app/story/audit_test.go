@@ -228,7 +228,15 @@ func (o office) campaigns() {
 		}
 		return r.State == "done"
 	})
+	var kit struct{ KitID string }
+	o.wang.Does("GET", "/kit-versions/"+parts.Kit.String(), nil, http.StatusOK).Into(o.w, &kit)
+	o.one(o.wang, "POST", "/kits/"+kit.KitID+"/archive", nil)
+	if a := o.wang.Does("POST", version+"/schedule", nil, http.StatusBadRequest); !strings.Contains(string(a.Body), "已归档") {
+		o.t.Errorf("a plan with an archived kit is not scheduled, for %s", a.Body)
+	}
+	o.one(o.wang, "POST", "/kits/"+kit.KitID+"/restore", nil)
 	o.one(o.wang, "POST", version+"/schedule", nil)
+	o.one(o.wang, "POST", "/kits/"+kit.KitID+"/archive", nil) // what is scheduled goes on
 	member := named(o.one(o.wang, "POST", "/members/search", map[string]any{"phone": "13800001001"}), "memberId")
 	o.reads(o.li, one+"/why?memberId="+member, "他在活动的人群中")
 	o.reads(o.li, version+"/preview?memberId="+member, `"message":{"templateId":"`)

@@ -27,13 +27,14 @@ type MaterialFolder struct {
 }
 
 type MaterialKit struct {
-	ID        int64
-	Name      string
-	Number    int32
-	VersionID int64
-	CreatedBy int64
-	CreatedAt int64
-	UpdatedAt int64
+	ID         int64
+	Name       string
+	Number     int32
+	VersionID  int64
+	CreatedBy  int64
+	CreatedAt  int64
+	UpdatedAt  int64
+	ArchivedAt int64
 }
 
 type MaterialKitVersion struct {

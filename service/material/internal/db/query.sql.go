@@ -38,6 +38,71 @@ func (q *Queries) AdvanceKit(ctx context.Context, arg AdvanceKitParams) (int64, 
 	return result.RowsAffected()
 }
 
+const archiveKit = `-- name: ArchiveKit :execrows
+UPDATE material_kit SET archived_at = ?, updated_at = ? WHERE id = ? AND archived_at = 0
+`
+
+type ArchiveKitParams struct {
+	Now int64
+	ID  int64
+}
+
+// No row changes when it is archived already.
+func (q *Queries) ArchiveKit(ctx context.Context, arg ArchiveKitParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, archiveKit, arg.Now, arg.Now, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const archivedKitsBefore = `-- name: ArchivedKitsBefore :many
+SELECT id, name, number, version_id, created_by, created_at, updated_at, archived_at FROM material_kit WHERE id < ? AND archived_at > 0 AND (? = '' OR INSTR(LOWER(name), LOWER(?)) > 0) ORDER BY id DESC LIMIT ?
+`
+
+type ArchivedKitsBeforeParams struct {
+	Before int64
+	Words  string
+	Limit  int32
+}
+
+func (q *Queries) ArchivedKitsBefore(ctx context.Context, arg ArchivedKitsBeforeParams) ([]MaterialKit, error) {
+	rows, err := q.db.QueryContext(ctx, archivedKitsBefore,
+		arg.Before,
+		arg.Words,
+		arg.Words,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MaterialKit
+	for rows.Next() {
+		var i MaterialKit
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Number,
+			&i.VersionID,
+			&i.CreatedBy,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.ArchivedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const arrangeMaterial = `-- name: ArrangeMaterial :execrows
 UPDATE material SET folder_id = ?, name = ?, retired_at = ?, revision = revision + 1, updated_at = ?
 WHERE id = ? AND revision = ?
@@ -460,7 +525,7 @@ func (q *Queries) InsertVersion(ctx context.Context, arg InsertVersionParams) er
 }
 
 const kitByID = `-- name: KitByID :one
-SELECT id, name, number, version_id, created_by, created_at, updated_at FROM material_kit WHERE id = ?
+SELECT id, name, number, version_id, created_by, created_at, updated_at, archived_at FROM material_kit WHERE id = ?
 `
 
 func (q *Queries) KitByID(ctx context.Context, id int64) (MaterialKit, error) {
@@ -474,6 +539,7 @@ func (q *Queries) KitByID(ctx context.Context, id int64) (MaterialKit, error) {
 		&i.CreatedBy,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.ArchivedAt,
 	)
 	return i, err
 }
@@ -541,7 +607,7 @@ func (q *Queries) KitVersions(ctx context.Context, arg KitVersionsParams) ([]Mat
 }
 
 const kitsBefore = `-- name: KitsBefore :many
-SELECT id, name, number, version_id, created_by, created_at, updated_at FROM material_kit WHERE id < ? AND (? = '' OR INSTR(LOWER(name), LOWER(?)) > 0) ORDER BY id DESC LIMIT ?
+SELECT id, name, number, version_id, created_by, created_at, updated_at, archived_at FROM material_kit WHERE id < ? AND archived_at = 0 AND (? = '' OR INSTR(LOWER(name), LOWER(?)) > 0) ORDER BY id DESC LIMIT ?
 `
 
 type KitsBeforeParams struct {
@@ -572,6 +638,7 @@ func (q *Queries) KitsBefore(ctx context.Context, arg KitsBeforeParams) ([]Mater
 			&i.CreatedBy,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.ArchivedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -962,6 +1029,24 @@ type RenameFolderParams struct {
 
 func (q *Queries) RenameFolder(ctx context.Context, arg RenameFolderParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, renameFolder, arg.Name, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const restoreKit = `-- name: RestoreKit :execrows
+UPDATE material_kit SET archived_at = 0, updated_at = ? WHERE id = ? AND archived_at > 0
+`
+
+type RestoreKitParams struct {
+	Now int64
+	ID  int64
+}
+
+// No row changes when it is not archived.
+func (q *Queries) RestoreKit(ctx context.Context, arg RestoreKitParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, restoreKit, arg.Now, arg.ID)
 	if err != nil {
 		return 0, err
 	}
