@@ -51,7 +51,8 @@ type Import struct {
 	DoneAt    model.Millis `json:"doneAt"`
 	State     ImportState  `json:"state"`
 	Text      string       `json:"text"` // the state in a sentence: what holds, and what to do
-	// Note is of the file that was just handed in: what of its workbook is not read.
+	// Note is of the file that was just handed in: what of its workbook is not read, and
+	// that a file that comes again keeps its first date.
 	Note string `json:"note,omitempty"`
 }
 
@@ -140,8 +141,10 @@ func (a *Audience) DryRun(ctx context.Context, u Upload) (DryRun, error) {
 // anything is saved; ErrPaused, ErrImporting; the store's, after which it can be
 // handed in again.
 func (a *Audience) Import(ctx context.Context, u Upload) (Import, error) {
-	return a.read(u, func(p *parser, hash string) (Import, error) {
+	var asOf model.Millis
+	done, err := a.read(u, func(p *parser, hash string) (Import, error) {
 		standing, err := a.beginImport(ctx, u, hash, p)
+		asOf = model.Millis(standing.AsOf)
 		if err == nil && haltOf(standing) == ImportPaused {
 			return a.stands(standing), ErrPaused.Saying("这个文件的导入已暂停在第%d行：请用“继续”再上传它，或先取消那次导入", standing.DoneLine)
 		}
@@ -153,6 +156,10 @@ func (a *Audience) Import(ctx context.Context, u Upload) (Import, error) {
 		}
 		return a.goOn(ctx, p, standing.ID)
 	})
+	if err == nil && u.AsOf != 0 && u.AsOf != asOf {
+		done.Note = strings.TrimPrefix(done.Note+"；"+fmt.Sprintf("同一个文件只导入一次，数据日期仍是第一次上传时的%s，这次填的没有采用", asOf.Time().Format("2006-01-02 15:04")), "；")
+	}
+	return done, err
 }
 
 // read spools the file, reads its heading and gives run what is to be parsed, with the
