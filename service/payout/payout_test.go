@@ -142,6 +142,7 @@ func TestAPersonDecides(t *testing.T) {
 		{"but a person may know", []act{drops}, "", payout.Decision{Verdict: payout.WasPaid, By: "1", Why: "客服确认"}, nil, payout.Paid, 0},
 		{"also of what the carrier has and never ends", []act{takes}, "", payout.Decision{Verdict: payout.WasPaid, By: "1", Why: "客服确认"}, nil, payout.Paid, 1},
 		{"nobody answers for it", nil, "x", payout.Decision{Verdict: payout.Pay, Why: "y"}, payout.ErrDecision, payout.Held, 0},
+		{"a blank is no reason", nil, "x", payout.Decision{Verdict: payout.GiveUp, By: "1", Why: " \u3000\n"}, payout.ErrDecision, payout.Held, 0},
 		{"no such verdict", nil, "x", payout.Decision{Verdict: "maybe", By: "1", Why: "y"}, payout.ErrDecision, payout.Held, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

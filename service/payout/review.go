@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"time"
 
 	"kaimenhong/model"
@@ -62,6 +63,7 @@ func (p *Payer) Waiting(ctx context.Context, state State, cursor string, limit i
 // ErrDecision, ErrState when the payout is in no state for it, and ErrEarly for a WasNot
 // of what may still arrive: a failed payout is paid again or given up.
 func (p *Payer) Review(ctx context.Context, pot model.ID, d Decision) error {
+	d.Why = strings.TrimSpace(d.Why)
 	if d.By == "" || len(d.By) > maxBy || d.Why == "" || len(d.Why) > maxWhy {
 		return ErrDecision
 	}
