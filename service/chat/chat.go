@@ -134,6 +134,7 @@ type Needs struct {
 	Account  accountReader
 	Bills    billReader
 	Points   pointsReader // nil: points are shown in the mini-program only
+	Visits   visitBook    // nil: one signs in for points in the mini-program only
 	Gifts    giftShop     // nil: gifts are redeemed in the mini-program only
 	Pots     potBook      // nil: there is no game
 	Rules    *Rules       // nil: no keyword rules

@@ -38,6 +38,7 @@ type world struct {
 	source  string
 	unsent  error         // when set, no code is sent
 	reading chan struct{} // when set, every read waits for a second one
+	visits  int           // sign-ins that were asked for
 
 	declined []model.RequestID // the noes to offers
 }
@@ -111,6 +112,11 @@ func (w *world) Bills(context.Context, model.Phone) (model.Bills, error) { retur
 
 func (w *world) PointsBalance(context.Context, model.MemberID) (model.PointsBalance, error) {
 	return w.points, nil
+}
+
+func (w *world) SignIn(context.Context, model.MemberID) (model.Points, int, error) {
+	w.visits++
+	return 3, 5, w.err
 }
 
 func (w *world) Affordable(_ context.Context, _ model.Member, points model.Points, limit int) (offers []model.Offer, err error) {
@@ -212,7 +218,7 @@ func newTalk(t testing.TB, w *world, pool *sql.DB, client redis.UniversalClient,
 	registry, now := prometheus.NewRegistry(), func() time.Time { return w.now }
 	notes := chat.NewNotes(pool, sealer, ids, now, w)
 	return &talk{world: w, registry: registry, notes: notes, chat: chat.New(chat.Needs{
-		Members: w, Binding: w, Account: w, Bills: w, Points: w, Gifts: w, Rules: rules, Notes: notes, Declines: w, Redis: client,
+		Members: w, Binding: w, Account: w, Bills: w, Points: w, Visits: w, Gifts: w, Rules: rules, Notes: notes, Declines: w, Redis: client,
 		Now: now, Log: slog.New(slog.DiscardHandler), Metrics: registry,
 	}, opts)}
 }

@@ -161,6 +161,8 @@ func (c *Chat) perform(ctx context.Context, t *turn, i Intent) (model.Content, e
 		return c.readAll(ctx, t, []Intent{i})
 	case Redeem:
 		return c.redeemList(ctx, t)
+	case SignIn:
+		return c.signIn(ctx, t)
 	case Redpacket:
 		return c.redpacket(ctx, t)
 	case TopUp, Deals, News, Services:

@@ -14,6 +14,7 @@ const (
 	Bill      Intent = "bill"      // 查账单
 	TopUp     Intent = "topup"     // 充值, and data packs
 	Redeem    Intent = "redeem"    // 积分兑换
+	SignIn    Intent = "signin"    // 签到
 	Redpacket Intent = "redpacket" // 红包, the game
 	Deals     Intent = "deals"     // 特惠
 	News      Intent = "new"       // 最新业务, and another plan
@@ -32,7 +33,7 @@ const (
 var names = map[Intent]string{
 	Balance: "查话费", Usage: "查流量", Plan: "查套餐", Points: "查积分", Bill: "查账单",
 	TopUp: "充值", Redeem: "积分兑换", Deals: "特惠", News: "最新业务", Services: "常用业务",
-	Redpacket: "红包", Feedback: "意见反馈", Human: "人工", Bind: "绑定", Unbind: "解绑", OptOut: "停止推送", Help: "帮助", MainMenu: "菜单",
+	SignIn: "签到", Redpacket: "红包", Feedback: "意见反馈", Human: "人工", Bind: "绑定", Unbind: "解绑", OptOut: "停止推送", Help: "帮助", MainMenu: "菜单",
 }
 
 // Known tells whether the intent is one that the account answers.
@@ -144,6 +145,8 @@ func (s sentence) decide() Meaning {
 		return s.settled(Bind)
 	case has(aRecord):
 		return choice(Bill, TopUp, Human)
+	case has(aSign) && !has(aMuch):
+		return s.settled(SignIn)
 	case has(aRedeem), has(aPoint) && s.live.any(aSwap, aUse, aBuy):
 		return s.settled(Redeem)
 	case has(aPot) && s.live.any(aTopUp, aFill, anOther, aForeign):

@@ -105,3 +105,12 @@ func (c chatCounter) Redeem(ctx context.Context, who model.Member, offer model.O
 		Title: r.Title, Points: r.Points, Code: r.Code, AppID: r.Spec.AppID, Page: r.Spec.Page, Done: r.State == mall.Fulfilled,
 	}, err
 }
+
+// chatVisits take a member's sign-in of the day in the chat.
+type chatVisits struct{ visitors }
+
+// SignIn says what today's gave, and the days in a row.
+func (v chatVisits) SignIn(ctx context.Context, who model.MemberID) (model.Points, int, error) {
+	s, err := v.visitors.SignIn(ctx, who)
+	return s.Points, s.Streak, err
+}
