@@ -224,7 +224,7 @@ func (s sentence) numbers() Meaning {
 		}
 	case m.n == 2 && m.Sure && s.joined && s.length <= pairMessage:
 	default:
-		m.Sure, m.Many = false, m.n > 2
+		m.Sure, m.Many = false, m.Sure && m.n > 2
 	}
 	m.Other = s.live.has(anOther) || s.phone
 	return m
