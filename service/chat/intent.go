@@ -252,7 +252,7 @@ func (s sentence) named() Meaning {
 		return choice(Balance, Bill)
 	case bill && has(aPast) && s.live.any(aRest, aLeft) && !has(aBill):
 		return choice(Bill, Balance)
-	case balance && s.live.any(aBuy, aSwap, aUse, aRate):
+	case balance && s.live.any(aBuy, aSwap, aUse, aRate) && !has(aStop):
 		return choice(Balance, Plan, Services, Human)
 	case has(aRate) && m.n == 1:
 		return choice(m.intents[0], Plan, Services)

@@ -8,6 +8,7 @@ const (
 	aFee       concept = iota // 话费
 	aRest                     // 余额, which may be of anything
 	aArrears                  // 欠费, 停机
+	aStop                     // 停机, whose cause a debt is, or something else
 	aData                     // 流量
 	anAllowed                 // 套餐余量, 剩余分钟: what is left of the plan
 	aPlan                     // 套餐
@@ -60,7 +61,8 @@ const (
 var words = [concepts]string{
 	aFee:       "话费 电话费 手机费 通话费 花费余额 钱话费 phonebill phonecredit",
 	aRest:      "余额 余款 剩余金额 balance",
-	aArrears:   "欠费 欠了 欠你们 欠多少 停机 没话费了 欠费停机 arrears",
+	aArrears:   "欠费 欠了 欠你们 欠多少 停机 没话费了 欠费停机 停了机 单停 双停 arrears",
+	aStop:      "停机 欠费停机 停了机 单停 双停",
 	aData:      "流量费 流量 上网流量 流量包 加油包 叠加包 流量余额 几个g 几g 多少g 多少兆 几兆 几个流量 data mydata dataleft mobiledata",
 	anAllowed:  "余量 套餐余量 套餐使用 套餐用量 分钟数 多少分钟 几分钟电话 免费分钟 剩余分钟 通话时长 剩余通话 通话还剩 语音剩余 剩余语音 还有多少语音 语音还 短信还剩 短信还有 免费短信 剩余短信 短信剩余 通话剩余 通话分钟 使用量 allowance",
 	aPlan:      "老人套餐 老年套餐 套餐有哪些 套餐有什么 套餐都有什么 套餐外 有什么套餐 有哪些套餐 哪些套餐 学生套餐 套餐 资费 资费标准 plan myplan",

@@ -56,7 +56,7 @@ func (c *Chat) read(ctx context.Context, t *turn, i Intent) (string, error) {
 	var err error
 	switch i {
 	case Balance:
-		text, err = c.balance(ctx, t.member.Phone)
+		text, err = c.balance(ctx, t)
 	case Usage:
 		text, err = c.usage(ctx, t.member.Phone)
 	case Plan:
@@ -109,12 +109,18 @@ const soon = 60 * 24 * time.Hour
 // lowBalance is what is worth a top-up: less than a call or two.
 const lowBalance model.Fen = 20_00
 
-func (c *Chat) balance(ctx context.Context, phone model.Phone) (string, error) {
-	b, err := c.Account.Balance(ctx, phone)
+// balance answers with the money; who asks why the phone is stopped hears whether it is
+// for a debt, and who can tell otherwise.
+func (c *Chat) balance(ctx context.Context, t *turn) (string, error) {
+	b, err := c.Account.Balance(ctx, t.member.Phone)
 	if err != nil {
 		return "", err
 	}
 	after := c.asOf(b.AsOf, b.Stale)
+	stopped := b.Arrears == 0 && read(t.said).live.has(aStop)
+	if stopped {
+		after += "，没有欠费"
+	}
 	text := "话费余额 " + b.Available.Yuan() + after + "。"
 	if b.Arrears > 0 {
 		text = "您已欠费 " + b.Arrears.Yuan() + "，可用余额 " + max(b.Available, 0).Yuan() + after + "。"
@@ -128,6 +134,8 @@ func (c *Chat) balance(ctx context.Context, phone model.Phone) (string, error) {
 	switch {
 	case b.Arrears > 0:
 		return text + c.next(TopUp, "去缴费，缴清后自动恢复"), nil
+	case stopped:
+		return text + "\n停机要是还没恢复，原因得请客服查：" + c.tap(names[Human], names[Human]), nil
 	case b.Available < lowBalance:
 		return text + c.next(TopUp, "去充值"), nil
 	}
