@@ -34,6 +34,7 @@ func settings(base, data string) (config.Config, error) {
 	cfg.WeChat.RedpacketTemplate = templateOf("红包进度提醒")
 	cfg.SMS.BaseURL, cfg.SMS.Token = base+"/sandbox/sms", sandbox.DefaultSMSToken
 	cfg.Chat.Name = "开门红营业厅"
+	cfg.Chat.NewsPage, cfg.Chat.ServicesPage = "", "" // the demo's mini-program has neither
 	cfg.Chat.Welcomes = []string{
 		"store_tianhe=欢迎光临天河营业厅！店里排队时，话费和流量在这里就能查。",
 		"campaign_spring=开门红来啦！和家人一起凑满众筹红包，回复“红包”看看怎么玩。",

@@ -165,8 +165,18 @@ func (c *Chat) perform(ctx context.Context, t *turn, i Intent) (model.Content, e
 		return c.signIn(ctx, t)
 	case Redpacket:
 		return c.redpacket(ctx, t)
-	case TopUp, Deals, News, Services:
+	case TopUp, Deals:
 		return model.Text(c.leadOn(i)), nil
+	case News:
+		return model.Text(c.news()), nil
+	case Services:
+		return model.Text(c.services(t)), nil
+	case Mini:
+		return c.miniProgram(t), nil
+	case Close:
+		return model.Text(c.closing()), nil
+	case Unfollow:
+		return model.Text(c.unfollowing()), nil
 	case Feedback:
 		return c.askFeedback(t), nil
 	case Human:

@@ -19,6 +19,9 @@ const (
 	Deals     Intent = "deals"     // 特惠
 	News      Intent = "new"       // 最新业务, and another plan
 	Services  Intent = "common"    // 常用业务
+	Mini      Intent = "mini"      // 小程序
+	Close     Intent = "close"     // 注销账户, of the member
+	Unfollow  Intent = "unfollow"  // 取消关注
 	Feedback  Intent = "feedback"  // 意见反馈
 	Human     Intent = "human"     // 人工
 	Bind      Intent = "bind"      // 绑定
@@ -33,7 +36,7 @@ const (
 var names = map[Intent]string{
 	Balance: "查话费", Usage: "查流量", Plan: "查套餐", Points: "查积分", Bill: "查账单",
 	TopUp: "充值", Redeem: "积分兑换", Deals: "特惠", News: "最新业务", Services: "常用业务",
-	SignIn: "签到", Redpacket: "红包", Feedback: "意见反馈", Human: "人工", Bind: "绑定", Unbind: "解绑", OptOut: "停止推送", Help: "帮助", MainMenu: "菜单",
+	SignIn: "签到", Redpacket: "红包", Mini: "小程序", Close: "注销账户", Unfollow: "取消关注", Feedback: "意见反馈", Human: "人工", Bind: "绑定", Unbind: "解绑", OptOut: "停止推送", Help: "帮助", MainMenu: "菜单",
 }
 
 // Known tells whether the intent is one that the account answers.
@@ -135,12 +138,16 @@ func (s sentence) decide() Meaning {
 		return s.settled(Unbind)
 	case has(aHuman):
 		return s.settled(Human)
+	case has(anUnfollow):
+		return s.settled(Unfollow)
 	case has(aTrouble) && has(aArrears), has(aTrouble) && has(aRest):
 		return s.settled(Balance)
 	case has(aFeedback):
 		return s.settled(Feedback)
 	case has(aTrouble):
 		return choice(Human, Feedback, Balance)
+	case has(aClose):
+		return s.settled(Close)
 	case has(aBind):
 		return s.settled(Bind)
 	case has(aRecord):
@@ -159,7 +166,7 @@ func (s sentence) decide() Meaning {
 		return s.settled(TopUp)
 	case has(aNews), has(aPlan) && s.live.any(aSwap, aBuy):
 		return s.settled(News)
-	case has(aService):
+	case has(aService), has(aHall):
 		return s.settled(Services)
 	}
 	if m := s.numbers(); m.n > 0 {
@@ -195,6 +202,8 @@ func (s sentence) topUp() bool {
 func (s sentence) rest() Meaning {
 	has := s.live.has
 	switch {
+	case has(aMini):
+		return s.settled(Mini)
 	case has(aMenu):
 		return s.settled(MainMenu)
 	case has(aHelp):

@@ -25,7 +25,7 @@ func (c *Chat) bill(ctx context.Context, t *turn) (string, error) {
 	if month := monthIn(t.said.runes, c.Now()); month != "" {
 		at = slices.IndexFunc(bills.Bills, func(b model.Bill) bool { return b.Month == month })
 		if at < 0 {
-			return "没有查到" + c.monthName(month) + "的账单" + after + "，能查到的有：" + c.otherBills(bills.Bills, -1) + c.next(Services, "查更早的"), nil
+			return "没有查到" + c.monthName(month) + "的账单" + after + "，能查到的有：" + c.otherBills(bills.Bills, -1) + "\n要查更早的，请找" + c.human() + "。", nil
 		}
 	}
 	b := bills.Bills[at]

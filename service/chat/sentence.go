@@ -243,7 +243,7 @@ func strange(f folded) bool {
 // objects are the concepts that can be refused.
 var objects = func() set {
 	var s set
-	for _, c := range []concept{aFee, aRest, aArrears, aData, anAllowed, aPlan, anOrdered, aPoint, aBill, aTopUp, aFill, aRedeem, aSwap, aSign, aDeal, aNews, aService, aFeedback, aHuman, aBind, aHelp, aMenu, anAsk} {
+	for _, c := range []concept{aFee, aRest, aArrears, aData, anAllowed, aPlan, anOrdered, aPoint, aBill, aTopUp, aFill, aRedeem, aSwap, aSign, aDeal, aNews, aService, aHall, aMini, aClose, anUnfollow, aFeedback, aHuman, aBind, aHelp, aMenu, anAsk} {
 		s |= 1 << c
 	}
 	return s

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -279,6 +280,7 @@ func chatOptions(cfg config.Config) (chat.Options, error) {
 			chat.Deals: page(cfg.Chat.DealsPage), chat.News: page(cfg.Chat.NewsPage), chat.Services: page(cfg.Chat.ServicesPage),
 			chat.Redpacket: {AppID: cfg.WeChat.MiniAppID, Page: cfg.Chat.RedpacketPage}, // no web page: WeChat allows the game in the mini-program alone
 		}
+		maps.DeleteFunc(opts.Links, func(_ chat.Intent, l chat.Link) bool { return l.Page == "" })
 	}
 	return opts, nil
 }
