@@ -135,6 +135,9 @@ func (c *Chat) bind(ctx context.Context, t *turn) (model.Content, error) {
 			return c.sendCode(ctx, t, phone)
 		}
 	}
+	if read(t.said).live.has(aCode) {
+		return c.lostCode(t), nil
+	}
 	t.after.Binding = awaitPhone
 	if longNumber(t.said.runes) {
 		return model.Text("这个号码不像手机号：手机号是1开头的 11位数字。请核对后直接发给我。"), nil
@@ -143,6 +146,19 @@ func (c *Chat) bind(ctx context.Context, t *turn) (model.Content, error) {
 		return model.Text(fmt.Sprintf("您现在绑定的是 %s。要换绑，请直接发送新的11位手机号；不换就回复“取消”。", t.member.Phone.Masked())), nil
 	}
 	return model.Text("请直接发送您的11位手机号，我马上发一条验证码短信给您。"), nil
+}
+
+// lostCode answers who waits for a code that does not come. One that nothing here waits
+// for is of somebody else.
+func (c *Chat) lostCode(t *turn) model.Content {
+	switch {
+	case t.before.Binding == awaitCode:
+		return model.Text("请先核对手机号有没有写错、短信有没有被手机拦截。再发一次手机号，我重新发一条（一分钟能发一次）；还是收不到，就找" + c.human() + "。")
+	case t.before.Binding == notBinding && t.member.Bound():
+		return c.choose(t, "现在没有正在绑定的号码。别处的短信收不到，请", []Intent{Human, Feedback})
+	}
+	t.after.Binding = awaitPhone
+	return model.Text("请直接发送您的11位手机号，我马上发一条验证码短信给您。")
 }
 
 // longNumber tells that somebody tried to write a phone number.

@@ -91,7 +91,7 @@ func (c *Chat) command(said folded) bool {
 	}
 	s := read(said)
 	complains := s.live.has(aFeedback) && s.live&objects&^(1<<aFeedback|1<<anAsk) != 0
-	return !strange(said) && !complains && !s.live.any(aWhy, aTrouble)
+	return !strange(said) && !complains && !s.live.any(aWhy, aTrouble, aCode)
 }
 
 // Keep writes down what a member tells us, in the chat or elsewhere; what is longer

@@ -138,6 +138,8 @@ func (s sentence) decide() Meaning {
 		return s.settled(Unbind)
 	case has(aHuman):
 		return s.settled(Human)
+	case has(aCode):
+		return s.settled(Bind)
 	case has(anUnfollow):
 		return s.settled(Unfollow)
 	case has(aTrouble) && has(aArrears), has(aTrouble) && has(aRest):
