@@ -123,9 +123,10 @@ var words = [concepts]string{
 // same sound, pinyin, its initials. They count only in a short message, where no
 // other meaning is likely.
 var slips = [concepts]string{
-	aFee:      "化费 画费 华费 划费 活费 滑费 话废 话肥 话飞 话菲 话非 画废 化废 huafei dianhuafei hf",
+	aFee:      "花费 化费 画费 华费 划费 活费 滑费 话废 话肥 话飞 话菲 话非 画废 化废 huafei dianhuafei hf",
 	aRest:     "余恶 余鹅 余而 余饿 余厄 鱼额 于额 雨额 余e yue yve",
 	aData:     "流亮 流辆 流良 流两 留量 刘量 浏量 溜量 六量 柳量 硫量 流了 流粮 liuliang liuliangbao ll",
+	aSpent:    "花费",
 	aPlan:     "套参 套残 套惨 淘餐 桃餐 掏餐 逃餐 讨餐 陶餐 taocan tc",
 	aPoint:    "机分 鸡分 基分 积份 积芬 积粉 积纷 极分 集分 jifen jf",
 	aBill:     "帐单 张单 涨单 账丹 账但 账旦 账弹 帐但 帐丹 zhangdan zd",
