@@ -295,11 +295,12 @@ func offer(first Intent) Meaning {
 	return m
 }
 
-// supported tells that a noun is a request: it stands alone, or a question is
-// about it.
+// supported tells that a noun is a request: it stands alone, a question is about it, or
+// it is the bill of a month.
 func (s sentence) supported() bool {
 	if s.length <= shortMessage {
 		return true
 	}
-	return s.length <= longMessage && s.live.any(anAsk, aMuch, aLeft, aArrears)
+	month := s.length <= pairMessage && s.live.has(aBill) && s.live.has(aPast) && !s.live.any(aFilled, aWhy)
+	return month || s.length <= longMessage && s.live.any(anAsk, aMuch, aLeft, aArrears)
 }

@@ -4,14 +4,15 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"kaimenhong/model"
 )
 
-// bill answers with the month that was named, or with the newest bill.
+// maxMonths is how many bills one answer holds.
+const maxMonths = 2
+
+// bill answers with the months that were named, or with the newest bill.
 func (c *Chat) bill(ctx context.Context, t *turn) (string, error) {
 	bills, err := c.Bills.Bills(ctx, t.member.Phone)
 	if err != nil {
@@ -21,14 +22,52 @@ func (c *Chat) bill(ctx context.Context, t *turn) (string, error) {
 	if len(bills.Bills) == 0 {
 		return "还没有已经出账的账单" + after + "。" + c.next(Balance, "查话费"), nil
 	}
-	at := 0
-	if month := monthIn(t.said.runes, c.Now()); month != "" {
-		at = slices.IndexFunc(bills.Bills, func(b model.Bill) bool { return b.Month == month })
-		if at < 0 {
-			return "没有查到" + c.monthName(month) + "的账单" + after + "，能查到的有：" + c.otherBills(bills.Bills, -1) + "\n要查更早的，请找" + c.human() + "。", nil
-		}
+	shown, missing := []int{0}, []string(nil)
+	if months := monthsIn(t.said, c.Now()); len(months) > 0 {
+		shown, missing = c.billsOf(bills.Bills, months)
 	}
-	b := bills.Bills[at]
+	none := "没有查到" + strings.Join(missing, "、") + "的账单"
+	if len(shown) == 0 {
+		return none + after + "，能查到的有：" + c.otherBills(bills.Bills, nil) + "\n要查更早的，请找" + c.human() + "。", nil
+	}
+	var parts []string
+	due := false
+	for _, at := range shown[:min(maxMonths, len(shown))] {
+		parts = append(parts, c.oneBill(bills.Bills[at], after))
+		due, after = due || bills.Bills[at].Due > 0, ""
+	}
+	if len(missing) > 0 {
+		parts = append(parts, none+"。")
+	}
+	text := strings.Join(parts, "\n\n")
+	if len(shown) > maxMonths {
+		text += "\n\n一次最多看两个月，要看别的就说是哪个月。"
+		shown = shown[:maxMonths]
+	}
+	if len(bills.Bills) > len(shown) {
+		text += "\n其他月份：" + c.otherBills(bills.Bills, shown)
+	}
+	if due {
+		return text + c.next(TopUp, "去缴费"), nil
+	}
+	return text + c.next(Balance, "查话费"), nil
+}
+
+// billsOf are where the months stand among the bills, in the order they were named, and
+// the names of those that do not.
+func (c *Chat) billsOf(bills []model.Bill, months []string) (at []int, missing []string) {
+	for _, month := range months {
+		if i := slices.IndexFunc(bills, func(b model.Bill) bool { return b.Month == month }); i >= 0 {
+			at = append(at, i)
+			continue
+		}
+		missing = append(missing, c.monthName(month))
+	}
+	return at, missing
+}
+
+// oneBill is the sum of a month, what is to be paid, and the items.
+func (c *Chat) oneBill(b model.Bill, after string) string {
 	text := fmt.Sprintf("%s账单 %s，", c.monthName(b.Month), b.Total.Yuan())
 	if b.Due > 0 {
 		text += "还要缴 " + b.Due.Yuan()
@@ -46,20 +85,14 @@ func (c *Chat) bill(ctx context.Context, t *turn) (string, error) {
 		}
 		text += "\n　" + plain(item.Name) + " " + item.Amount.Yuan()
 	}
-	if len(bills.Bills) > 1 {
-		text += "\n其他月份：" + c.otherBills(bills.Bills, at)
-	}
-	if b.Due > 0 {
-		return text + c.next(TopUp, "去缴费"), nil
-	}
-	return text + c.next(Balance, "查话费"), nil
+	return text
 }
 
-// otherBills lists months with their totals, without the one at skip.
-func (c *Chat) otherBills(bills []model.Bill, skip int) string {
+// otherBills lists months with their totals, without those at skip.
+func (c *Chat) otherBills(bills []model.Bill, skip []int) string {
 	var list []string
 	for i, b := range bills {
-		if i != skip && len(list) < maxListed {
+		if !slices.Contains(skip, i) && len(list) < maxListed {
 			list = append(list, c.monthName(b.Month)+" "+b.Total.Yuan())
 		}
 	}
@@ -74,79 +107,4 @@ func (c *Chat) monthName(month string) string {
 		return plain(year) + "年" + m
 	}
 	return m
-}
-
-var monthWords = map[string]int{"一": 1, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10, "十一": 11, "十二": 12}
-
-// monthIn finds the month that is asked for, as 2026-10: 上个月, 9月, 去年12月, 2025年3月.
-// A month without a year is the latest that has begun; "" when none is named.
-func monthIn(runes []rune, now time.Time) string {
-	now = now.In(model.Shanghai)
-	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, model.Shanghai)
-	said := string(runes)
-	for _, past := range []struct {
-		word string
-		ago  int
-	}{{"上上个月", 2}, {"上上月", 2}, {"前个月", 2}, {"上个月", 1}, {"上月", 1}, {"lastmonth", 1}} {
-		if strings.Contains(said, past.word) {
-			return first.AddDate(0, -past.ago, 0).Format("2006-01")
-		}
-	}
-	end := strings.Index(said, "月")
-	if end < 0 {
-		return ""
-	}
-	m := monthNumber([]rune(said[:end]))
-	if m < 1 || m > 12 {
-		return ""
-	}
-	year := yearIn([]rune(said[:end]), now)
-	if year == 0 {
-		year = now.Year()
-		if time.Month(m) > now.Month() {
-			year--
-		}
-	}
-	return time.Date(year, time.Month(m), 1, 0, 0, 0, 0, model.Shanghai).Format("2006-01")
-}
-
-// yearIn finds the year that is named before a month: 去年, 2025年, 25年; 0 for none.
-func yearIn(before []rune, now time.Time) int {
-	said := string(before)
-	for _, named := range []struct {
-		word string // the first that is found, for 大前年 holds 前年
-		ago  int
-	}{{"今年", 0}, {"去年", 1}, {"大前年", 3}, {"前年", 2}} {
-		if strings.Contains(said, named.word) {
-			return now.Year() - named.ago
-		}
-	}
-	end := slices.Index(before, '年')
-	for _, digits := range []int{4, 2} {
-		if end < digits {
-			continue
-		}
-		n, err := strconv.Atoi(arabic(before[end-digits : end]))
-		switch {
-		case err == nil && digits == 2:
-			return 2000 + n
-		case err == nil && n >= 2000 && n < 2100:
-			return n
-		}
-	}
-	return 0
-}
-
-// monthNumber reads the number at the end: …10, …十一.
-func monthNumber(before []rune) int {
-	for take := min(2, len(before)); take > 0; take-- {
-		word := string(before[len(before)-take:])
-		if n, err := strconv.Atoi(word); err == nil {
-			return n
-		}
-		if n := monthWords[word]; n > 0 {
-			return n
-		}
-	}
-	return 0
 }
