@@ -192,7 +192,7 @@ func TestArrearsComeFirst(t *testing.T) {
 	w := newWorld(t)
 	w.balance = model.Balance{Available: -1230, Arrears: 1230, Reserved: 500, ExpiresAt: model.At(w.now.Add(10 * 24 * time.Hour)), AsOf: model.At(w.now)}
 	k := newTalk(t, w, dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions)
-	want := "您已欠费 12.30元，可用余额 0元。另有 5元 被冻结。\n号码有效期到 11月27日，到期前充值会自动延长。\n去缴费，缴清后自动恢复"
+	want := "您已欠费 12.30元，可用余额 0元。另有 5元 被冻结。\n号码有效期到 11月27日，到期前充值会自动延长。\n看怎么缴费，缴清后自动恢复"
 	if got := k.says(t, "是不是欠费了"); got != want {
 		t.Errorf("answer = %q, want %q", got, want)
 	}
@@ -358,7 +358,7 @@ func TestLinksLeadOn(t *testing.T) {
 	}}
 	k := newTalk(t, newWorld(t), dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, opts)
 	k.plays(t, []line{
-		{"充值", `<a data-miniprogram-appid="wx1" data-miniprogram-path="pages/topup" href="https://example.com/topup">点这里充值</a>`},
+		{"充值", `<a data-miniprogram-appid="wx1" data-miniprogram-path="pages/topup" href="https://example.com/topup">看充值方式</a>`},
 		{"查话费", "查流量"},
 		{"特惠", `<a href="https://example.com/%22deals">看看特惠</a>`},
 		{"查流量", `<a href="weixin://bizmsgmenu?msgmenucontent=查套餐&msgmenuid=1">查套餐</a>`},

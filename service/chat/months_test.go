@@ -20,7 +20,7 @@ func TestEveryMonthThatIsNamedIsAnswered(t *testing.T) {
 		want []string
 		not  string
 	}{
-		{"九月和十月的账单", []string{september, october, "\n去缴费"}, "8月账单"},
+		{"九月和十月的账单", []string{september, october, "\n看怎么缴费"}, "8月账单"},
 		{"9月、10月账单", []string{september, october}, ""},
 		{"9、10月账单", []string{september, october}, ""},
 		{"9和10月账单", []string{september, october}, ""},

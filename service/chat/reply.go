@@ -64,7 +64,7 @@ func plain(s string) string {
 // leads are the answers that are given elsewhere: what is said, the words on the
 // link, and what is said where no link is set up.
 var leads = map[Intent]struct{ text, label, without string }{
-	TopUp:  {"充值、用积分换话费和流量，都在这里。", "点这里充值", "请在小程序或营业厅里充值，要人帮忙就发送“人工”。"},
+	TopUp:  {"聊天里不能直接付款充值；有积分可以换话费和流量。", "看充值方式", "请到营业厅缴费，要人帮忙就发送“人工”。"},
 	Redeem: {"积分可以换话费、流量和礼品。", "点这里兑换", "请在小程序的“积分商城”里兑换，先看积分就发送“查积分”。"},
 	Deals:  {"当前的优惠都在这里，能不能参加一看就知道。", "看看特惠", "请在小程序的“特惠”里看，要人介绍就发送“人工”。"},
 	Points: {"积分在小程序里看，还能直接兑换。", "看我的积分", "请在小程序的“我的”里看积分，要人帮忙就发送“人工”。"},
@@ -137,7 +137,7 @@ func (c *Chat) private(t *turn, i Intent) model.Content {
 	if t.member.Bound() {
 		mine = "\n查您自己的：" + c.tap(names[i], names[i])
 	}
-	return model.Text("为了保护隐私，只能查绑定到您微信的号码。请机主本人用微信关注我们并绑定后查询。\n给家人充值不用绑定：" + c.tap("充值", names[TopUp]) + mine)
+	return model.Text("为了保护隐私，只能查绑定到您微信的号码。请机主本人用微信关注我们并绑定后查询。" + mine)
 }
 
 // askPhone answers a question of somebody without a number, and remembers it.

@@ -133,11 +133,11 @@ func (c *Chat) balance(ctx context.Context, t *turn) (string, error) {
 	}
 	switch {
 	case b.Arrears > 0:
-		return text + c.next(TopUp, "去缴费，缴清后自动恢复"), nil
+		return text + c.next(TopUp, "看怎么缴费，缴清后自动恢复"), nil
 	case stopped:
 		return text + "\n停机要是还没恢复，原因得请客服查：" + c.tap(names[Human], names[Human]), nil
 	case b.Available < lowBalance:
-		return text + c.next(TopUp, "去充值"), nil
+		return text + c.next(TopUp, "看怎么充值"), nil
 	}
 	return text + c.next(Usage, "查流量"), nil
 }
@@ -166,7 +166,7 @@ func (c *Chat) usage(ctx context.Context, phone model.Phone) (string, error) {
 		}
 	}
 	if len(parts) == 0 {
-		return "您的号码现在没有可用的流量和通话包" + after + "。" + c.next(TopUp, "买流量包"), nil
+		return "您的号码现在没有可用的流量和通话包" + after + "。" + c.next(TopUp, "看怎么加流量"), nil
 	}
 	text := strings.Join(parts, "，") + after + "。"
 	if turned {
@@ -174,7 +174,7 @@ func (c *Chat) usage(ctx context.Context, phone model.Phone) (string, error) {
 	}
 	text += c.expiring(u.Allowances)
 	if short {
-		return text + "\n流量不多了，" + strings.TrimPrefix(c.next(TopUp, "买个流量包"), "\n"), nil
+		return text + "\n流量不多了，" + strings.TrimPrefix(c.next(TopUp, "看怎么加流量"), "\n"), nil
 	}
 	return text + c.next(Plan, "查套餐"), nil
 }

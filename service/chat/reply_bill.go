@@ -48,7 +48,7 @@ func (c *Chat) bill(ctx context.Context, t *turn) (string, error) {
 		text += "\n其他月份：" + c.otherBills(bills.Bills, shown)
 	}
 	if due {
-		return text + c.next(TopUp, "去缴费"), nil
+		return text + c.next(TopUp, "看怎么缴费"), nil
 	}
 	return text + c.next(Balance, "查话费"), nil
 }

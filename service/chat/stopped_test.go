@@ -18,5 +18,5 @@ func TestAStoppedPhoneIsAboutWhatIsOwed(t *testing.T) {
 	}
 	k.plays(t, []line{{"查话费", "话费余额 45.30元。\n查流量"}})
 	w.balance = model.Balance{Available: -1230, Arrears: 1230, AsOf: model.At(w.now)}
-	k.plays(t, []line{{"停机了怎么办", "您已欠费 12.30元，可用余额 0元。\n去缴费，缴清后自动恢复"}, {"我妈手机停机了", "保护隐私"}})
+	k.plays(t, []line{{"停机了怎么办", "您已欠费 12.30元，可用余额 0元。\n看怎么缴费，缴清后自动恢复"}, {"我妈手机停机了", "保护隐私"}})
 }

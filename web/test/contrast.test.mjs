@@ -81,7 +81,7 @@ test('words stand out from their ground', { skip: skip || false }, async (t) => 
       await look('home', mini().locator('.data-left'))
       await mini().locator('.to-points').click()
       await opened('points', mini().getByText('连续签到第1天'))
-      await button('充值').click()
+      await button('怎么充值').click()
       await opened('topup', mini().getByText('在线支付暂未开通'))
       await tab('积分商城')
       await look('mall', mini().locator('.gift'))

@@ -98,7 +98,7 @@ test('the phone page', { skip: skip || false }, async (t) => {
     await button('切换到菜单').click()
     await button('办理', page.getByRole('navigation')).click()
     await button('充值', page.getByRole('group', { name: '办理' })).click()
-    await page.getByRole('dialog', { name: '小程序：话费充值' }).getByText('还没有绑定手机号').or(page.locator('.mini .big')).first().waitFor()
+    await page.getByRole('dialog', { name: '小程序：充值方式' }).getByText('还没有绑定手机号').or(page.locator('.mini .big')).first().waitFor()
     await button('关闭小程序').click()
     await input().or(page.getByRole('navigation')).first().waitFor()
   })
