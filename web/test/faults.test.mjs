@@ -315,5 +315,28 @@ test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
     await heal()
   })
 
+  await t.test('exchanges anew after a lost exchange was seen among the exchanges', async () => {
+    const packs = async () => (await calls(owner, 'GET', '/api/v1/redemptions')).items.filter((r) => r.title === '1GB 流量日包').length
+    const had = await packs()
+    await openAs(/张北北/)
+    await tab('积分商城')
+    await mini().getByRole('button', { name: /1GB 流量日包/ }).click()
+    const heal = await loseAnswers('**/api/v1/redemptions')
+    await button('立即兑换').click()
+    await button('确认兑换').click()
+    await toast('网络不太好')
+    await heal()
+    await button('再想想').click()
+    await button('返回上一页').click()
+    await button('兑换记录').click()
+    await mini().getByText('1GB 流量日包').nth(had).waitFor()
+    await button('返回上一页').click()
+    await mini().getByRole('button', { name: /1GB 流量日包/ }).click()
+    await button('立即兑换').click()
+    await button('确认兑换').click()
+    await mini().locator('.done').waitFor()
+    assert.equal(await packs(), had + 2)
+  })
+
   await t.test('broke nowhere', () => assert.deepEqual(browser.problems.filter((p) => p.startsWith('error:')), []))
 })

@@ -19,6 +19,26 @@ test('a refusal is the answer, and the next tap asks anew', () => {
   assert.equal(keyAfter(key, new TypeError('no answer at all')), key)
 })
 
+test('a write without an answer is no longer unsure once what it made was seen', async () => {
+  const phone = connect('who looked')
+  phone.tokens = { accessToken: 'a' }
+  const keys = []
+  globalThis.fetch = async (_, { headers }) => {
+    keys.push(headers['Idempotency-Key'])
+    throw new TypeError('the line is cut')
+  }
+  const exchange = () => assert.rejects(phone.once('gift 5', 'POST', '/redemptions', {}), { code: 'offline' })
+  const ago = (ms) => new Date(Date.now() - ms).toISOString()
+  await exchange()
+  phone.learnt('gift 5', ago(60_000)) // an older one of the same gift
+  phone.learnt('gift 6', ago(0))
+  await exchange()
+  assert.equal(new Set(keys).size, 1, 'nobody knows yet what became of it')
+  phone.learnt('gift 5', ago(0).replace(/\.\d+Z$/, 'Z')) // the server tells seconds
+  await exchange()
+  assert.equal(new Set(keys).size, 2, 'the next exchange is one of its own')
+})
+
 test('what was changed after a lost answer is the same write when the first had arrived', async () => {
   for (const [name, arrived, want] of [
     ['the first arrived', true, ['old', 'old', 'new', 'old']],

@@ -109,7 +109,7 @@ class Connection {
    * its answer is the answer.
    */
   async once(purpose, method, path, body) {
-    const first = this.unsure.get(purpose) ?? { key: newKey(), body }
+    const first = this.unsure.get(purpose) ?? { key: newKey(), body, at: Date.now() }
     this.note(purpose, first)
     try {
       const answer = await this.write(method, path, body, first.key).catch((problem) => {
@@ -122,6 +122,12 @@ class Connection {
       if (keyAfter(first.key, problem) !== first.key) this.note(purpose)
       throw problem
     }
+  }
+
+  /** What a write made was seen, with the time it was made, which the server tells to the second: the next one is a write of its own. */
+  learnt(purpose, madeAt) {
+    const first = this.unsure.get(purpose)
+    if (first && Date.parse(madeAt) >= Math.floor(first.at / 1000) * 1000) this.note(purpose)
   }
 
   /** Keeps a write that is unsure from now on, or forgets one. */
