@@ -216,6 +216,22 @@ test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
     await button('我的账单').waitFor()
   })
 
+  await t.test('writes what a bill takes off, and what is owed, with the sign before the money', async () => {
+    await openAs(/张北北/)
+    const off = [{ name: '账务调整', amountFen: -50 }, { name: '账务调整', amountFen: -1200 }]
+    await rewrite(/\/api\/v1\/me\/bills/, (bills) => ({ ...bills, bills: [{ ...bills.bills[0], totalFen: -1250, dueFen: 0, items: off }] }))
+    await rewrite(/\/api\/v1\/me$/, (me) => ({ ...me, balance: { ...me.balance, availableFen: -1230, arrearsFen: 1230 } }))
+    await tab('我的')
+    await button('我的账单').click()
+    await mini().locator('.total').waitFor()
+    assert.deepEqual(await mini().locator('.total, li span:last-child').allInnerTexts(), ['-¥12.50', '-¥0.50', '-¥12.00'])
+    await button('返回上一页').click()
+    await tab('首页')
+    assert.equal(await mini().locator('.balance').innerText(), '-¥12.30')
+    await button('怎么充值').click()
+    await mini().getByText('-¥12.30', { exact: true }).waitFor()
+  })
+
   await t.test('shows every message, not the latest five alone', async () => {
     await openAs(/张北北/)
     const heal = await rewrite(/\/api\/v1\/notices\?/, () => ({

@@ -22,6 +22,8 @@ export const ofMonth = (at, now) => {
 export const month = (m) => `${m.slice(0, 4)}年${Number(m.slice(5, 7))}月`
 export const shortDay = (d) => `${Number(d.slice(5, 7))}/${Number(d.slice(8, 10))}`
 export const number = (n) => new Intl.NumberFormat('zh-CN').format(n)
+/** Money with its sign before the ¥, as an amount that may be taken off is written. */
+export const money = (fen) => `${fen < 0 ? '-' : ''}¥${yuan(Math.abs(fen))}`
 export const yuan = (fen) => `${fen < 0 ? '-' : ''}${(Math.abs(fen) / 100).toFixed(2)}`
 /** Money as the account writes it, too: 5, 0.50, 12.34. */
 export const shortYuan = (fen) => (fen % 100 ? (fen / 100).toFixed(2) : String(fen / 100))
