@@ -143,7 +143,7 @@ test('the mini-program in bad weather', { skip: skip || false }, async (t) => {
     await rewrite(/\/api\/v1\/points$/, (points) => ({ ...points, available: 5000 }))
     await mini().getByRole('button', { name: /10GB 流量月包/ }).click()
     await button('立即兑换').click()
-    await page.getByRole('dialog', { name: '确认兑换' }).getByText('¥9.9 计入话费账单，办理成功才收取').waitFor()
+    await page.getByRole('dialog', { name: '确认兑换' }).getByText('¥9.90 计入话费账单，办理成功才收取').waitFor()
   })
 
   await t.test('opens one envelope when the answer is lost and the page was left', async () => {
