@@ -48,6 +48,7 @@ func TestConversations(t *testing.T) {
 		{"other words leave the choice", false, []line{{"查", "1"}, {"我的积分", "可用积分"}, {"1", "没对上号"}}},
 		{"two numbers are answered together", false, []line{{"话费和流量", "话费余额 45.30元"}, {"话费和流量", "流量还剩 14.5GB"}}},
 		{"a balance and a bill are answered together", false, []line{{"余额和账单", "话费余额 45.30元"}, {"余额和账单", "10月账单 128.50元"}, {"账单和话费，谢谢", "话费余额 45.30元"}}},
+		{"two that are asked for each by itself are answered together", false, []line{{"话费多少流量多少", "话费余额 45.30元"}, {"话费还剩多少，流量还剩多少", "流量还剩 14.5GB"}, {"注销流量包", "办不了"}, {"取消签到", "!已签到"}}},
 		{"how many are answered at once is said", false, []line{{"话费、流量和积分", "一次最多查两项，先看哪一项？回复数字：\n1 查话费\n2 查流量\n3 查积分"}, {"3", "可用积分"}}},
 		{"how many are answered at once is not said of what a sentence may mean", false, []line{{"用话费买东西", "您想办哪一项？回复数字：\n1 查话费"}, {"套餐余额", "您想办哪一项？回复数字：\n1 查话费"}, {"积分怎么攒", "您想办哪一项？回复数字：\n1 查积分"}}},
 		{"money that could be two things is a choice", false, []line{{"这个月话费多少", "1 查话费\n2 查账单"}}},

@@ -275,7 +275,7 @@ func joined(f folded, tokens []token) bool {
 		if last >= 0 {
 			between := tokens[at+1 : i]
 			bare := len(between) == 0 && !f.parted[t.start]
-			return !(bare && t.means.has(aBill)) && t.start-tokens[i-1].end <= 2 && linked(between, 0)
+			return !(bare && t.means.has(aBill)) && t.start-tokens[i-1].end <= 2 && linked(between, 1<<aMuch|1<<aLeft)
 		}
 		last, at = which, i
 	}
