@@ -12,18 +12,31 @@ import (
 // count.
 func Statements(t *testing.T, pool *sql.DB, f func()) int {
 	t.Helper()
+	return counted(t, pool, "Variable_name IN ('Com_select', 'Com_insert', 'Com_update', 'Com_delete')", f)
+}
+
+// Reads is like Statements of the rows and entries of indexes that were read, those among
+// them that the engine left out before it answered.
+func Reads(t *testing.T, pool *sql.DB, f func()) int {
+	t.Helper()
+	return counted(t, pool, "Variable_name LIKE 'Handler_read%' OR Variable_name = 'Handler_icp_attempts'", f)
+}
+
+// counted is by how much the sum of some of a session's counts grew by f.
+func counted(t *testing.T, pool *sql.DB, which string, f func()) int {
+	t.Helper()
 	if sqldb.Embedded(pool) {
 		t.Skip("SQLite counts nothing")
 	}
 	pool.SetMaxOpenConns(1) // the counts are those of a connection
-	before := statements(t, pool)
+	before := counts(t, pool, which)
 	f()
-	return statements(t, pool) - before
+	return counts(t, pool, which) - before
 }
 
-func statements(t *testing.T, pool *sql.DB) (n int) {
+func counts(t *testing.T, pool *sql.DB, which string) (n int) {
 	t.Helper()
-	rows, err := pool.QueryContext(t.Context(), "SHOW SESSION STATUS WHERE Variable_name IN ('Com_select', 'Com_insert', 'Com_update', 'Com_delete')")
+	rows, err := pool.QueryContext(t.Context(), "SHOW SESSION STATUS WHERE "+which)
 	if err != nil {
 		t.Fatal(err)
 	}

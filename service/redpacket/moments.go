@@ -55,19 +55,31 @@ const (
 )
 
 // EndingSoon lists the open pots whose owners are to be reminded now, or were within the
-// time back, by their ends and ids from the one after the given, at most 1,000: a page
-// goes on in the index where the one before it ended.
+// time back, by their ends and ids from the one after the given, at most 1,000. All pots
+// of a game may end at one instant: a page goes on in the index where the one before it
+// ended, first among those of its last instant and then after it. No engine has a
+// comparison of both at once that all of them look up.
 func (e *Engine) EndingSoon(ctx context.Context, back time.Duration, after PotLine, limit int) ([]PotLine, error) {
+	limit = min(max(limit, 1), maxEnding)
 	now := model.At(e.now())
-	from, to, brief := int64(now.Add(-back)), int64(now), briefPot.Milliseconds()
+	lines, err := e.ending(ctx, now, back, limit, "p.ends_at = ? AND p.ends_at > ? AND p.id > ?", after.EndsAt, now, after.Pot)
+	if err != nil || len(lines) == limit {
+		return lines, err
+	}
+	later, err := e.ending(ctx, now, back, limit-len(lines), "p.ends_at > ?", max(now, after.EndsAt))
+	return append(lines, later...), err
+}
+
+// ending lists those of the open pots of a part of the index whose owners are reminded.
+func (e *Engine) ending(ctx context.Context, now model.Millis, back time.Duration, limit int, part string, args ...any) ([]PotLine, error) {
+	from, to, soon, brief := int64(now.Add(-back)), int64(now), int64(now.Add(remindBefore)), briefPot.Milliseconds()
 	rows, err := e.db.QueryContext(ctx, `SELECT p.id, p.game_id, p.owner_id, p.n, p.target, p.ends_at, p.created_at,
 		(SELECT COUNT(h.nth) FROM pot_help h WHERE h.pot_id = p.id)
-		FROM pot p WHERE p.state = 'open' AND p.ends_at >= ? AND p.ends_at < ? AND (p.ends_at > ? OR p.id > ?)
+		FROM pot p /*! FORCE INDEX (pot_ending) */ WHERE p.state = 'open' AND `+part+` AND p.ends_at < ?
 		AND (p.ends_at - p.created_at >= ? AND p.ends_at >= ?
 		  OR p.ends_at - p.created_at < ? AND p.ends_at + p.created_at > ? AND p.ends_at + p.created_at <= ?)
 		ORDER BY p.ends_at, p.id LIMIT ?`,
-		max(to+1, int64(after.EndsAt)), int64(now.Add(remindBefore)), int64(after.EndsAt), int64(after.Pot), brief, int64(now.Add(remindBefore-back)), brief, 2*from, 2*to,
-		min(max(limit, 1), maxEnding))
+		append(args, soon, brief, soon-back.Milliseconds(), brief, 2*from, 2*to, limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("list the pots that end soon: %w", err)
 	}

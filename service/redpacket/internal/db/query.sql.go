@@ -157,7 +157,7 @@ func (q *Queries) DropDraft(ctx context.Context, arg DropDraftParams) (int64, er
 }
 
 const duePots = `-- name: DuePots :many
-SELECT id, n, ends_at FROM pot
+SELECT id, n, ends_at FROM pot /*! FORCE INDEX (pot_ending) */
 WHERE state = 'open' AND ends_at <= ? AND ends_at >= ?
   AND (ends_at > ? OR (ends_at = ? AND id > ?))
 ORDER BY ends_at, id LIMIT ?
@@ -176,7 +176,8 @@ type DuePotsRow struct {
 	EndsAt int64
 }
 
-// Open pots whose time is over, the oldest first, from the one after the given.
+// Open pots whose time is over, the oldest first, from the one after the given. Left
+// alone, MariaDB begins each page at the first open pot where many are over.
 func (q *Queries) DuePots(ctx context.Context, arg DuePotsParams) ([]DuePotsRow, error) {
 	rows, err := q.db.QueryContext(ctx, duePots,
 		arg.Now,
