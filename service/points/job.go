@@ -96,46 +96,66 @@ func (l *Ledger) settleOne(ctx context.Context, member int64) error {
 func (l *Ledger) RemindDue(ctx context.Context) (int, error) {
 	promised := 0
 	now := l.now()
-	after := db.ExpiringParams{
-		AfterExpiry: int64(model.At(now)) + 1, AfterMember: some(0),
-		UntilAt: int64(model.At(now.AddDate(0, 0, l.opts.RemindDays))), Limit: slice,
-	}
+	next := db.NextExpiringParams{AfterExpiry: int64(model.At(now)), UntilAt: int64(model.At(now.AddDate(0, 0, l.opts.RemindDays)))}
+	page := db.ExpiringAtParams{Limit: slice}
 	for range maxSlices {
-		rows, err := db.New(l.db).Expiring(ctx, after)
-		if err != nil {
-			return promised, fmt.Errorf("find what expires soon: %w", err)
+		if page.ExpiresAt == 0 { // points expire at the ends of days: few instants, many members each
+			at, err := db.New(l.db).NextExpiring(ctx, next)
+			if errors.Is(err, sql.ErrNoRows) {
+				break
+			}
+			if err != nil {
+				return promised, fmt.Errorf("find when something expires: %w", err)
+			}
+			next.AfterExpiry, page.ExpiresAt, page.AfterMember = at, at, some(0)
 		}
-		for _, r := range rows {
-			after.AfterExpiry, after.AfterMember = r.ExpiresAt, some(r.MemberID)
+		n, last, err := l.remindPage(ctx, page)
+		if promised += n; err != nil {
+			return promised, err
 		}
-		n := 0
-		if err := sqldb.InTx(ctx, l.db, func(tx *sql.Tx) error {
-			n, err = l.remind(ctx, tx, rows)
-			return err
-		}); err != nil {
-			return promised, fmt.Errorf("promise reminders: %w", err)
-		}
-		promised += n
-		if len(rows) < slice {
-			break
+		if page.AfterMember = some(last); last == 0 {
+			page.ExpiresAt = 0
 		}
 	}
 	l.moved.WithLabelValues("remind").Add(float64(promised))
 	return promised, nil
 }
 
-func (l *Ledger) remind(ctx context.Context, tx *sql.Tx, rows []db.ExpiringRow) (int, error) {
+// remindPage promises the reminders of a page and returns how many, and the last of its
+// members; none when no page comes after it.
+func (l *Ledger) remindPage(ctx context.Context, page db.ExpiringAtParams) (promised int, last int64, err error) {
+	rows, err := db.New(l.db).ExpiringAt(ctx, page)
+	if err != nil {
+		return 0, 0, fmt.Errorf("find what expires soon: %w", err)
+	}
+	if len(rows) == 0 {
+		return 0, 0, nil
+	}
+	if len(rows) == slice {
+		last = rows[len(rows)-1].MemberID
+	}
+	n := 0
+	if err := sqldb.InTx(ctx, l.db, func(tx *sql.Tx) error {
+		n, err = l.remind(ctx, tx, page.ExpiresAt, rows)
+		return err
+	}); err != nil {
+		return 0, 0, fmt.Errorf("promise reminders: %w", err)
+	}
+	return n, last, nil
+}
+
+func (l *Ledger) remind(ctx context.Context, tx *sql.Tx, expires int64, rows []db.ExpiringAtRow) (int, error) {
 	q, n := queries(tx), 0
 	for _, r := range rows {
-		err := q.InsertReminder(ctx, db.InsertReminderParams{MemberID: r.MemberID, ExpiresAt: r.ExpiresAt, CreatedAt: int64(model.At(l.now()))})
+		err := q.InsertReminder(ctx, db.InsertReminderParams{MemberID: r.MemberID, ExpiresAt: expires, CreatedAt: int64(model.At(l.now()))})
 		if sqldb.Duplicate(err) {
 			continue
 		}
 		if err != nil {
 			return 0, fmt.Errorf("insert reminder: %w", err)
 		}
-		request := model.RequestID(fmt.Sprintf("remind/%d/%d", r.MemberID, r.ExpiresAt))
-		payload := Expiring{model.MemberID(r.MemberID), model.Points(r.Points), model.Millis(r.ExpiresAt)}
+		request := model.RequestID(fmt.Sprintf("remind/%d/%d", r.MemberID, expires))
+		payload := Expiring{model.MemberID(r.MemberID), model.Points(r.Points), model.Millis(expires)}
 		if err := l.outbox.AddTx(ctx, tx, TopicExpiring, request, payload); err != nil {
 			return 0, err
 		}
