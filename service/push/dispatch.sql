@@ -117,21 +117,29 @@ WHERE state = 'sending' AND id IN (sqlc.slice(ids));
 UPDATE push_delivery SET state = 'skipped', channel = CASE WHEN tried = 0 THEN '' ELSE channel END, why = sqlc.arg(why), changed_at = sqlc.arg(changed_at)
 WHERE dispatch_id = sqlc.arg(dispatch_id) AND shard = sqlc.arg(shard) AND id >= sqlc.arg(from_id) AND id <= sqlc.arg(to_id) AND state = 'pending';
 
+-- The last of so many of a campaign's rows.
+-- name: TallyEnd :one
+SELECT id FROM push_delivery WHERE campaign_id = sqlc.arg(campaign_id) AND id > sqlc.arg(after) ORDER BY id LIMIT 1 OFFSET ?;
+
 -- name: Tally :many
 SELECT dispatch_id, variant, channel, state, why, COUNT(*) AS n,
     CAST(SUM(CASE WHEN delivered_at > 0 THEN 1 ELSE 0 END) AS SIGNED) AS delivered,
     CAST(SUM(CASE WHEN tapped_at > 0 THEN 1 ELSE 0 END) AS SIGNED) AS tapped
-FROM push_delivery WHERE campaign_id = ?
-GROUP BY dispatch_id, variant, channel, state, why
-ORDER BY dispatch_id, variant, channel, state, why;
+FROM push_delivery WHERE campaign_id = sqlc.arg(campaign_id) AND id > sqlc.arg(after) AND id <= sqlc.arg(last_id)
+GROUP BY dispatch_id, variant, channel, state, why;
 
+-- name: ShardsAfter :many
+SELECT n, from_id, to_id FROM push_shard WHERE dispatch_id = sqlc.arg(dispatch_id) AND n > sqlc.arg(after) ORDER BY n LIMIT ?;
+
+-- Those of some shards, along the key: by their dispatch alone each would be looked up.
 -- name: TallyOf :many
 SELECT dispatch_id, variant, channel, state, why, COUNT(*) AS n,
     CAST(SUM(CASE WHEN delivered_at > 0 THEN 1 ELSE 0 END) AS SIGNED) AS delivered,
     CAST(SUM(CASE WHEN tapped_at > 0 THEN 1 ELSE 0 END) AS SIGNED) AS tapped
-FROM push_delivery WHERE dispatch_id = ?
-GROUP BY dispatch_id, variant, channel, state, why
-ORDER BY variant, channel, state, why;
+FROM push_delivery
+WHERE id >= sqlc.arg(from_id) AND id <= sqlc.arg(to_id)
+  AND dispatch_id = sqlc.arg(dispatch_id) AND shard >= sqlc.arg(first_shard) AND shard <= sqlc.arg(last_shard)
+GROUP BY dispatch_id, variant, channel, state, why;
 
 -- Those who are sent to before Release.
 -- name: FirstShards :many

@@ -75,6 +75,7 @@ type PlannerOptions struct {
 	Shard      int            // recipients of one; default 1,000
 	Chunk      int            // recipients that are written at a time at most; default 500
 	Pages      int            // of 10,000 people that one StageSome stages; default 20
+	Counted    int            // recipients that one statement of a tally counts; default 20,000
 	Look       time.Duration  // how often it is looked what a person said; default 1 s
 	MaxBad     int            // bad templates or data in a row that stop a dispatch; default 10
 	Zone       *time.Location // of the members; default China's
@@ -154,6 +155,7 @@ func NewPlanner(needs PlannerNeeds, opts PlannerOptions) *Planner {
 	opts.Shard = cmp.Or(opts.Shard, 1000)
 	opts.Chunk = cmp.Or(opts.Chunk, 500)
 	opts.Pages = cmp.Or(opts.Pages, 20)
+	opts.Counted = cmp.Or(opts.Counted, 20_000)
 	opts.Look = cmp.Or(opts.Look, time.Second)
 	opts.MaxBad = cmp.Or(opts.MaxBad, 10)
 	opts.Zone = cmp.Or(opts.Zone, model.Shanghai)

@@ -1,8 +1,14 @@
 package push
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"strings"
 
 	"kaimenhong/model"
 	"kaimenhong/service/push/internal/db"
@@ -14,20 +20,35 @@ const MaxDeliveries = 10_000
 // maxDispatches bounds the dispatches of one campaign that are looked at.
 const maxDispatches = 10_000
 
-// Tally counts the recipients of a campaign by step, variant, channel, state and why.
+// Tally counts the recipients of a campaign by step, variant, channel, state and why. It
+// counts so many with one statement, for a statement that takes ten seconds is given up
+// and a campaign may have twenty million: each is counted once, and those who are staged
+// meanwhile perhaps not yet.
 func (p *Planner) Tally(ctx context.Context, campaign model.ID) ([]model.Tally, error) {
 	steps, err := p.stepsOf(ctx, campaign)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := p.q.Tally(ctx, int64(campaign))
-	if err != nil {
-		return nil, fmt.Errorf("count the deliveries of campaign %s: %w", campaign, err)
+	var rows []db.TallyRow
+	for after, last := int64(0), false; !last; {
+		end, err := p.q.TallyEnd(ctx, db.TallyEndParams{CampaignID: int64(campaign), After: after, Offset: int32(p.opts.Counted - 1)})
+		if errors.Is(err, sql.ErrNoRows) {
+			end, last, err = math.MaxInt64, true, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("divide the deliveries of campaign %s: %w", campaign, err)
+		}
+		page, err := p.q.Tally(ctx, db.TallyParams{CampaignID: int64(campaign), After: after, LastID: end})
+		if err != nil {
+			return nil, fmt.Errorf("count the deliveries of campaign %s: %w", campaign, err)
+		}
+		rows, after = append(rows, page...), end
 	}
-	return steps.tally(rows), nil
+	return steps.tally(together(rows)), nil
 }
 
-// TallyOf counts the recipients of one dispatch as Tally does those of a campaign.
+// TallyOf counts the recipients of one dispatch as Tally does those of a campaign, but
+// for its holdout.
 func (p *Planner) TallyOf(ctx context.Context, dispatch model.ID) ([]model.Tally, error) {
 	found, err := p.q.DispatchesByID(ctx, []int64{int64(dispatch)})
 	if err != nil {
@@ -37,15 +58,50 @@ func (p *Planner) TallyOf(ctx context.Context, dispatch model.ID) ([]model.Tally
 	if err != nil {
 		return nil, err
 	}
-	rows, err := p.q.TallyOf(ctx, int64(dispatch))
-	if err != nil {
-		return nil, fmt.Errorf("count the deliveries of dispatch %s: %w", dispatch, err)
+	var rows []db.TallyRow
+	at := max(1, p.opts.Counted/p.shardSize(steps[int64(dispatch)])) // shards
+	for after := int32(-1); ; {
+		shards, err := p.q.ShardsAfter(ctx, db.ShardsAfterParams{DispatchID: int64(dispatch), After: after, Limit: int32(at)})
+		if err != nil {
+			return nil, fmt.Errorf("list the shards of dispatch %s: %w", dispatch, err)
+		}
+		if len(shards) == 0 {
+			return steps.tally(together(rows)), nil
+		}
+		part := db.TallyOfParams{DispatchID: int64(dispatch), FromID: shards[0].FromID, FirstShard: shards[0].N, LastShard: shards[len(shards)-1].N}
+		for _, s := range shards { // ids of several replicas do not always grow
+			part.FromID, part.ToID = min(part.FromID, s.FromID), max(part.ToID, s.ToID)
+		}
+		counted, err := p.q.TallyOf(ctx, part)
+		if err != nil {
+			return nil, fmt.Errorf("count the deliveries of dispatch %s: %w", dispatch, err)
+		}
+		for _, r := range counted {
+			rows = append(rows, db.TallyRow(r))
+		}
+		after = part.LastShard
 	}
-	all := make([]db.TallyRow, len(rows))
-	for i, r := range rows {
-		all[i] = db.TallyRow(r)
+}
+
+// together adds up what was counted in parts, in the order of what it is of.
+func together(rows []db.TallyRow) []db.TallyRow {
+	at := map[db.TallyRow]int{} // by all but the numbers
+	out := make([]db.TallyRow, 0, len(rows))
+	for _, r := range rows {
+		key := r
+		key.N, key.Delivered, key.Tapped = 0, 0, 0
+		i, there := at[key]
+		if !there {
+			i = len(out)
+			at[key], out = i, append(out, key)
+		}
+		out[i].N, out[i].Delivered, out[i].Tapped = out[i].N+r.N, out[i].Delivered+r.Delivered, out[i].Tapped+r.Tapped
 	}
-	return steps.tally(all), nil
+	slices.SortFunc(out, func(a, b db.TallyRow) int {
+		return cmp.Or(cmp.Compare(a.DispatchID, b.DispatchID), cmp.Compare(a.Variant, b.Variant),
+			strings.Compare(a.Channel, b.Channel), strings.Compare(a.State, b.State), strings.Compare(a.Why, b.Why))
+	})
+	return out
 }
 
 // tally names the rows of a count and adds up those who wait.

@@ -2,7 +2,9 @@ package push_test
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
+	"strings"
 	"testing"
 
 	"kaimenhong/model"
@@ -88,4 +90,95 @@ func (r *rig) agree(t testing.TB, when string, open bool) {
 	if got := told[bool](t)(r.Open(t.Context(), 7)); got != waits || got != open {
 		t.Errorf("%s the campaign is open: %v, somebody waits: %v, want %v", when, got, waits, open)
 	}
+}
+
+// A statement that counts all of a campaign is given up when that takes ten seconds, and
+// the page then tells nothing for ever.
+func TestACountIsMadeInPartsAndCountsEverybodyOnceWhileItIsSent(t *testing.T) {
+	const people, most = 300, 40
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		largest := 0
+		watched := dbtest.WatchedBy(pool, func(at dbtest.Trip) error {
+			if at.Query && !at.Done && strings.Contains(at.Statement, "GROUP BY dispatch_id") {
+				largest = max(largest, counts(t, pool, at.Statement, at.Args))
+			}
+			return nil
+		})
+		defer func() { _ = watched.Close() }()
+		opts := push.PlannerOptions{Shard: 20, Chunk: 7, Counted: most}
+		r := newRig(t, pool, newCrowd(people), opts)
+		r.windows(t)
+		counter := newRig(t, watched, r.crowd, opts)
+		for id := model.ID(1); id <= 2; id++ {
+			d := dispatch(id, by(model.CustomChannel))
+			d.Holdout = 10
+			d.Variants = []model.Variant{{Name: "A", Share: 5_000, Ways: d.Variants[0].Ways}, {Name: "B", Share: 5_000, Ways: d.Variants[0].Ways}}
+			r.stage(t, d)
+		}
+		done := make(chan error, 1)
+		go func() {
+			for {
+				n, err := r.SendDue(t.Context())
+				if n == 0 || err != nil {
+					done <- err
+					return
+				}
+			}
+		}()
+		for sending := true; sending; {
+			select {
+			case err := <-done:
+				must(t, err)
+				sending = false
+			default:
+			}
+			if n := sum(told[[]model.Tally](t)(counter.Tally(t.Context(), 7)), ""); n != 2*people {
+				t.Fatalf("while it was sent %d were counted, want %d", n, 2*people)
+			}
+		}
+		whole := told[[]model.Tally](t)(counter.Tally(t.Context(), 7))
+		one := told[[]model.Tally](t)(counter.TallyOf(t.Context(), 1))
+		var held, sent int64
+		must(t, pool.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM push_delivery WHERE state = 'held_out'").Scan(&held))
+		must(t, pool.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM push_delivery WHERE state = 'sent' AND dispatch_id = 1").Scan(&sent))
+		if got := sum(whole, model.DeliveryHeldOut); got != held || held == 0 {
+			t.Errorf("%d of the holdout are counted, want %d", got, held)
+		}
+		if got := sum(one, model.DeliverySent); got != sent || sent == 0 {
+			t.Errorf("%d of one dispatch are counted for sent, want %d", got, sent)
+		}
+		if largest > most {
+			t.Errorf("one statement counted %d, want %d at most", largest, most)
+		}
+	})
+}
+
+// sum is how many are counted in a state; in all, for none.
+func sum(list []model.Tally, state model.DeliveryState) (n int64) {
+	for _, y := range list {
+		if state == "" || y.State == state {
+			n += y.Count
+		}
+	}
+	return n
+}
+
+// counts is how many rows a statement that counts them counts, its sixth column.
+func counts(t *testing.T, pool *sql.DB, statement string, named []driver.NamedValue) (n int) {
+	t.Helper()
+	args := make([]any, len(named))
+	for i, a := range named {
+		args[i] = a.Value
+	}
+	rows, err := pool.QueryContext(t.Context(), statement, args...)
+	must(t, err)
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var skip any
+		var one int
+		must(t, rows.Scan(&skip, &skip, &skip, &skip, &skip, &one, &skip, &skip))
+		n += one
+	}
+	must(t, rows.Err())
+	return n
 }

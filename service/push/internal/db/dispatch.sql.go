@@ -1953,6 +1953,45 @@ func (q *Queries) SettleRows(ctx context.Context, arg SettleRowsParams) (int64, 
 	return result.RowsAffected()
 }
 
+const shardsAfter = `-- name: ShardsAfter :many
+SELECT n, from_id, to_id FROM push_shard WHERE dispatch_id = ? AND n > ? ORDER BY n LIMIT ?
+`
+
+type ShardsAfterParams struct {
+	DispatchID int64
+	After      int32
+	Limit      int32
+}
+
+type ShardsAfterRow struct {
+	N      int32
+	FromID int64
+	ToID   int64
+}
+
+func (q *Queries) ShardsAfter(ctx context.Context, arg ShardsAfterParams) ([]ShardsAfterRow, error) {
+	rows, err := q.db.QueryContext(ctx, shardsAfter, arg.DispatchID, arg.After, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ShardsAfterRow
+	for rows.Next() {
+		var i ShardsAfterRow
+		if err := rows.Scan(&i.N, &i.FromID, &i.ToID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const shutDay = `-- name: ShutDay :exec
 UPDATE push_quota SET shut_day = ? WHERE channel = ? AND shut_day < ?
 `
@@ -2257,10 +2296,15 @@ const tally = `-- name: Tally :many
 SELECT dispatch_id, variant, channel, state, why, COUNT(*) AS n,
     CAST(SUM(CASE WHEN delivered_at > 0 THEN 1 ELSE 0 END) AS SIGNED) AS delivered,
     CAST(SUM(CASE WHEN tapped_at > 0 THEN 1 ELSE 0 END) AS SIGNED) AS tapped
-FROM push_delivery WHERE campaign_id = ?
+FROM push_delivery WHERE campaign_id = ? AND id > ? AND id <= ?
 GROUP BY dispatch_id, variant, channel, state, why
-ORDER BY dispatch_id, variant, channel, state, why
 `
+
+type TallyParams struct {
+	CampaignID int64
+	After      int64
+	LastID     int64
+}
 
 type TallyRow struct {
 	DispatchID int64
@@ -2273,8 +2317,8 @@ type TallyRow struct {
 	Tapped     int64
 }
 
-func (q *Queries) Tally(ctx context.Context, campaignID int64) ([]TallyRow, error) {
-	rows, err := q.db.QueryContext(ctx, tally, campaignID)
+func (q *Queries) Tally(ctx context.Context, arg TallyParams) ([]TallyRow, error) {
+	rows, err := q.db.QueryContext(ctx, tally, arg.CampaignID, arg.After, arg.LastID)
 	if err != nil {
 		return nil, err
 	}
@@ -2305,14 +2349,41 @@ func (q *Queries) Tally(ctx context.Context, campaignID int64) ([]TallyRow, erro
 	return items, nil
 }
 
+const tallyEnd = `-- name: TallyEnd :one
+SELECT id FROM push_delivery WHERE campaign_id = ? AND id > ? ORDER BY id LIMIT 1 OFFSET ?
+`
+
+type TallyEndParams struct {
+	CampaignID int64
+	After      int64
+	Offset     int32
+}
+
+// The last of so many of a campaign's rows.
+func (q *Queries) TallyEnd(ctx context.Context, arg TallyEndParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, tallyEnd, arg.CampaignID, arg.After, arg.Offset)
+	var id int64
+	err := row.Scan(&id)
+	return id, err
+}
+
 const tallyOf = `-- name: TallyOf :many
 SELECT dispatch_id, variant, channel, state, why, COUNT(*) AS n,
     CAST(SUM(CASE WHEN delivered_at > 0 THEN 1 ELSE 0 END) AS SIGNED) AS delivered,
     CAST(SUM(CASE WHEN tapped_at > 0 THEN 1 ELSE 0 END) AS SIGNED) AS tapped
-FROM push_delivery WHERE dispatch_id = ?
+FROM push_delivery
+WHERE id >= ? AND id <= ?
+  AND dispatch_id = ? AND shard >= ? AND shard <= ?
 GROUP BY dispatch_id, variant, channel, state, why
-ORDER BY variant, channel, state, why
 `
+
+type TallyOfParams struct {
+	FromID     int64
+	ToID       int64
+	DispatchID int64
+	FirstShard int32
+	LastShard  int32
+}
 
 type TallyOfRow struct {
 	DispatchID int64
@@ -2325,8 +2396,15 @@ type TallyOfRow struct {
 	Tapped     int64
 }
 
-func (q *Queries) TallyOf(ctx context.Context, dispatchID int64) ([]TallyOfRow, error) {
-	rows, err := q.db.QueryContext(ctx, tallyOf, dispatchID)
+// Those of some shards, along the key: by their dispatch alone each would be looked up.
+func (q *Queries) TallyOf(ctx context.Context, arg TallyOfParams) ([]TallyOfRow, error) {
+	rows, err := q.db.QueryContext(ctx, tallyOf,
+		arg.FromID,
+		arg.ToID,
+		arg.DispatchID,
+		arg.FirstShard,
+		arg.LastShard,
+	)
 	if err != nil {
 		return nil, err
 	}
