@@ -37,8 +37,9 @@ type world struct {
 	staged    []model.Dispatch
 	told      []string
 	tally     []Tally
-	counting  time.Duration // takes a count of all deliveries of a campaign
-	compared  int           // tests whose deliveries were counted
+	counting  time.Duration         // takes a count of all deliveries of a campaign
+	counts    func(context.Context) // while the deliveries of a campaign are counted
+	compared  int                   // tests whose deliveries were counted
 	happens   map[model.MemberID]string
 	became    map[model.MemberID]model.MemberID
 	audit     []string
@@ -320,7 +321,13 @@ func (w *world) tell(word string) error {
 
 func (w *world) Release(context.Context, model.ID) error { return w.tell("release") }
 
-func (w *world) Tally(context.Context, model.ID) ([]Tally, error) {
+func (w *world) Tally(ctx context.Context, _ model.ID) ([]Tally, error) {
+	if w.counts != nil {
+		w.counts(ctx)
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now = w.now.Add(w.counting)
