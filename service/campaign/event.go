@@ -61,7 +61,8 @@ func (c *Campaigns) watchStep(ctx context.Context, v *Version, s Step) (int, err
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	// A round that was not ended within its time ends here: the next asks everybody.
+	// A round that was not ended within its time ends here: the next asks everybody, those
+	// first whom it did not come to.
 	begun, err := c.q.NextRound(ctx, db.NextRoundParams{StepID: int64(s.ID), Token: token, RoundAt: int64(round)})
 	if err != nil {
 		return 0, fmt.Errorf("begin a round: %w", err)
@@ -88,7 +89,9 @@ func (c *Campaigns) watchStep(ctx context.Context, v *Version, s Step) (int, err
 		}
 		happened += len(found)
 		advance := db.AdvanceWatchParams{StepID: int64(s.ID), Token: token, AfterID: int64(through), Unheard: int64(unheard), LeasedUntil: lease()}
-		if through == 0 {
+		switch {
+		case through == 0 && rest(w): // now those before them
+		case through == 0, !rest(w) && w.FromID > 0 && int64(through) >= w.FromID:
 			advance.AfterID, advance.DoneAt = w.AfterID, c.millis()
 		}
 		if n, err := c.q.AdvanceWatch(ctx, advance); err != nil || n == 0 {
@@ -122,6 +125,10 @@ func (c *Campaigns) beginWatch(ctx context.Context, v *Version, s Step, round mo
 	return c.q.Watch(ctx, int64(s.ID))
 }
 
+// rest tells that a round is at those to whom the one before it did not come; whom that
+// one asked is asked after them.
+func rest(w db.CampaignWatch) bool { return w.FromID > 0 && w.AfterID >= w.FromID }
+
 // pageOf is how many members are asked about at a time.
 func (c *Campaigns) pageOf(e Event) int {
 	if e == DataLow || e == PackExpiry {
@@ -131,7 +138,7 @@ func (c *Campaigns) pageOf(e Event) int {
 }
 
 // look asks about one page of members; unheard is of how many nobody could say, through 0
-// tells that there is nobody behind.
+// tells that there is nobody behind, or nobody who was not asked in this round.
 func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignWatch) (found []happening, unheard int, through model.MemberID, err error) {
 	after, joins := model.MemberID(w.AfterID), s.When.Event == JoinedSegment
 	var members []model.MemberID
@@ -139,6 +146,9 @@ func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignW
 		members, err = c.Happened.Joined(ctx, cmp.Or(s.When.Segment, v.Plan.Segment), after, c.opts.Page)
 	} else {
 		members, err = c.Frozen.Members(ctx, v.Frozen, after, c.pageOf(s.When.Event))
+	}
+	if w.FromID > 0 && !rest(w) { // those behind were asked
+		members = slices.DeleteFunc(members, func(m model.MemberID) bool { return int64(m) > w.FromID })
 	}
 	if err != nil || len(members) == 0 {
 		return nil, 0, 0, err

@@ -203,9 +203,11 @@ VALUES (sqlc.arg(step_id), sqlc.arg(campaign_id), sqlc.arg(baseline_id), sqlc.ar
 UPDATE campaign_watch SET lease_token = sqlc.arg(token), leased_until = sqlc.arg(leased_until)
 WHERE step_id = sqlc.arg(step_id) AND leased_until <= sqlc.arg(now);
 
--- The round before is noted first, when it was not ended: MariaDB goes from left to right.
+-- The round before is noted first, when it was not ended, and this one begins where it
+-- stopped: MariaDB goes from left to right.
 -- name: NextRound :execrows
-UPDATE campaign_watch SET cut_at = CASE WHEN done_at = 0 THEN round_at ELSE 0 END, round_at = sqlc.arg(round_at), after_id = 0, done_at = 0, unheard = 0
+UPDATE campaign_watch SET cut_at = CASE WHEN done_at = 0 THEN round_at ELSE 0 END, round_at = sqlc.arg(round_at),
+    from_id = CASE WHEN done_at = 0 THEN after_id ELSE 0 END, after_id = CASE WHEN done_at = 0 THEN after_id ELSE 0 END, done_at = 0, unheard = 0
 WHERE step_id = sqlc.arg(step_id) AND lease_token = sqlc.arg(token) AND round_at < sqlc.arg(round_at);
 
 -- name: AdvanceWatch :execrows

@@ -132,7 +132,7 @@ func (c *Campaigns) sayWatches(ctx context.Context, p *Plan, now model.Millis) (
 			said = fmt.Sprintf("%s起的这一轮有%d人没有查到，下一轮再查。", shortTime(model.Millis(w.RoundAt), now), w.Unheard)
 		}
 		if w.CutAt > 0 {
-			said += fmt.Sprintf("%s起的那一轮没有查完，排在后面的人没有查到。", shortTime(model.Millis(w.CutAt), now))
+			said += fmt.Sprintf("%s起的那一轮没有查完，没查到的人在下一轮先查。", shortTime(model.Millis(w.CutAt), now))
 		}
 		words[model.ID(w.StepID)] = said
 	}

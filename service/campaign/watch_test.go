@@ -107,7 +107,7 @@ func TestWhatAWatchCouldNotFindOutIsTold(t *testing.T) {
 		w.asking = nil
 		w.passes(24 * time.Hour)
 		must[int](t)(c.Watch(ctx))
-		if got, want := said(), "08:00起的那一轮没有查完，排在后面的人没有查到。"; !strings.Contains(got, want) {
+		if got, want := said(), "08:00起的那一轮没有查完，没查到的人在下一轮先查。"; !strings.Contains(got, want) {
 			t.Errorf("the step is said as %q, want %q in it", got, want)
 		}
 	})
@@ -140,5 +140,38 @@ func TestAStepThatFailsKeepsNoOtherNorTheEnd(t *testing.T) {
 			w.passes(time.Minute)
 		}
 		w.state(c, id, Finished)
+	})
+}
+
+// What can be asked in a day may be a part of the audience: it must not be the same part
+// every day.
+func TestARoundThatItsTimeCutOffGoesOnInTheNext(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		w.launch(c, waits(Birthday, 0))
+		w.happens = map[model.MemberID]string{}
+		for _, m := range []model.MemberID{1, 2001, 4000, 4001, 4002, 4900, 5000} { // one on the first page of three, two, four
+			w.happens[m] = "2026"
+		}
+		w.passes(2 * time.Hour)
+		w.asking = func(When, int) { w.passes(13 * time.Hour) }
+		var found []int
+		for range 7 { // of one page each
+			found = append(found, must[int](t)(c.Watch(t.Context())))
+		}
+		if want := []int{1, 2, 4, 1, 2, 4, 1}; !slices.Equal(found, want) {
+			t.Errorf("in two pages a day there were found %v, want %v", found, want)
+		}
+		w.asking = nil
+		for range 2 {
+			w.passes(24 * time.Hour)
+			if n := must[int](t)(c.Watch(t.Context())); n != 7 {
+				t.Errorf("in a whole round %d were found, want each of 7 once", n)
+			}
+			if n := must[int](t)(c.Watch(t.Context())); n != 0 {
+				t.Errorf("after a whole round %d were found, want nobody asked again", n)
+			}
+		}
 	})
 }

@@ -125,4 +125,5 @@ type CampaignWatch struct {
 	LeaseToken  string
 	Unheard     int64
 	CutAt       int64
+	FromID      int64
 }

@@ -757,7 +757,8 @@ func (q *Queries) Moving(ctx context.Context, arg MovingParams) ([]Campaign, err
 }
 
 const nextRound = `-- name: NextRound :execrows
-UPDATE campaign_watch SET cut_at = CASE WHEN done_at = 0 THEN round_at ELSE 0 END, round_at = ?, after_id = 0, done_at = 0, unheard = 0
+UPDATE campaign_watch SET cut_at = CASE WHEN done_at = 0 THEN round_at ELSE 0 END, round_at = ?,
+    from_id = CASE WHEN done_at = 0 THEN after_id ELSE 0 END, after_id = CASE WHEN done_at = 0 THEN after_id ELSE 0 END, done_at = 0, unheard = 0
 WHERE step_id = ? AND lease_token = ? AND round_at < ?
 `
 
@@ -767,7 +768,8 @@ type NextRoundParams struct {
 	Token   string
 }
 
-// The round before is noted first, when it was not ended: MariaDB goes from left to right.
+// The round before is noted first, when it was not ended, and this one begins where it
+// stopped: MariaDB goes from left to right.
 func (q *Queries) NextRound(ctx context.Context, arg NextRoundParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, nextRound,
 		arg.RoundAt,
@@ -1545,7 +1547,7 @@ func (q *Queries) Versions(ctx context.Context, arg VersionsParams) ([]CampaignV
 }
 
 const watch = `-- name: Watch :one
-SELECT step_id, campaign_id, baseline_id, round_at, after_id, done_at, leased_until, lease_token, unheard, cut_at FROM campaign_watch WHERE step_id = ?
+SELECT step_id, campaign_id, baseline_id, round_at, after_id, done_at, leased_until, lease_token, unheard, cut_at, from_id FROM campaign_watch WHERE step_id = ?
 `
 
 func (q *Queries) Watch(ctx context.Context, stepID int64) (CampaignWatch, error) {
@@ -1562,12 +1564,13 @@ func (q *Queries) Watch(ctx context.Context, stepID int64) (CampaignWatch, error
 		&i.LeaseToken,
 		&i.Unheard,
 		&i.CutAt,
+		&i.FromID,
 	)
 	return i, err
 }
 
 const watchesOf = `-- name: WatchesOf :many
-SELECT step_id, campaign_id, baseline_id, round_at, after_id, done_at, leased_until, lease_token, unheard, cut_at FROM campaign_watch WHERE step_id IN (/*SLICE:steps*/?)
+SELECT step_id, campaign_id, baseline_id, round_at, after_id, done_at, leased_until, lease_token, unheard, cut_at, from_id FROM campaign_watch WHERE step_id IN (/*SLICE:steps*/?)
 `
 
 func (q *Queries) WatchesOf(ctx context.Context, steps []int64) ([]CampaignWatch, error) {
@@ -1600,6 +1603,7 @@ func (q *Queries) WatchesOf(ctx context.Context, steps []int64) ([]CampaignWatch
 			&i.LeaseToken,
 			&i.Unheard,
 			&i.CutAt,
+			&i.FromID,
 		); err != nil {
 			return nil, err
 		}
