@@ -46,7 +46,8 @@ const maxPages = 10_000
 
 // Stage makes one row for each person of the frozen audience, as who he is now, and
 // returns how many there are. It is idempotent by the dispatch's id: cut short, it is called again and
-// goes on where it stopped; called again after the end it answers the same count.
+// goes on where it stopped; called again after the end it answers the same count. Once its
+// campaign was released it may be asked for without its canary.
 //
 // Errors: ErrDispatch with what to do, ErrMarketingTemplate, ErrDispatchChanged.
 func (p *Planner) Stage(ctx context.Context, d model.Dispatch) (int64, error) {
@@ -160,6 +161,9 @@ func (p *Planner) begin(ctx context.Context, d model.Dispatch) error {
 	}
 	if err != nil {
 		return fmt.Errorf("read dispatch %s: %w", d.ID, err)
+	}
+	if d.Canary == 0 { // its campaign was released since
+		want.Canary = row.Canary
 	}
 	there := db.AddDispatchParams{
 		ID: row.ID, CampaignID: row.CampaignID, StepID: row.StepID, FrozenID: row.FrozenID, Purpose: row.Purpose,

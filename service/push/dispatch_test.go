@@ -387,3 +387,28 @@ func TestStagingIsCutIntoParts(t *testing.T) {
 		r.stage(t, dispatch(2, by(model.CustomChannel))) // all parts
 	})
 }
+
+// An operator lets a campaign's canary go, or another step's passes, while a million are
+// still being staged in turns: from then on they are asked for without one.
+func TestWhatIsReleasedWhileItIsStagedIsStagedToItsEnd(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		r := newRig(t, pool, newCrowd(60), push.PlannerOptions{Pages: 1})
+		r.windows(t)
+		d := dispatch(1, by(model.CustomChannel))
+		d.Canary = 1_000
+		if _, done, err := r.StageSome(t.Context(), d); done || err != nil {
+			t.Fatalf("the first turn = %v, %v, want more to do", done, err)
+		}
+		must(t, r.Release(t.Context(), 7))
+		d.Canary = 0
+		if total, done, err := r.StageSome(t.Context(), d); total != 60 || !done || err != nil {
+			t.Errorf("the turn after the release = %d, %v, %v, want all 60", total, done, err)
+		}
+		r.send(t)
+		r.wants(t, map[string]int64{"sent custom": 60})
+		d.Canary = 2_000
+		if _, err := r.Stage(t.Context(), d); !errors.Is(err, push.ErrDispatchChanged) {
+			t.Errorf("with another canary Stage = %v, want %v", err, push.ErrDispatchChanged)
+		}
+	})
+}
