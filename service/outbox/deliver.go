@@ -1,11 +1,13 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -19,21 +21,61 @@ const maxTopics = 100
 // Deliver attempts the promises that are due and returns how many were kept. Each topic
 // has a lane of its own: a festival's hundred thousand messages keep no number that was
 // bound meanwhile waiting. A lane begins attempts for Options.Turn and ends with the last
-// of them, so that a topic which began to wait meanwhile has its lane soon. Any number of
-// replicas may call it at once. Its error is the store's; a handler's error is recorded
-// with its promise.
+// of them. While one still waits for an outside that hangs, all others have further turns,
+// for as long as a lease at most. Any number of replicas may call it at once. Its error is
+// the store's; a handler's error is recorded with its promise.
 func (o *Outbox) Deliver(ctx context.Context) (int, error) {
-	topics, err := o.topics(ctx)
+	l := lanes{Outbox: o, busy: map[string]bool{}, ended: make(chan ended)}
+	failed := l.begin(ctx)
+	next, last := time.NewTicker(o.opts.Turn), time.NewTimer(o.opts.Lease)
+	defer next.Stop()
+	defer last.Stop()
+	for len(l.busy) > 0 {
+		select {
+		case e := <-l.ended:
+			delete(l.busy, e.topic)
+			failed = cmp.Or(failed, e.err)
+		case <-next.C:
+			if ctx.Err() == nil {
+				failed = cmp.Or(failed, l.begin(ctx))
+			}
+		case <-last.C:
+			next.Stop()
+		}
+	}
+	return int(l.kept.Load()), failed
+}
+
+// lanes are those of one call of Deliver.
+type lanes struct {
+	*Outbox
+	busy  map[string]bool // topics
+	ended chan ended
+	kept  atomic.Int64
+}
+
+// ended is a lane that ended; one that fails does not cut the others off.
+type ended struct {
+	topic string
+	err   error
+}
+
+// begin gives a turn to each topic that waits and has none.
+func (l *lanes) begin(ctx context.Context) error {
+	topics, err := l.topics(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("list topics of due promises: %w", err)
+		return fmt.Errorf("list topics of due promises: %w", err)
 	}
-	var kept atomic.Int64
-	var lanes errgroup.Group // without a context: one that fails does not cut the others off
 	for _, topic := range topics {
-		lanes.Go(func() error { return o.lane(ctx, topic, &kept) })
+		if l.busy[topic] {
+			continue
+		}
+		l.busy[topic] = true
+		go func() {
+			l.ended <- ended{topic, model.Guarded(func() error { return l.lane(ctx, topic, &l.kept) })}
+		}()
 	}
-	err = lanes.Wait()
-	return int(kept.Load()), err
+	return nil
 }
 
 // topics are those of which a promise is not kept yet, also those that nobody handles.

@@ -47,7 +47,7 @@ type Handler func(ctx context.Context, request model.RequestID, payload []byte) 
 type Options struct {
 	Batch    int           // rows of a topic that are read at a time; default 100
 	AtOnce   int           // of a topic attempted at the same time, so that a slow one holds up few; default 4
-	Turn     time.Duration // how long one call of Deliver begins attempts; default 1 s
+	Turn     time.Duration // how long a lane begins attempts; default 1 s
 	Lease    time.Duration // how long one attempt may take; default 30 s
 	Attempts int           // before a promise is given up; default 20, about a day
 	MaxWait  time.Duration // between two attempts; default 2 h

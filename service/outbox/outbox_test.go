@@ -270,6 +270,35 @@ func TestManySlowPromisesOfATopicHoldUpNoOther(t *testing.T) {
 	})
 }
 
+// It keeps none waiting either that is made while its attempts are under way: these end
+// when the promise of another topic is kept, or fail.
+func TestWhatIsPromisedWhileATopicHangsIsKeptMeanwhile(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		ids, err := model.NewIDs(1, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := outbox.New(db, ids, time.Now, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), outbox.Options{Turn: 20 * time.Millisecond})
+		kept := make(chan struct{})
+		o.Handle("greet", func(ctx context.Context, _ model.RequestID, _ []byte) error {
+			if err := sqldb.InTx(ctx, db, func(tx *sql.Tx) error { return o.AddTx(ctx, tx, "another", "meanwhile", nil) }); err != nil {
+				return err
+			}
+			select {
+			case <-kept:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		o.Handle("another", func(context.Context, model.RequestID, []byte) error { close(kept); return nil })
+		promise(t, db, o, "hangs", nil)
+		if n := deliver(t, o); n != 2 {
+			t.Errorf("%d promises were kept, want both", n)
+		}
+	})
+}
+
 // One turn takes more than a batch, and begins nothing when it is over.
 func TestATurnTakesWhatThereIsTimeFor(t *testing.T) {
 	for _, tt := range []struct {
