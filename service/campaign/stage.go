@@ -190,18 +190,18 @@ func (c *Campaigns) push(ctx context.Context, v *Version, s Step, o db.CampaignO
 	if !done {
 		return errTurn
 	}
-	if err := c.settle(ctx, o, staged, frozen, total, lasting(o.Why)); err != nil {
-		return err
-	}
 	// The campaign may have been released, paused, stopped or made to end earlier while this
-	// was staged.
+	// was staged. The pushes hear of it before it is settled: who dies in between leaves it
+	// to the next try.
 	if r, err = c.q.Campaign(ctx, o.CampaignID); err != nil {
 		return fmt.Errorf("read a campaign: %w", err)
 	}
-	if (r.State == string(Canary) || r.State == string(Scheduled)) && r.EndsAt >= o.EndsAt {
-		return nil
+	if r.State != string(Canary) && r.State != string(Scheduled) || r.EndsAt < o.EndsAt {
+		if err := c.tell(ctx, r); err != nil {
+			return err
+		}
 	}
-	return c.tell(ctx, r)
+	return c.settle(ctx, o, staged, frozen, total, lasting(o.Why))
 }
 
 func (c *Campaigns) settle(ctx context.Context, o db.CampaignOccurrence, state string, frozen model.ID, total int64, why string) error {

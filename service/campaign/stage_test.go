@@ -145,3 +145,35 @@ func TestWhyAVariantWonOutlivesAFailure(t *testing.T) {
 		}
 	})
 }
+
+// What was staged while its campaign was released waits for its canary until the pushes
+// hear of the release once more: a process that dies before has not settled it.
+func TestAReleaseWhileItIsStagedIsToldHoweverOftenThatFails(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, ctx := w.replica(), t.Context()
+		id := w.launch(c, plan())
+		w.staging = func(context.Context, model.Dispatch) (bool, error) {
+			w.staging = nil
+			must[Campaign](t)(c.Release(ctx, checker, id))
+			w.told = nil
+			w.releasing = func() error { return errDown }
+			return true, nil
+		}
+		w.passes(25*time.Hour + time.Minute)
+		must[int](t)(c.Advance(ctx))
+		if _, err := c.Stage(ctx); !errors.Is(err, errDown) {
+			t.Errorf("Stage = %v, want that the pushes could not be told", err)
+		}
+		w.releasing = nil
+		w.passes(time.Minute)
+		must[int](t)(c.Advance(ctx))
+		must[int](t)(c.Stage(ctx))
+		if !slices.Contains(w.told, "release") {
+			t.Errorf("the pushes heard %v since the staging, want of the release", w.told)
+		}
+		if got := must[[]Occurrence](t)(c.Occurrences(ctx, id)); len(got) != 1 || got[0].State != staged || got[0].Why != "" {
+			t.Errorf("occurrences %+v, want one staged", got)
+		}
+	})
+}

@@ -49,6 +49,7 @@ type world struct {
 	used      []model.ID // kits
 	stageFail error
 	staging   func(context.Context, model.Dispatch) (done bool, err error) // while people are staged
+	releasing func() error                                                 // before the pushes are told of a release
 	silent    map[model.MemberID]bool                                      // of whom nobody can say
 	asking    func(of When, members int)                                   // while it is asked to whom something happened
 	unheard   Event                                                        // of which nobody says to whom it happened
@@ -319,7 +320,14 @@ func (w *world) tell(word string) error {
 	return nil
 }
 
-func (w *world) Release(context.Context, model.ID) error { return w.tell("release") }
+func (w *world) Release(context.Context, model.ID) error {
+	if w.releasing != nil {
+		if err := w.releasing(); err != nil {
+			return err
+		}
+	}
+	return w.tell("release")
+}
 
 func (w *world) Tally(ctx context.Context, _ model.ID) ([]Tally, error) {
 	if w.counts != nil {
