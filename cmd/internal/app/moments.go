@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kaimenhong/model"
-	"kaimenhong/model/fault"
 	"kaimenhong/service/member"
 	"kaimenhong/service/payout"
 	"kaimenhong/service/push"
@@ -39,6 +38,8 @@ type moments struct {
 	queue chan redpacket.PotID
 	cards chan card
 	thumb *thumb
+
+	reminding reminding
 }
 
 // waitingMoments bounds the pots that wait to be told of, and the cards.
@@ -244,26 +245,9 @@ const (
 
 // Remind tells the owners whose pots end soon, and returns how many pots it looked at.
 func (m *moments) Remind(ctx context.Context) (int, error) {
-	var after redpacket.PotLine
-	seen := 0
-	var failed fault.Several
-	for ctx.Err() == nil {
-		page, err := m.engine.EndingSoon(ctx, remindBack, after, remindPage)
-		if err != nil {
-			return seen, err
-		}
-		beside(page, remindAtOnce, func(p redpacket.PotLine) {
-			err := model.Guarded(func() error { return m.remind(ctx, p) })
-			if !errors.Is(err, push.ErrSending) { // another run is at it; the next one sees what became of it
-				failed.Add(err)
-			}
-		})
-		if seen += len(page); len(page) < remindPage {
-			break
-		}
-		after = page[len(page)-1]
-	}
-	return seen, errors.Join(failed.Err(), ctx.Err())
+	return m.reminding.run(ctx, func(after redpacket.PotLine) ([]redpacket.PotLine, error) {
+		return m.engine.EndingSoon(ctx, remindBack, after, remindPage)
+	}, func(p redpacket.PotLine) error { return m.remind(ctx, p) })
 }
 
 // beside does something with each of a list, so many at a time.

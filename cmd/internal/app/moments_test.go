@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -72,5 +73,47 @@ func TestSeveralAreServedAtOnceAndNoMore(t *testing.T) {
 	})
 	if all.Load() != 40 || tooMany.Load() != 0 {
 		t.Errorf("%d are served, %d of them beside more than %d others, want 40 and none", all.Load(), tooMany.Load(), atOnce-1)
+	}
+}
+
+func TestARunOfRemindersGoesOnBehindTheOneThatItsTimeCutOff(t *testing.T) {
+	const pots, aRun = 2_300, 1_000
+	list := func(after redpacket.PotLine) (page []redpacket.PotLine, err error) {
+		for id := after.Pot + 1; id <= pots && len(page) < remindPage; id++ {
+			page = append(page, redpacket.PotLine{Pot: id})
+		}
+		return page, nil
+	}
+	var r reminding
+	var told [pots + 1]atomic.Int64
+	run := func() error {
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		var looked atomic.Int64
+		_, err := r.run(ctx, list, func(p redpacket.PotLine) error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			told[p.Pot].Add(1)
+			if looked.Add(1) == aRun {
+				end()
+			}
+			return nil
+		})
+		return err
+	}
+	for range 4 { // the page at which a run ends is looked at again
+		if err := run(); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	for id := 1; id <= pots; id++ {
+		if told[id].Load() == 0 {
+			t.Fatalf("pot %d was not reminded of in four runs", id)
+		}
+	}
+	before := told[1].Load()
+	if err := run(); told[1].Load() != before+1 {
+		t.Errorf("after the last pot the front was looked at %d times more (%v), want once", told[1].Load()-before, err)
 	}
 }
