@@ -11,8 +11,9 @@ import (
 // Board tells the progress of campaigns to pages that ask for it again and again. The
 // deliveries of a million take the database seconds to count, so a campaign is counted
 // once at a time, whoever asks and whether he waits or not; meanwhile the others are told
-// what was counted last, unless that is old. A count that took slow or more is told again for ten times as
-// long as it took. Progress.CountedAt says how old it is. It is safe for concurrent use.
+// what was counted last, unless that is old. A count that took slow or more is told again
+// for ten times as long as it took. Progress.CountedAt says how old it is. It is safe for
+// concurrent use.
 type Board struct {
 	*Campaigns
 
