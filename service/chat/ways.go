@@ -55,7 +55,9 @@ func (c *Chat) closing() string {
 	return text + "\n要注销手机号码（销户），请找" + c.human() + "。"
 }
 
-// unfollowing is done in WeChat, by its own button.
+// unfollowing is done in WeChat, by its own button. Whoever has enough of what is sent
+// alone has another way.
 func (c *Chat) unfollowing() string {
-	return "取消关注由您自己在微信里操作：打开我们公众号的主页，点右上角“…”，选“不再关注”。绑定的号码和积分都会留着，再关注还能接着用；想连绑定也解除，先发送“" + c.tap(names[Unbind], names[Unbind]) + "”。"
+	return "取消关注由您自己在微信里操作：打开我们公众号的主页，点右上角“…”，选“不再关注”。绑定的号码和积分都会留着，再关注还能接着用。\n只是不想再收到优惠和活动的消息，就发送“" +
+		c.tap(names[OptOut], names[OptOut]) + "”，查询和办理照常。\n想连绑定也解除，先发送“" + c.tap(names[Unbind], names[Unbind]) + "”。"
 }
