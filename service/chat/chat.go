@@ -114,6 +114,8 @@ type Options struct {
 	SessionTTL time.Duration     // default 10 min
 	Timeout    time.Duration     // of all reads for one answer; default 15 s
 	PlainText  bool              // choices without taps
+
+	SessionWait time.Duration // for the session's store, each time; default 500 ms
 }
 
 func (o Options) withDefaults() Options {
@@ -123,6 +125,7 @@ func (o Options) withDefaults() Options {
 	o.Hours.Close = cmp.Or(o.Hours.Close, 22*time.Hour)
 	o.Fresh = cmp.Or(o.Fresh, time.Minute)
 	o.SessionTTL = cmp.Or(o.SessionTTL, 10*time.Minute)
+	o.SessionWait = cmp.Or(o.SessionWait, 500*time.Millisecond)
 	o.Timeout = cmp.Or(o.Timeout, 15*time.Second)
 	return o
 }
@@ -164,7 +167,7 @@ func New(needs Needs, opts Options) *Chat {
 	needs.Metrics.MustRegister(intents)
 	return &Chat{
 		Needs: needs, opts: opts, intents: intents,
-		sessions: sessions{client: needs.Redis, ttl: opts.SessionTTL},
+		sessions: sessions{client: needs.Redis, ttl: opts.SessionTTL, wait: opts.SessionWait},
 	}
 }
 

@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -215,6 +216,7 @@ func newTalk(t testing.TB, w *world, pool *sql.DB, client redis.UniversalClient,
 	if err != nil {
 		t.Fatal(err)
 	}
+	opts.SessionWait = cmp.Or(opts.SessionWait, time.Minute) // a busy machine's
 	registry, now := prometheus.NewRegistry(), func() time.Time { return w.now }
 	notes := chat.NewNotes(pool, sealer, ids, now, w)
 	return &talk{world: w, registry: registry, notes: notes, chat: chat.New(chat.Needs{

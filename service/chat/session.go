@@ -48,10 +48,8 @@ type thread struct {
 type sessions struct {
 	client redis.UniversalClient
 	ttl    time.Duration
+	wait   time.Duration // bounds each call: a thread is not worth waiting for
 }
-
-// sessionTimeout bounds each call: a thread is not worth waiting for.
-const sessionTimeout = 500 * time.Millisecond
 
 func sessionKey(openID model.OpenID) string { return fmt.Sprintf("chat:{%s}:session", openID) }
 
@@ -59,7 +57,7 @@ func sessionKey(openID model.OpenID) string { return fmt.Sprintf("chat:{%s}:sess
 // the last message finds what its first try found. The store is asked at once, and
 // waited for when what is returned is called.
 func (s sessions) load(ctx context.Context, openID model.OpenID, key model.RequestID) func() (thread, error) {
-	asked := redisdb.HMGetAhead(ctx, s.client, sessionTimeout, sessionKey(openID), "key", "before", "after")
+	asked := redisdb.HMGetAhead(ctx, s.client, s.wait, sessionKey(openID), "key", "before", "after")
 	return func() (thread, error) {
 		fields, err := asked().Result()
 		if err != nil {
@@ -86,7 +84,7 @@ func before(fields []any, key model.RequestID) (t thread, err error) {
 
 // save keeps the thread after the message with the key, for the time to live.
 func (s sessions) save(ctx context.Context, openID model.OpenID, key model.RequestID, before, after thread) error {
-	ctx, cancel := context.WithTimeout(ctx, sessionTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
 	was, err := json.Marshal(before)
 	if err != nil {
