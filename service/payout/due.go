@@ -120,7 +120,7 @@ func each[T any](ctx context.Context, p *Payer, items []T, do func(T) (bool, err
 					ok, err = do(item)
 					return err
 				})
-				if err != nil {
+				if err != nil && ctx.Err() == nil { // a process that ends did not fail
 					failed.Add(1)
 					p.Log.ErrorContext(ctx, "payout not moved", "error", err)
 				}
