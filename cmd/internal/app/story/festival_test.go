@@ -388,7 +388,7 @@ func (f *festival) killed() {
 	doomed := f.r
 	var leases []string
 	f.until("half of it is sent, and WeChat hangs", func() bool {
-		if len(f.sends()) < hangsAt {
+		if !f.hangs() {
 			return false
 		}
 		doomed.Freeze()
@@ -412,6 +412,13 @@ func (f *festival) killed() {
 	f.lost = f.sendingBy(leases) + f.deliveries("'unknown'")
 	f.later(jump)
 	f.w.Exec("UPDATE push_shard SET lease_until = 1 WHERE token IN (" + strings.Join(leases, ", ") + ")") // they end
+}
+
+// hangs tells that WeChat has begun to. What it has sent by then is less than what it
+// was asked to: it refuses the token that another call has just had renewed.
+func (f *festival) hangs() bool {
+	_, points := f.w.Sandbox.Faults.Points()
+	return slices.ContainsFunc(points["wechat.bizsend"], func(b faults.Fault) bool { return b.Kind == faults.Delay && b.Hits > 0 })
 }
 
 // sendingBy counts the deliveries that are being sent under these leases.
