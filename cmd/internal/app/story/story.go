@@ -123,6 +123,7 @@ func Begin(t testing.TB, s Stores, change ...func(*sandbox.Options)) *World {
 	w := &World{
 		Logs: &Logs{}, Settings: map[string]string{}, t: t, stores: s, base: "http://" + listener.Addr().String(), end: end,
 	}
+	w.ahead.Store(int64(start(time.Now())))
 	opts := sandbox.Options{
 		CallbackURL: w.base + "/wechat/callback", PublicURL: w.base + "/sandbox", CarrierToken: "story-carrier-token-4f1d",
 		Customers: 60, Now: w.Now, Log: w.Logs.logger("sandbox"),
@@ -144,6 +145,20 @@ func Begin(t testing.TB, s Stores, change ...func(*sandbox.Options)) *World {
 	w.wait.Go(func() { w.happen.follow(ctx, w.base+"/sandbox/control/events") })
 	t.Cleanup(w.close)
 	return w
+}
+
+// aStory is how long a story may take by itself.
+const aStory = 10 * time.Minute
+
+// start is how far ahead a story begins: one that might end on another day in China than
+// it began, unasked, begins with that day.
+func start(now time.Time) time.Duration {
+	year, month, day := now.In(model.Shanghai).Date()
+	left := time.Date(year, month, day+1, 0, 0, 0, 0, model.Shanghai).Sub(now)
+	if left > aStory {
+		return 0
+	}
+	return left + time.Second
 }
 
 // close ends the story and checks what always holds.
