@@ -100,7 +100,7 @@ func understand(f folded, carrier Carrier) Meaning {
 		}
 		return Meaning{}
 	}
-	if optsOut(f.runes) {
+	if optsOut(f) {
 		return sure(OptOut)
 	}
 	return read(f).decide()
