@@ -100,7 +100,7 @@ func (c *Chat) courtesy(t *turn) (model.Content, bool) {
 	case !isOne(said, nods):
 		return model.Content{}, false
 	case t.before.Binding == awaitPhone:
-		return model.Text("请直接发送您的11位手机号，我马上发一条验证码短信给您；不需要就回复“取消”。"), true
+		return model.Text(sendNumber + "；不需要就回复“取消”。"), true
 	case t.before.Binding == awaitCode:
 		return model.Text("请把短信里的6位数字发给我，没收到就再发一次手机号；不需要就回复“取消”。"), true
 	}

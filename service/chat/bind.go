@@ -145,8 +145,11 @@ func (c *Chat) bind(ctx context.Context, t *turn) (model.Content, error) {
 	if t.member.Bound() {
 		return model.Text(fmt.Sprintf("您现在绑定的是 %s。要换绑，请直接发送新的11位手机号；不换就回复“取消”。", t.member.Phone.Masked())), nil
 	}
-	return model.Text("请直接发送您的11位手机号，我马上发一条验证码短信给您。"), nil
+	return model.Text(sendNumber + "。"), nil
 }
+
+// sendNumber asks for the number that is to be bound.
+const sendNumber = "请直接发送您的11位手机号，我马上发一条验证码短信给您"
 
 // lostCode answers who waits for a code that does not come. One that nothing here waits
 // for is of somebody else.
@@ -158,7 +161,7 @@ func (c *Chat) lostCode(t *turn) model.Content {
 		return c.choose(t, "现在没有正在绑定的号码。别处的短信收不到，请", []Intent{Human, Feedback})
 	}
 	t.after.Binding = awaitPhone
-	return model.Text("请直接发送您的11位手机号，我马上发一条验证码短信给您。")
+	return model.Text(sendNumber + "。")
 }
 
 // longNumber tells that somebody tried to write a phone number.
