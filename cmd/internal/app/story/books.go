@@ -34,6 +34,11 @@ func (w *World) Settle() {
 	})
 }
 
+// Trying tells that some promise is being tried.
+func (w *World) Trying() bool {
+	return w.Count(fmt.Sprintf("SELECT id FROM outbox WHERE done_at = 0 AND leased_until > %d", w.Now().UnixMilli())) > 0
+}
+
 // book opens the book of record beside the replicas; done closes it.
 func (w *World) book() (ctx context.Context, db *sql.DB, done func()) {
 	w.t.Helper()

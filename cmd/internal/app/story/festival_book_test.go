@@ -98,9 +98,7 @@ func (f *festival) taps() {
 	hands[0].Do("POST", "/redemptions", "offer", map[string]any{"giftId": hands[0].Finds("carrier")}).Is(http.StatusCreated)
 	f.until("the audience knows who tapped", func() bool { return f.didTap() == tappers-1 })
 	f.w.Fault("wechat.user_info")
-	f.until("nobody waits for an answer that the fault spoilt, to rest two hours more", func() bool {
-		return f.w.Count(fmt.Sprintf("SELECT id FROM outbox WHERE done_at = 0 AND leased_until > %d", f.w.Now().UnixMilli())) == 0
-	})
+	f.until("nobody waits for an answer that the fault spoilt, to rest two hours more", func() bool { return !f.w.Trying() })
 	f.later(2 * time.Hour) // by then WeChat was asked again
 	f.until("and whom WeChat names late", func() bool { return f.didTap() == tappers })
 }

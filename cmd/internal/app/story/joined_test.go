@@ -127,9 +127,7 @@ func TestNobodyComesBackByLeaving(t *testing.T) {
 // behind its back, and waits for who asks WeChat with it.
 func forgets(w *story.World) {
 	w.Passes(5 * time.Second)
-	w.Until("nobody asks any more", func() bool {
-		return w.Count(fmt.Sprintf("SELECT id FROM outbox WHERE done_at = 0 AND leased_until > %d", w.Now().UnixMilli())) == 0
-	})
+	w.Until("nobody asks any more", func() bool { return !w.Trying() })
 }
 
 // TestWhoLeftBeforeHeCameIsNoFollower has the event of leaving come before that of
