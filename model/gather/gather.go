@@ -37,8 +37,9 @@ type Options struct {
 
 // Group shares questions. Make one with New; it is safe for concurrent use.
 type Group[K comparable, V any] struct {
-	load Load[K, V]
-	opts Options
+	load   Load[K, V]
+	opts   Options
+	timers sync.Pool // those that nobody waits for
 
 	mu      sync.Mutex
 	flying  int
@@ -48,6 +49,7 @@ type Group[K comparable, V any] struct {
 
 // question is what some callers wait for. keys grows until it is asked.
 type question[K comparable, V any] struct {
+	group   *Group[K, V]
 	keys    []K
 	known   map[K]struct{} // the keys
 	callers int
@@ -62,7 +64,9 @@ func New[K comparable, V any](load Load[K, V], opts Options) *Group[K, V] {
 	opts.Limit = cmp.Or(opts.Limit, 256)
 	opts.Waiting = cmp.Or(opts.Waiting, 8192)
 	opts.Timeout = cmp.Or(opts.Timeout, 5*time.Second)
-	return &Group[K, V]{load: load, opts: opts}
+	g := &Group[K, V]{load: load, opts: opts}
+	g.timers.New = func() any { return time.NewTimer(time.Hour) }
+	return g
 }
 
 // Get returns the value of a key, and whether it has one. The value may be shared
@@ -106,9 +110,9 @@ func (a Asked[K, V]) Wait(ctx context.Context, limit time.Duration) (value V, fo
 func (a Asked[K, V]) wait(ctx context.Context, limit time.Duration) error {
 	var late <-chan time.Time
 	if limit > 0 {
-		timer := timers.Get().(*time.Timer)
+		timer := a.q.group.timers.Get().(*time.Timer)
 		timer.Reset(limit)
-		defer timers.Put(timer)
+		defer a.q.group.timers.Put(timer)
 		defer timer.Stop()
 		late = timer.C
 	}
@@ -121,9 +125,6 @@ func (a Asked[K, V]) wait(ctx context.Context, limit time.Duration) error {
 		return context.DeadlineExceeded
 	}
 }
-
-// timers are those that nobody waits for.
-var timers = sync.Pool{New: func() any { return time.NewTimer(time.Hour) }}
 
 // join adds the key to a question that is not asked yet, and begins one when there
 // is room in flight; nil when too many wait.
@@ -155,7 +156,7 @@ func (g *Group[K, V]) open(key K) *question[K, V] {
 			return q
 		}
 	}
-	q := &question[K, V]{keys: []K{key}, known: map[K]struct{}{key: {}}, done: make(chan struct{})}
+	q := &question[K, V]{group: g, keys: []K{key}, known: map[K]struct{}{key: {}}, done: make(chan struct{})}
 	g.next = append(g.next, q)
 	return q
 }
