@@ -91,8 +91,8 @@ func TestTheScheduleRunsJobs(t *testing.T) {
 	r.Start()
 	select {
 	case <-ran:
-	case <-time.After(10 * time.Second):
-		t.Fatal("no run within 10 s")
+	case <-time.After(time.Minute):
+		t.Fatal("no run within a minute")
 	}
 }
 

@@ -100,8 +100,8 @@ func TestARunnerThatBeginsCatchesUpAtOnce(t *testing.T) {
 	newRunner(t, db, j).Start()
 	select {
 	case <-runs:
-	case <-time.After(10 * time.Second):
-		t.Fatal("what was missed did not run within 10 s")
+	case <-time.After(time.Minute):
+		t.Fatal("what was missed did not run within a minute")
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds every wait.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // binary is the demo, built once.
 var binary string

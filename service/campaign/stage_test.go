@@ -32,7 +32,7 @@ func TestAudiencesThatAreDueAtOnceAreStagedBesideEachOther(t *testing.T) {
 			select {
 			case <-all:
 				return true, nil
-			case <-time.After(20 * time.Second):
+			case <-time.After(time.Minute):
 				return false, errors.New("no other was begun")
 			}
 		}

@@ -99,7 +99,7 @@ func (w *world) replica(opts inbox.Options) *inbox.Inbox {
 	opts.Settle = cmp.Or(opts.Settle, time.Nanosecond)
 	b := inbox.New(w.db, redisdb.Share(w.redis), w.phone, w.seal, logic, w.clock.now, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), opts)
 	w.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := b.Drain(ctx); err != nil {
 			w.t.Errorf("Drain = %v", err)

@@ -64,7 +64,7 @@ func TestEveryHistoryOfAPotIsOneAfterAnother(t *testing.T) {
 		for round := range 6 {
 			pot := open(t, engines[0], game, 1+round)
 			history := record(t, engines, pot.Pot, round)
-			if result := porcupine.CheckOperationsTimeout(potModel(4), history, 10*time.Second); result != porcupine.Ok {
+			if result := porcupine.CheckOperationsTimeout(potModel(4), history, time.Minute); result != porcupine.Ok {
 				t.Fatalf("round %d: the history is %s: %+v", round, result, history)
 			}
 		}
