@@ -57,6 +57,7 @@ type domains struct {
 	carrier   *carrier.Client
 	outbox    *outbox.Outbox
 	account   *account.Service
+	held      *heldBook
 	book      *memberBook
 	members   *member.Members
 	points    *points.Ledger
@@ -215,12 +216,11 @@ func (d *domains) conversation(g ground) error {
 	if err != nil {
 		return err
 	}
-	held, err := newHeldBook(d.account, d.members)
-	if err != nil {
+	if d.held, err = newHeldBook(d.account, d.members); err != nil {
 		return err
 	}
 	d.chat = chat.New(chat.Needs{
-		Members: d.members, Binding: d.members, Account: held, Bills: held, Points: d.points, Visits: chatVisits{visitors{d.points, d.deeds}}, Gifts: chatCounter{d.mall, d.deeds}, Pots: potBook{d.moments}, Rules: d.rules,
+		Members: d.members, Binding: d.members, Account: d.held, Bills: d.held, Points: d.points, Visits: chatVisits{visitors{d.points, d.deeds}}, Gifts: chatCounter{d.mall, d.deeds}, Pots: potBook{d.moments}, Rules: d.rules,
 		Notes: d.notes, Declines: d.book, Redis: g.stores.shared, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, opts)
 	d.inbox = inbox.New(g.stores.db, g.stores.shared, d.wechat, g.sealer, noted{d}.Handle, g.now, g.log, g.reg, inbox.Options{})

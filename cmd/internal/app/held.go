@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/maypok86/otter/v2"
@@ -15,20 +16,20 @@ import (
 
 // errReassigned tells somebody that his number is another's now. The customer-service
 // message of the unbinding says the rest.
-var errReassigned = fault.New(fault.Conflict, "member.reassigned", "这个号码的机主已变更，不能再查询。发送“绑定”可以绑定新的号码。")
+var errReassigned = fault.New(fault.Conflict, "member.reassigned", "这个号码的机主已变更，不能再查询。请重新绑定您现在的号码。")
 
 // maxHeld bounds how many numbers are remembered with their holder.
 const maxHeld = 50_000
 
-// heldBook is the account as the chat reads it: before a number is shown, the
-// carrier's word on who holds it is compared with who bound it, and a number that
-// was given away is unbound. What the carrier does not say now is not held against
-// anybody; the nightly check asks again.
+// heldBook is the account as its member reads it, in the chat and in the mini-program:
+// before a number is shown, the carrier's word on who holds it is compared with who bound
+// it, and a number that was given away is unbound. What the carrier does not say now is
+// not held against anybody; the nightly check asks again.
 type heldBook struct {
 	account *account.Service
 	members *member.Members
-	// compared is the holder with whom a number was last compared, so that only a
-	// change costs a transaction.
+	// compared is the holder with whom a number was last compared and found his, so that
+	// only a change costs a transaction.
 	compared *otter.Cache[model.Phone, string]
 }
 
@@ -60,9 +61,35 @@ func (b *heldBook) Bills(ctx context.Context, phone model.Phone) (model.Bills, e
 	return held(ctx, b, phone, b.account.Bills)
 }
 
+// UsageDays is account's, of a number that is still its reader's.
+func (b *heldBook) UsageDays(ctx context.Context, phone model.Phone, days int) ([]model.UsageDay, error) {
+	return held(ctx, b, phone, func(ctx context.Context, phone model.Phone) ([]model.UsageDay, error) {
+		return b.account.UsageDays(ctx, phone, days)
+	})
+}
+
+// Erase is account's.
+func (b *heldBook) Erase(ctx context.Context, phone model.Phone) error {
+	return b.account.Erase(ctx, phone)
+}
+
+// Cached is account's, of a number that is known to be its reader's without asking.
+func (b *heldBook) Cached(phone model.Phone) (balance model.Balance, usage model.Usage, plan model.Plan, ok bool) {
+	if !b.his(phone) {
+		return balance, usage, plan, false
+	}
+	return b.account.Cached(phone)
+}
+
+// his tells that the number is its reader's, for all that is remembered of the last minute.
+func (b *heldBook) his(phone model.Phone) bool {
+	customer, fresh := b.account.FreshCustomer(phone)
+	return fresh && (customer.HolderID == "" || b.same(phone, customer.HolderID))
+}
+
 // held reads and asks for the holder at the same time.
 func held[T any](ctx context.Context, b *heldBook, phone model.Phone, read func(context.Context, model.Phone) (T, error)) (T, error) {
-	if customer, fresh := b.account.FreshCustomer(phone); fresh && b.same(phone, customer.HolderID) {
+	if b.his(phone) {
 		return read(ctx, phone)
 	}
 	var none, value T
@@ -84,7 +111,8 @@ func held[T any](ctx context.Context, b *heldBook, phone model.Phone, read func(
 	return value, err
 }
 
-// changed tells that the number was given to somebody else, and unbinds it.
+// changed tells that the number was given to somebody else, and unbinds it. Of several
+// questions at once one unbinds; the others find that nobody has it bound any more.
 func (b *heldBook) changed(ctx context.Context, phone model.Phone) (bool, error) {
 	customer, err := b.account.Customer(ctx, phone)
 	if err != nil || customer.HolderID == "" {
@@ -94,11 +122,18 @@ func (b *heldBook) changed(ctx context.Context, phone model.Phone) (bool, error)
 		return false, nil
 	}
 	unbound, err := b.members.Recycle(ctx, phone, customer.HolderID)
+	if err == nil && !unbound {
+		_, err = b.members.ByPhone(ctx, phone)
+		unbound = errors.Is(err, member.ErrNobody)
+	}
+	if unbound {
+		return true, nil
+	}
 	if err != nil {
 		return false, fmt.Errorf("compare the holder: %w", err)
 	}
 	b.compared.Set(phone, customer.HolderID)
-	return unbound, nil
+	return false, nil
 }
 
 // same tells that the number was last compared with this holder.

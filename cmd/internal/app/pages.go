@@ -34,7 +34,7 @@ func (d *domains) pages(g ground) (err error) {
 		return fmt.Errorf("idempotency: %w", err)
 	}
 	d.home, err = home.New(home.Deps{
-		People: d.members, Account: d.account, Memory: d.account, Records: d.account, Points: d.points, Notices: d.notice, Members: d.members,
+		People: d.members, Account: d.held, Memory: d.held, Records: d.held, Points: d.points, Notices: d.notice, Members: d.members,
 		Export: d.sections(), Log: g.log, Metrics: g.reg,
 	}, home.Options{})
 	if err != nil {

@@ -1,6 +1,7 @@
 package story_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -80,4 +81,55 @@ func TestANumberThatChangedHandsIsUnboundAndItsOwnerTold(t *testing.T) {
 		}
 		wu.Says("查话费").Hears("先绑定手机号")
 	})
+}
+
+// TestANumberThatChangedHandsIsShownNoMoreInTheMiniProgram lets its former holder come by
+// the mini-program alone: neither what is left of the number nor its bills are his.
+func TestANumberThatChangedHandsIsShownNoMoreInTheMiniProgram(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		w.Replica()
+		wu := w.Person("recycled").Bound().Opens()
+		w.Settle() // by now WeChat has said who he is in both
+		wu.SignsIn()
+		if me := wu.Get("/me").Is(http.StatusOK); me.Text("balance.status") != "ok" {
+			t.Fatalf("he sees %s, want his balance", me)
+		}
+		if _, err := w.Sandbox.Carrier.Recycle(w.Person("recycled").Phone); err != nil {
+			t.Fatal(err)
+		}
+		w.Passes(61 * time.Second) // whatever was remembered for a minute is forgotten
+		me := wu.Get("/me").Is(http.StatusOK)
+		for _, part := range []string{"balance", "allowances", "plan"} {
+			if status := me.Text(part + ".status"); status != "failed" && status != "unbound" {
+				t.Errorf("the next holder's %s is shown: %s", part, me)
+			}
+		}
+		if detail := me.Text("balance.detail"); !strings.Contains(detail, "机主已变更") {
+			t.Errorf("he reads %q, want that the number changed hands", detail)
+		}
+		if me := wu.Get("/me").Is(http.StatusOK); me.Text("balance.status") != "unbound" {
+			t.Errorf("he sees %s, want to be asked for a number", me)
+		}
+	})
+}
+
+// TestTheBillsOfANumberThatChangedHandsAreNotShown asks for one list after the other.
+func TestTheBillsOfANumberThatChangedHandsAreNotShown(t *testing.T) {
+	for _, path := range []string{"/me/bills", "/me/usage", "/me/services"} {
+		t.Run(path, func(t *testing.T) {
+			w := story.Begin(t, story.Embedded(t))
+			w.Replica()
+			wu := w.Person("recycled").Bound().Opens()
+			w.Settle()
+			wu.SignsIn()
+			wu.Get(path).Is(http.StatusOK)
+			if _, err := w.Sandbox.Carrier.Recycle(w.Person("recycled").Phone); err != nil {
+				t.Fatal(err)
+			}
+			w.Passes(61 * time.Second)
+			wu.Get(path).Refused(http.StatusConflict, "member.reassigned")
+			wu.Get(path).Refused(http.StatusConflict, "home.not_bound")
+		})
+	}
 }
