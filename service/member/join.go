@@ -21,6 +21,7 @@ var ErrUnionID = fault.New(fault.Invalid, "member.unionid", "微信用户标识�
 //   - openids and unionids move to the survivor; he follows if either did;
 //   - of two bound numbers the one that was proved last stays, the other is unbound;
 //   - of two answers to one purpose the later stands;
+//   - of two codes on their way the later is good;
 //   - what other domains keep moves by their JoinTx;
 //   - histories stay with the id that they happened to and are read with it.
 //
@@ -137,7 +138,7 @@ func (m *Members) mergeTx(ctx context.Context, tx *sql.Tx, c *changed, from, int
 	if err := q.MoveUnions(ctx, db.MoveUnionsParams{IntoID: int64(into), FromID: int64(from)}); err != nil {
 		return err
 	}
-	if err := q.DropCodes(ctx, int64(from)); err != nil {
+	if err := mergeCodes(ctx, q, from, into); err != nil {
 		return err
 	}
 	for _, j := range m.joiners {
@@ -195,6 +196,23 @@ func (m *Members) mergePhones(ctx context.Context, tx *sql.Tx, c *changed, from,
 		return err
 	}
 	return m.history(ctx, q, c, entry{into, actionBound, Merged, moving.PhoneIndex, phone.Masked(), mergeRequest(from)})
+}
+
+// mergeCodes lets a code that is on its way be good for whom its member has become: a code
+// is sealed to its own row.
+func mergeCodes(ctx context.Context, q *db.Queries, from, into model.MemberID) error {
+	newest, err := q.NewestCode(ctx, int64(from))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = q.MoveCode(ctx, db.MoveCodeParams{IntoID: int64(into), ID: newest.ID, FromID: int64(from)})
+	if err != nil && !sqldb.Duplicate(err) { // two of one request are one
+		return err
+	}
+	return q.DropCodes(ctx, int64(from))
 }
 
 // mergeConsents lets the later answer to each purpose stand.

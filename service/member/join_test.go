@@ -281,3 +281,26 @@ func TestClosingShredsThePersonAndKeepsThePseudonym(t *testing.T) {
 		}
 	})
 }
+
+// TestACodeOnItsWayOutlivesAMerge lets somebody begin to bind before WeChat says who he
+// is: the code of the SMS is good, though he is another by the time it comes.
+func TestACodeOnItsWayOutlivesAMerge(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		older, err := w.Join(t.Context(), model.MiniProgram, "oProgram", "uOne")
+		want(t, "Join", err, nil)
+		newer := w.touch(t, "oAccount")
+		want(t, "a code of the older", w.SendCode(t.Context(), older.ID, phone(2), "s1"), nil)
+		w.clock.forward(2 * time.Minute)
+		want(t, "a code of the newer", w.SendCode(t.Context(), newer.ID, phone(1), "s2"), nil)
+		if _, err := w.Join(t.Context(), model.OfficialAccount, "oAccount", "uOne"); err != nil {
+			t.Fatal(err)
+		}
+		got, err := w.Confirm(t.Context(), newer.ID, w.sms.code(t, phone(1)), "r")
+		if err != nil || got != phone(1) {
+			t.Fatalf("Confirm = %v, %v, want the number bound", got, err)
+		}
+		if got := w.touch(t, "oAccount"); got.ID != older.ID || got.Phone != phone(1) {
+			t.Errorf("he is %d with %v, want the older with the number", got.ID, got.Phone)
+		}
+	})
+}

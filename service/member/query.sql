@@ -149,6 +149,9 @@ UPDATE member_code SET state = 'used', used_by = ? WHERE id = ? AND state <> 'us
 -- name: FailCode :exec
 UPDATE member_code SET state = 'failed' WHERE id = ? AND state = 'open';
 
+-- name: MoveCode :exec
+UPDATE member_code SET member_id = sqlc.arg(into_id) WHERE id = sqlc.arg(id) AND member_id = sqlc.arg(from_id);
+
 -- name: DropCodes :exec
 DELETE FROM member_code WHERE member_id = ?;
 

@@ -1206,6 +1206,21 @@ func (q *Queries) MergedFrom(ctx context.Context, mergedInto int64) ([]int64, er
 	return items, nil
 }
 
+const moveCode = `-- name: MoveCode :exec
+UPDATE member_code SET member_id = ? WHERE id = ? AND member_id = ?
+`
+
+type MoveCodeParams struct {
+	IntoID int64
+	ID     int64
+	FromID int64
+}
+
+func (q *Queries) MoveCode(ctx context.Context, arg MoveCodeParams) error {
+	_, err := q.db.ExecContext(ctx, moveCode, arg.IntoID, arg.ID, arg.FromID)
+	return err
+}
+
 const moveIdentities = `-- name: MoveIdentities :exec
 UPDATE member_identity SET member_id = ? WHERE member_id = ?
 `
