@@ -98,9 +98,13 @@ func (m *Members) Unbind(ctx context.Context, id model.MemberID, request model.R
 	return nil
 }
 
-// recorded tells whether the request did this already.
+// recorded tells whether the request did this already, for the member or for whom he was.
 func recorded(ctx context.Context, q *db.Queries, id model.MemberID, request model.RequestID, action string) (bool, error) {
-	_, err := q.BindingOf(ctx, db.BindingOfParams{MemberID: int64(id), RequestID: string(request), Action: action})
+	all, err := everyID(ctx, q, id)
+	if err != nil {
+		return false, err
+	}
+	_, err = q.BindingOf(ctx, db.BindingOfParams{Members: all, RequestID: string(request), Action: action})
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

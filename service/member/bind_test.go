@@ -76,3 +76,30 @@ func TestTheNewerProofWinsTheNumber(t *testing.T) {
 		}
 	})
 }
+
+// TestARepeatOfWhatHeDidAsAnotherChangesNothing repeats a binding and an unbinding under
+// the id of whom their member has become meanwhile.
+func TestARepeatOfWhatHeDidAsAnotherChangesNothing(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		older, err := w.Join(t.Context(), model.MiniProgram, "oProgram", "uOne")
+		want(t, "Join", err, nil)
+		want(t, "bind the older", w.BindVerified(t.Context(), older.ID, phone(1), "b1"), nil)
+		newer := w.touch(t, "oAccount")
+		want(t, "bind the newer", w.BindVerified(t.Context(), newer.ID, phone(2), "b2"), nil)
+		want(t, "unbind the newer", w.Unbind(t.Context(), newer.ID, "un"), nil)
+		if _, err := w.Join(t.Context(), model.OfficialAccount, "oAccount", "uOne"); err != nil {
+			t.Fatal(err)
+		}
+		want(t, "unbind again", w.Unbind(t.Context(), newer.ID, "un"), nil)
+		if got := w.touch(t, "oAccount"); got.ID != older.ID || got.Phone != phone(1) {
+			t.Errorf("after the repeat %d has %v, want the older with the number that he did not unbind", got.ID, got.Phone)
+		}
+		if done, err := w.BoundBy(t.Context(), older.ID, "b2"); err != nil || !done {
+			t.Errorf("BoundBy = %v, %v, want that the request is done", done, err)
+		}
+		want(t, "bind again", w.BindVerified(t.Context(), older.ID, phone(2), "b2"), nil)
+		if got := w.touch(t, "oAccount"); got.Phone != phone(1) {
+			t.Errorf("after the repeat he has %v, want his number still", got.Phone)
+		}
+	})
+}

@@ -111,7 +111,9 @@ INSERT INTO member_binding (id, member_id, request_id, action, reason, phone_ind
 VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: BindingOf :one
-SELECT phone_index, reason FROM member_binding WHERE member_id = ? AND request_id = ? AND action = ?;
+SELECT phone_index, reason FROM member_binding
+WHERE member_id IN (sqlc.slice('members')) AND request_id = sqlc.arg(request_id) AND action = sqlc.arg(action)
+LIMIT 1;
 
 -- name: PhoneEverBound :one
 SELECT COUNT(*) FROM member_binding WHERE phone_index = ? AND action = 'bound';

@@ -292,11 +292,13 @@ func (q *Queries) AwayAmong(ctx context.Context, arg AwayAmongParams) ([]string,
 }
 
 const bindingOf = `-- name: BindingOf :one
-SELECT phone_index, reason FROM member_binding WHERE member_id = ? AND request_id = ? AND action = ?
+SELECT phone_index, reason FROM member_binding
+WHERE member_id IN (/*SLICE:members*/?) AND request_id = ? AND action = ?
+LIMIT 1
 `
 
 type BindingOfParams struct {
-	MemberID  int64
+	Members   []int64
 	RequestID string
 	Action    string
 }
@@ -307,7 +309,19 @@ type BindingOfRow struct {
 }
 
 func (q *Queries) BindingOf(ctx context.Context, arg BindingOfParams) (BindingOfRow, error) {
-	row := q.db.QueryRowContext(ctx, bindingOf, arg.MemberID, arg.RequestID, arg.Action)
+	query := bindingOf
+	var queryParams []interface{}
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.RequestID)
+	queryParams = append(queryParams, arg.Action)
+	row := q.db.QueryRowContext(ctx, query, queryParams...)
 	var i BindingOfRow
 	err := row.Scan(&i.PhoneIndex, &i.Reason)
 	return i, err
