@@ -94,8 +94,12 @@ func (l *Ledger) joinValue(ctx context.Context, tx *sql.Tx, from, into account, 
 // maxCaps bounds the rows of caps that go over: two a source and month, for years.
 const maxCaps = 2000
 
-// signInDays is how many days of sign-ins go over: the longest row that counts.
-const signInDays = 400
+// signInDays is how far back days in a row are looked for, and signInsKept how many days
+// go over: a sign-in asks for today's and yesterday's, by a clock that may be slow.
+const (
+	signInDays  = 400
+	signInsKept = 3
+)
 
 // joinRecords moves what keeps the rules: requests, caps, sign-ins, first-bind.
 func (l *Ledger) joinRecords(ctx context.Context, tx *sql.Tx, from, into int64, now model.Millis) error {
@@ -114,9 +118,8 @@ func (l *Ledger) joinRecords(ctx context.Context, tx *sql.Tx, from, into int64, 
 			}
 		}
 	}
-	since := model.DayOf(now.Time()) - signInDays
-	if err := q.CopySignIns(ctx, db.CopySignInsParams{IntoID: into, FromID: from, Since: int32(since)}); err != nil {
-		return fmt.Errorf("copy sign-ins: %w", err)
+	if err := joinSignIns(ctx, q, from, into, model.DayOf(now.Time())); err != nil {
+		return fmt.Errorf("join sign-ins: %w", err)
 	}
 	// When both earned for a first number, each row stays: both numbers are used up.
 	err = q.OwnFirstBind(ctx, db.OwnFirstBindParams{IntoID: into, FromID: from})
@@ -128,6 +131,39 @@ func (l *Ledger) joinRecords(ctx context.Context, tx *sql.Tx, from, into int64, 
 	}
 	if err := q.MergeAccount(ctx, db.MergeAccountParams{IntoID: into, DueAt: int64(never), FromID: from}); err != nil {
 		return fmt.Errorf("merge account: %w", err)
+	}
+	return nil
+}
+
+// joinSignIns makes the last days of two members those of one: what a day gave either is
+// what it gave him, and his days in a row are those of both.
+func joinSignIns(ctx context.Context, q *db.Queries, from, into int64, today model.Day) error {
+	rows, err := q.SignInsOf(ctx, db.SignInsOfParams{Members: []int64{from, into}, Since: int32(today - signInDays), Limit: 3 * signInDays})
+	if err != nil {
+		return err
+	}
+	streaks, has := map[int32]int32{}, map[int32]bool{}
+	for _, r := range rows {
+		streaks[r.Day] = max(streaks[r.Day], r.Streak)
+		has[r.Day] = has[r.Day] || r.MemberID == into
+	}
+	for _, r := range rows {
+		if r.Day <= int32(today-signInsKept) {
+			continue
+		}
+		streak := int32(0)
+		for day := r.Day; streaks[day] > 0; day = r.Day - streak {
+			streak += streaks[day]
+		}
+		switch {
+		case r.MemberID == into && r.Streak != streak:
+			err = q.SetStreak(ctx, db.SetStreakParams{Streak: streak, MemberID: into, Day: r.Day})
+		case r.MemberID == from && !has[r.Day]:
+			err = q.InsertSignIn(ctx, db.InsertSignInParams{MemberID: into, Day: r.Day, Streak: streak, Points: r.Points})
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

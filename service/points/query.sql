@@ -187,11 +187,13 @@ SELECT streak, points FROM points_sign_in WHERE member_id = sqlc.arg(member_id) 
 INSERT INTO points_sign_in (member_id, day, streak, points)
 VALUES (sqlc.arg(member_id), sqlc.arg(day), sqlc.arg(streak), sqlc.arg(points));
 
--- name: CopySignIns :exec
-INSERT INTO points_sign_in (member_id, day, streak, points)
-SELECT sqlc.arg(into_id), f.day, f.streak, 0
-FROM points_sign_in f LEFT JOIN points_sign_in i ON i.member_id = sqlc.arg(into_id) AND i.day = f.day
-WHERE f.member_id = sqlc.arg(from_id) AND f.day >= sqlc.arg(since) AND i.member_id IS NULL;
+-- name: SignInsOf :many
+SELECT member_id, day, streak, points FROM points_sign_in
+WHERE member_id IN (sqlc.slice('members')) AND day >= sqlc.arg(since)
+ORDER BY day, member_id LIMIT ?;
+
+-- name: SetStreak :exec
+UPDATE points_sign_in SET streak = sqlc.arg(streak) WHERE member_id = sqlc.arg(member_id) AND day = sqlc.arg(day);
 
 -- Answers a duplicate key when the number or the member earned before.
 -- name: InsertFirstBind :exec

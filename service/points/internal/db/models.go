@@ -17,3 +17,10 @@ type PointsImport struct {
 	CreatedAt  int64
 	DoneAt     int64
 }
+
+type PointsSignIn struct {
+	MemberID int64
+	Day      int32
+	Streak   int32
+	Points   int64
+}

@@ -373,29 +373,6 @@ func (q *Queries) CopyRequests(ctx context.Context, arg CopyRequestsParams) erro
 	return err
 }
 
-const copySignIns = `-- name: CopySignIns :exec
-INSERT INTO points_sign_in (member_id, day, streak, points)
-SELECT ?, f.day, f.streak, 0
-FROM points_sign_in f LEFT JOIN points_sign_in i ON i.member_id = ? AND i.day = f.day
-WHERE f.member_id = ? AND f.day >= ? AND i.member_id IS NULL
-`
-
-type CopySignInsParams struct {
-	IntoID int64
-	FromID int64
-	Since  int32
-}
-
-func (q *Queries) CopySignIns(ctx context.Context, arg CopySignInsParams) error {
-	_, err := q.db.ExecContext(ctx, copySignIns,
-		arg.IntoID,
-		arg.IntoID,
-		arg.FromID,
-		arg.Since,
-	)
-	return err
-}
-
 const cutAccrual = `-- name: CutAccrual :exec
 UPDATE points_accrual SET points = ? WHERE row_key = ?
 `
@@ -1719,6 +1696,21 @@ func (q *Queries) SetDue(ctx context.Context, arg SetDueParams) error {
 	return err
 }
 
+const setStreak = `-- name: SetStreak :exec
+UPDATE points_sign_in SET streak = ? WHERE member_id = ? AND day = ?
+`
+
+type SetStreakParams struct {
+	Streak   int32
+	MemberID int64
+	Day      int32
+}
+
+func (q *Queries) SetStreak(ctx context.Context, arg SetStreakParams) error {
+	_, err := q.db.ExecContext(ctx, setStreak, arg.Streak, arg.MemberID, arg.Day)
+	return err
+}
+
 const signInOf = `-- name: SignInOf :one
 SELECT streak, points FROM points_sign_in WHERE member_id = ? AND day = ?
 `
@@ -1738,6 +1730,58 @@ func (q *Queries) SignInOf(ctx context.Context, arg SignInOfParams) (SignInOfRow
 	var i SignInOfRow
 	err := row.Scan(&i.Streak, &i.Points)
 	return i, err
+}
+
+const signInsOf = `-- name: SignInsOf :many
+SELECT member_id, day, streak, points FROM points_sign_in
+WHERE member_id IN (/*SLICE:members*/?) AND day >= ?
+ORDER BY day, member_id LIMIT ?
+`
+
+type SignInsOfParams struct {
+	Members []int64
+	Since   int32
+	Limit   int32
+}
+
+func (q *Queries) SignInsOf(ctx context.Context, arg SignInsOfParams) ([]PointsSignIn, error) {
+	query := signInsOf
+	var queryParams []interface{}
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Since)
+	queryParams = append(queryParams, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PointsSignIn
+	for rows.Next() {
+		var i PointsSignIn
+		if err := rows.Scan(
+			&i.MemberID,
+			&i.Day,
+			&i.Streak,
+			&i.Points,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const sums = `-- name: Sums :many
