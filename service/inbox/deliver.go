@@ -174,7 +174,7 @@ func (b *Inbox) takeUp(ctx context.Context, key model.RequestID) error {
 		_, err := b.giveUp(ctx, key, token, stateRefused, "inbox.attempts")
 		return err
 	}
-	content, err := b.owed(ctx, key, row)
+	got, err := b.owed(ctx, key, row)
 	if err != nil {
 		// A key that is gone, or a broken row: no later try can read it either.
 		b.log.ErrorContext(ctx, "late answer cannot be read", "openid", model.OpenID(row.Openid), "error", err)
@@ -185,18 +185,35 @@ func (b *Inbox) takeUp(ctx context.Context, key model.RequestID) error {
 	if err := ctx.Err(); err != nil { // what the logic came to may be the end of this process; another takes it up
 		return err
 	}
-	b.deliver(context.WithoutCancel(ctx), key, model.OpenID(row.Openid), token, int(row.Attempts), content)
+	ctx = context.WithoutCancel(ctx)
+	if got.again {
+		b.postpone(ctx, key, token, int(row.Attempts))
+		return nil
+	}
+	b.deliver(ctx, key, model.OpenID(row.Openid), token, int(row.Attempts), got.content)
 	return nil
 }
 
+// postpone lets a row be taken up anew after a while. When that cannot be written it is
+// taken up when its lease ends.
+func (b *Inbox) postpone(ctx context.Context, key model.RequestID, token string, attempts int) {
+	now := model.At(b.now())
+	_, err := b.change(ctx, func(ctx context.Context, q *db.Queries) (int64, error) {
+		return q.Postpone(ctx, db.PostponeParams{LeasedUntil: int64(now.Add(firstPause << attempts)), Now: int64(now), MessageKey: string(key), Token: token})
+	})
+	if err != nil {
+		b.log.WarnContext(ctx, "event not postponed", "error", err)
+	}
+}
+
 // owed is the answer that a row holds, or that its logic gives now.
-func (b *Inbox) owed(ctx context.Context, key model.RequestID, row db.LoadRow) (content model.Content, err error) {
+func (b *Inbox) owed(ctx context.Context, key model.RequestID, row db.LoadRow) (got result, err error) {
 	if row.Content != "" {
 		raw, err := b.seal.OpenText(row.Content, bound("content", key))
 		if err == nil {
-			err = decode(raw, &content)
+			err = decode(raw, &got.content)
 		}
-		return content, err
+		return got, err
 	}
 	var in model.Inbound
 	raw, err := b.seal.OpenText(row.Inbound, bound("inbound", key))
@@ -204,7 +221,7 @@ func (b *Inbox) owed(ctx context.Context, key model.RequestID, row db.LoadRow) (
 		err = decode(raw, &in)
 	}
 	if err != nil {
-		return content, err
+		return got, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.opts.RunLimit)
 	defer cancel()

@@ -151,8 +151,8 @@ type call struct {
 // for whoever runs it, until shortly before ctx's deadline (begin of the request +
 // 4.5 s). NoContent is answered with success.
 //
-// An error of the logic becomes its fault's text, which is kept like any answer; a
-// panic becomes NoContent. Errors of Do itself: ErrFull, ErrNotReady, or what the
+// An error of the logic becomes its fault's text, which is kept like any answer, but who
+// follows or leaves is noted later, with NoContent for now; a panic becomes NoContent. Errors of Do itself: ErrFull, ErrNotReady, or what the
 // stores said; they are Unavailable or unclassified.
 func (b *Inbox) Do(ctx context.Context, in model.Inbound, run func(context.Context) (model.Content, error)) (model.Content, error) {
 	end, ok := ctx.Deadline()

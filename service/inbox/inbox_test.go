@@ -75,6 +75,7 @@ type world struct {
 	seal  *seal.Sealer
 	runs  atomic.Int64 // of the logic that DeliverDue runs
 	while func()       // that runs, if any
+	fails atomic.Int64 // how many of the next runs fail
 }
 
 func newWorld(t *testing.T, db *sql.DB, client redis.UniversalClient) *world {
@@ -93,6 +94,9 @@ func (w *world) replica(opts inbox.Options) *inbox.Inbox {
 		w.runs.Add(1)
 		if w.while != nil {
 			w.while()
+		}
+		if w.fails.Add(-1) >= 0 {
+			return model.Content{}, errAway
 		}
 		return model.Text("again: " + in.Text), nil
 	}
@@ -265,4 +269,39 @@ func TestAnErrorIsASentenceAndAPanicIsSilence(t *testing.T) {
 			}
 		})
 	}
+}
+
+var errAway = fault.New(fault.Unavailable, "test.away", "系统繁忙，请稍后再试")
+
+// TestWhoFollowsIsNotedLaterWhenItFails lets the logic of the one event fail that nobody
+// sends again: it runs until it does what it is for, and then greets.
+func TestWhoFollowsIsNotedLaterWhenItFails(t *testing.T) {
+	stores(t, func(t *testing.T, w *world) {
+		a, b := w.replica(inbox.Options{}), w.replica(inbox.Options{})
+		in := w.said("follow-"+fmt.Sprint(time.Now().UnixNano()), "welcome")
+		in.Kind = model.InSubscribe
+		fails := func(context.Context) (model.Content, error) { return model.Content{}, fmt.Errorf("note: %w", errAway) }
+		for _, try := range []func(context.Context) (model.Content, error){fails, never} { // WeChat's second try is one of the same
+			if got, err := a.Do(within(t, 20*time.Second), in, try); err != nil || got.Kind != model.NoContent {
+				t.Fatalf("Do = %+v, %v, want success for now", got, err)
+			}
+		}
+		w.fails.Store(2)
+		for runs := range int64(3) {
+			if err := b.DeliverDue(t.Context()); err != nil || w.runs.Load() != runs {
+				t.Fatalf("%v, %d runs, want %d before its time", err, w.runs.Load(), runs)
+			}
+			w.clock.advance(time.Minute)
+			if err := b.DeliverDue(t.Context()); err != nil || w.runs.Load() != runs+1 {
+				t.Fatalf("%v, %d runs after a minute, want %d", err, w.runs.Load(), runs+1)
+			}
+		}
+		w.clock.advance(time.Hour)
+		if err := b.DeliverDue(t.Context()); err != nil || w.runs.Load() != 3 {
+			t.Errorf("%v, %d runs, want no more", err, w.runs.Load())
+		}
+		if sent := w.phone.messages(); len(sent) != 1 || sent[0].Text != "again: welcome" {
+			t.Errorf("he got %+v, want the greeting alone", sent)
+		}
+	})
 }

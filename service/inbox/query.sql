@@ -49,6 +49,11 @@ WHERE message_key = sqlc.arg(message_key) AND state = 'sending' AND lease_token 
 UPDATE inbox_reply SET state = sqlc.arg(state), error = sqlc.arg(cause), updated_at = sqlc.arg(now)
 WHERE message_key = sqlc.arg(message_key) AND state = 'pending' AND lease_token = sqlc.arg(token);
 
+-- Its logic failed, and runs again when the lease has ended.
+-- name: Postpone :execrows
+UPDATE inbox_reply SET leased_until = sqlc.arg(leased_until), updated_at = sqlc.arg(now)
+WHERE message_key = sqlc.arg(message_key) AND state = 'pending' AND lease_token = sqlc.arg(token);
+
 -- A process that died while it sent: whether the user got it is not known.
 -- name: Lose :execrows
 UPDATE inbox_reply SET state = 'unknown', error = 'inbox.died', updated_at = sqlc.arg(now)

@@ -65,18 +65,18 @@ func (b *Inbox) labour(ctx context.Context, c *call) {
 	runCtx, cancel := context.WithTimeout(ctx, b.opts.RunLimit)
 	defer cancel()
 	in, run := c.in, c.run
-	results, watched := make(chan model.Content, 1), make(chan struct{})
+	results, watched := make(chan result, 1), make(chan struct{})
 	begin := time.Now()
 	watch := time.AfterFunc(b.pause(c), func() {
 		defer close(watched)
 		b.watch(ctx, c, begin, results)
 	})
-	content := b.safely(runCtx, in, run)
+	got := b.safely(runCtx, in, run)
 	if watch.Stop() {
-		b.finish(ctx, c, content)
+		b.finish(ctx, c, got)
 		return
 	}
-	results <- content
+	results <- got
 	<-watched
 }
 
@@ -92,14 +92,14 @@ func (b *Inbox) pause(c *call) time.Duration {
 // watch renews the lease, answers success when the answer is late, and finishes what
 // the logic comes to. A logic that ignores its deadline is given up: its tries are
 // told, and the row, if there is one, is taken up when its lease ends.
-func (b *Inbox) watch(ctx context.Context, c *call, begin time.Time, results <-chan model.Content) {
+func (b *Inbox) watch(ctx context.Context, c *call, begin time.Time, results <-chan result) {
 	patience, giveUp := c.end.Add(-b.opts.Margin), begin.Add(b.opts.RunLimit+grace)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
-		case content := <-results:
-			b.finish(ctx, c, content)
+		case got := <-results:
+			b.finish(ctx, c, got)
 			return
 		case <-timer.C:
 		}
@@ -138,7 +138,12 @@ func (b *Inbox) late(ctx context.Context, c *call) {
 // waits for. It is lost only if this process dies within that moment and WeChat
 // did not get the answer either; then the logic runs again, under the same key, and
 // changes nothing twice.
-func (b *Inbox) finish(ctx context.Context, c *call, content model.Content) {
+func (b *Inbox) finish(ctx context.Context, c *call, got result) {
+	content := got.content
+	if got.again {
+		b.runLater(ctx, c)
+		return
+	}
 	if c.owed {
 		if c.ours {
 			b.deliver(ctx, c.in.Key, c.in.OpenID, c.token, 0, content)
@@ -168,25 +173,63 @@ func (b *Inbox) finish(ctx context.Context, c *call, content model.Content) {
 	}
 }
 
+// runLater has the logic run again by whoever takes the row up. Where no row can be
+// written it is WeChat that tries again.
+func (b *Inbox) runLater(ctx context.Context, c *call) {
+	if !c.owed {
+		ours, err := b.promise(ctx, c, model.Content{})
+		if err != nil {
+			b.log.ErrorContext(ctx, "event could not be kept for later", "kind", c.in.Kind, "error", err)
+			c.tell(model.Content{}, ErrNotReady.With(err))
+			return
+		}
+		c.owed, c.ours = true, ours
+		c.tell(model.Content{}, nil)
+		b.keep(ctx, c, model.Content{})
+	}
+	if c.ours {
+		b.postpone(ctx, c.in.Key, c.token, 0)
+	}
+}
+
+// result is what the logic came to.
+type result struct {
+	content model.Content
+	again   bool // it failed, and is to run again: content is nothing to say
+}
+
+// anew tells that the logic is to run again after its error: whoever writes reads the
+// sentence and writes again, but who follows or leaves does so once, and what was to be
+// noted of it would be lost.
+func anew(in model.Inbound, f *fault.Error) bool {
+	if in.Kind != model.InSubscribe && in.Kind != model.InUnsubscribe {
+		return false
+	}
+	return f.Kind == fault.Internal || f.Kind == fault.Limited || f.Kind == fault.Unavailable
+}
+
 // safely runs the logic; its error becomes the sentence that the user reads, its
 // panic nothing.
-func (b *Inbox) safely(ctx context.Context, in model.Inbound, run func(context.Context) (model.Content, error)) (content model.Content) {
+func (b *Inbox) safely(ctx context.Context, in model.Inbound, run func(context.Context) (model.Content, error)) (got result) {
 	defer func() {
 		if p := recover(); p != nil {
-			content = b.panicked(ctx, in, p, debug.Stack())
+			got = result{content: b.panicked(ctx, in, p, debug.Stack())}
 		}
 	}()
 	content, err := run(ctx)
 	var p *model.Panic
 	if errors.As(err, &p) {
-		return b.panicked(ctx, in, p.Value, p.Stack)
+		return result{content: b.panicked(ctx, in, p.Value, p.Stack)}
 	}
 	if err != nil {
 		f := fault.Of(err)
 		b.log.WarnContext(ctx, "message failed", "kind", in.Kind, "openid", in.OpenID, "code", f.Code, "error", err)
+		if anew(in, f) {
+			return result{again: true}
+		}
 		content = model.Text(f.Text)
 	}
-	return sendable(content)
+	return result{content: sendable(content)}
 }
 
 func (b *Inbox) panicked(ctx context.Context, in model.Inbound, p any, stack []byte) model.Content {

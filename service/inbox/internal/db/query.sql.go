@@ -337,6 +337,32 @@ func (q *Queries) Old(ctx context.Context, arg OldParams) ([]string, error) {
 	return items, nil
 }
 
+const postpone = `-- name: Postpone :execrows
+UPDATE inbox_reply SET leased_until = ?, updated_at = ?
+WHERE message_key = ? AND state = 'pending' AND lease_token = ?
+`
+
+type PostponeParams struct {
+	LeasedUntil int64
+	Now         int64
+	MessageKey  string
+	Token       string
+}
+
+// Its logic failed, and runs again when the lease has ended.
+func (q *Queries) Postpone(ctx context.Context, arg PostponeParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, postpone,
+		arg.LeasedUntil,
+		arg.Now,
+		arg.MessageKey,
+		arg.Token,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const promise = `-- name: Promise :execrows
 UPDATE inbox_reply SET state = 'pending', inbound = ?, content = ?, leased_until = ?, updated_at = ?
 WHERE message_key = ? AND state = 'running' AND lease_token = ?
