@@ -40,7 +40,7 @@ type OpsGame struct {
 // operations are the game's part of the operators' API.
 func (h OpsGame) operations(api huma.API) {
 	registerOps(api, opsOperation{method: "GET", path: "/games", id: "listGames", summary: "红包活动与预算，新的在前", right: operator.ReadCampaigns}, h.Games)
-	registerOps(api, opsOperation{method: "POST", path: "/games/{id}/stop", id: "stopGame", summary: "紧急停止红包活动", right: operator.StopCampaigns, errors: []int{404}}, h.Stop)
+	registerOps(api, opsOperation{method: "POST", path: "/games/{id}/stop", id: "stopGame", summary: "紧急停止红包活动", right: operator.StopCampaigns, errors: []int{404, 409}}, h.Stop)
 	registerOps(api, opsOperation{method: "POST", path: "/games/{id}/resume", id: "resumeGame", summary: "恢复红包活动", right: operator.RunCampaigns, errors: []int{404}}, h.Resume)
 	registerOps(api, opsOperation{method: "GET", path: "/prizes", id: "listPrizes", summary: "待处理的奖品", right: operator.ReviewPrizes}, h.Waiting)
 	registerOps(api, opsOperation{method: "POST", path: "/prizes/{id}/review", id: "reviewPrize", summary: "处理奖品", right: operator.ReviewPrizes, errors: []int{404}}, h.Review)

@@ -155,7 +155,8 @@ func (e *Engine) All(ctx context.Context, cursor string, limit int) (games []Gam
 
 // Stop is the kill switch: no pot is opened and no help is taken from now on, here
 // at once, on other replicas within Options.GameFresh. Pots that are full are still
-// paid, and ended ones closed. by is the operator, 0 for the command line.
+// paid, and ended ones closed. by is the operator, 0 for the command line. The first to
+// stop a game says when and why. Errors: ErrUnknownGame, ErrStoppedBefore, ErrRules.
 func (e *Engine) Stop(ctx context.Context, by model.ID, id GameID, why string) error {
 	if utf8.RuneCountInString(why) > 200 || !utf8.ValidString(why) {
 		return ErrRules.Saying("原因不能超过 200 个字")
@@ -171,12 +172,8 @@ func (e *Engine) Resume(ctx context.Context, by model.ID, id GameID) error {
 // setStopped writes the switch and who turned it, in one transaction.
 func (e *Engine) setStopped(ctx context.Context, by model.ID, id GameID, at model.Millis, why string) error {
 	err := sqldb.InTx(ctx, e.db, func(tx *sql.Tx) error {
-		n, err := e.q.WithTx(tx).StopGame(ctx, db.StopGameParams{StoppedAt: int64(at), StoppedWhy: why, ID: int64(id)})
-		if err != nil {
+		if err := turn(ctx, e.q.WithTx(tx), id, at, why); err != nil {
 			return err
-		}
-		if n == 0 {
-			return ErrUnknownGame
 		}
 		if e.opts.Audit == nil {
 			return nil
@@ -192,6 +189,28 @@ func (e *Engine) setStopped(ctx context.Context, by model.ID, id GameID, at mode
 	}
 	e.games.Invalidate(id)
 	return nil
+}
+
+// turn turns the switch of a game.
+func turn(ctx context.Context, q *db.Queries, id GameID, at model.Millis, why string) error {
+	var n int64
+	var err error
+	if at == 0 {
+		n, err = q.ResumeGame(ctx, int64(id))
+	} else {
+		n, err = q.StopGame(ctx, db.StopGameParams{StoppedAt: int64(at), StoppedWhy: why, ID: int64(id)})
+	}
+	if err != nil || n > 0 {
+		return err
+	}
+	row, err := q.Game(ctx, int64(id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrUnknownGame
+	}
+	if err != nil {
+		return err
+	}
+	return ErrStoppedBefore.Saying("这个活动已在 %s 停止，原因：%s", model.Millis(row.StoppedAt).Time().Format("1月2日 15:04"), row.StoppedWhy)
 }
 
 // open tells why the game takes no part in anything now, or nil.

@@ -11,9 +11,12 @@ SELECT id, rules, stopped_at, stopped_why, created_at FROM redpacket_game
 WHERE ends_at > sqlc.arg(now) AND starts_at <= sqlc.arg(now) AND stopped_at = 0
 ORDER BY ends_at DESC, id LIMIT ?;
 
--- The kill switch; stopped_at 0 lets the game run again.
+-- The kill switch. No row changes when the game is stopped already.
 -- name: StopGame :execrows
-UPDATE redpacket_game SET stopped_at = ?, stopped_why = ? WHERE id = ?;
+UPDATE redpacket_game SET stopped_at = ?, stopped_why = ? WHERE id = ? AND stopped_at = 0;
+
+-- name: ResumeGame :execrows
+UPDATE redpacket_game SET stopped_at = 0, stopped_why = '' WHERE id = ?;
 
 -- name: InsertSlice :exec
 INSERT INTO redpacket_slice (game_id, slice, amount, reserved, spent) VALUES (?, ?, ?, 0, 0);

@@ -52,6 +52,7 @@ var (
 	ErrNotBegun      = fault.New(fault.Conflict, "redpacket.not_begun", "活动还没开始，请稍后再来")
 	ErrGameEnded     = fault.New(fault.Conflict, "redpacket.game_ended", "活动已结束，感谢参与")
 	ErrStopped       = fault.New(fault.Conflict, "redpacket.stopped", "活动已暂停，请留意官方通知")
+	ErrStoppedBefore = fault.New(fault.Conflict, "redpacket.stopped_before", "这个活动已经停止")
 	ErrEnded         = fault.New(fault.Conflict, "redpacket.ended", "这个红包已到截止时间，没能凑满")
 	ErrFull          = fault.New(fault.Conflict, "redpacket.full", "这个红包已经凑满啦，谢谢你的心意")
 	ErrOwnPot        = fault.New(fault.Conflict, "redpacket.own_pot", "不能给自己的红包助力，邀请好友来帮忙吧")

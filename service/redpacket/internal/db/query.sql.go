@@ -1612,6 +1612,18 @@ func (q *Queries) ReserveSlice(ctx context.Context, arg ReserveSliceParams) (int
 	return result.RowsAffected()
 }
 
+const resumeGame = `-- name: ResumeGame :execrows
+UPDATE redpacket_game SET stopped_at = 0, stopped_why = '' WHERE id = ?
+`
+
+func (q *Queries) ResumeGame(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, resumeGame, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const runningGames = `-- name: RunningGames :many
 SELECT id, rules, stopped_at, stopped_why, created_at FROM redpacket_game
 WHERE ends_at > ? AND starts_at <= ? AND stopped_at = 0
@@ -1826,7 +1838,7 @@ func (q *Queries) StandingOfPots(ctx context.Context, pots []int64) ([]StandingO
 }
 
 const stopGame = `-- name: StopGame :execrows
-UPDATE redpacket_game SET stopped_at = ?, stopped_why = ? WHERE id = ?
+UPDATE redpacket_game SET stopped_at = ?, stopped_why = ? WHERE id = ? AND stopped_at = 0
 `
 
 type StopGameParams struct {
@@ -1835,7 +1847,7 @@ type StopGameParams struct {
 	ID         int64
 }
 
-// The kill switch; stopped_at 0 lets the game run again.
+// The kill switch. No row changes when the game is stopped already.
 func (q *Queries) StopGame(ctx context.Context, arg StopGameParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, stopGame, arg.StoppedAt, arg.StoppedWhy, arg.ID)
 	if err != nil {
