@@ -20,6 +20,8 @@ type Tokens struct {
 	Refresh      string
 	RefreshUntil model.Millis
 	Member       model.MemberID
+
+	session model.ID
 }
 
 // maxCode bounds a code of WeChat, in bytes.
@@ -105,7 +107,7 @@ func (s *Sessions) hand(ctx context.Context, tx *sql.Tx, who Identity, parent st
 	if err != nil {
 		return Tokens{}, err
 	}
-	got := Tokens{Access: access, AccessUntil: until, Refresh: newSecret(), RefreshUntil: s.millis().Add(s.opts.RefreshLife), Member: who.Member}
+	got := Tokens{Access: access, AccessUntil: until, Refresh: newSecret(), RefreshUntil: s.millis().Add(s.opts.RefreshLife), Member: who.Member, session: who.Session}
 	err = s.q.WithTx(tx).AddRefresh(ctx, db.AddRefreshParams{
 		TokenHash: hash(got.Refresh), SessionID: int64(who.Session), ParentHash: parent, ExpiresAt: int64(got.RefreshUntil),
 	})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"kaimenhong/model"
+	"kaimenhong/model/fault"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/session/internal/db"
 )
@@ -45,8 +46,32 @@ func (s *Sessions) Refresh(ctx context.Context, token string, request model.Requ
 	case err != nil:
 		return Tokens{}, fmt.Errorf("refresh session: %w", err)
 	}
+	if err := s.stillHis(ctx, got); err != nil {
+		return Tokens{}, err
+	}
 	s.opened.WithLabelValues("refreshed").Inc()
 	return got, nil
+}
+
+// stillHis ends a session whose member has become another or has closed his account: it
+// may have been opened in the very moment in which that ended his sessions.
+func (s *Sessions) stillHis(ctx context.Context, got Tokens) error {
+	now, err := s.People.Resolve(ctx, got.Member)
+	why := Merged
+	switch {
+	case err == nil && now == got.Member:
+		return nil
+	case fault.KindOf(err) == fault.NotFound:
+		why = Closed
+	case err != nil:
+		return fmt.Errorf("refresh session: %w", err)
+	}
+	at := s.millis()
+	if _, err := s.q.EndSession(ctx, db.EndSessionParams{EndedAt: int64(at), Reason: string(why), ID: int64(got.session)}); err != nil {
+		return fmt.Errorf("end the session of who is gone: %w", err)
+	}
+	s.note(got.session, at)
+	return s.refuse("refresh_ended", ErrEnded)
 }
 
 // rotate does one try. stolen names a session that it ended, which is committed.

@@ -56,10 +56,12 @@ type (
 		PhoneNumber(ctx context.Context, code string) (model.Phone, error)
 	}
 	// people finds or makes the member behind an openid; Join also makes one member
-	// of the two that share a unionid.
+	// of the two that share a unionid. Resolve tells who an id is now; a fault of kind
+	// NotFound says that he has closed his account.
 	people interface {
 		Touch(ctx context.Context, app model.App, openID model.OpenID) (model.Member, error)
 		Join(ctx context.Context, app model.App, openID model.OpenID, unionID model.UnionID) (model.Member, error)
+		Resolve(ctx context.Context, id model.MemberID) (model.MemberID, error)
 	}
 	// binder binds a number that WeChat verified. BoundBy tells whether the request
 	// did so before.

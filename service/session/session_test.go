@@ -31,6 +31,7 @@ type world struct {
 	bound map[model.RequestID]bool
 	binds int
 	down  bool
+	is    func() (model.MemberID, error) // who alice is now; nil: herself
 }
 
 var (
@@ -72,6 +73,13 @@ func (w *world) Touch(context.Context, model.App, model.OpenID) (model.Member, e
 
 func (w *world) Join(context.Context, model.App, model.OpenID, model.UnionID) (model.Member, error) {
 	return model.Member{ID: alice}, nil
+}
+
+func (w *world) Resolve(_ context.Context, id model.MemberID) (model.MemberID, error) {
+	if w.is != nil {
+		return w.is()
+	}
+	return id, nil
 }
 
 func (w *world) BindVerified(_ context.Context, _ model.MemberID, _ model.Phone, r model.RequestID) error {
