@@ -80,29 +80,44 @@ func (m *Members) follows(ctx context.Context, members []model.MemberID) ([]db.F
 	return rows, err
 }
 
-// MaxAway bounds one question of Away.
+// MaxAway bounds one question of Away and one of Nameless.
 const MaxAway = 1000
 
 // Away tells which of at most MaxAway openids of the official account belong to members
 // who do not follow it, for all that is known here.
 func (m *Members) Away(ctx context.Context, openIDs []model.OpenID) ([]model.OpenID, error) {
+	return among(openIDs, func(asked []string) ([]string, error) {
+		return m.q.AwayAmong(ctx, db.AwayAmongParams{App: string(model.OfficialAccount), Openids: asked})
+	})
+}
+
+// Nameless tells which of at most MaxAway openids of the official account belong to
+// followers whose unionid WeChat has not told yet.
+func (m *Members) Nameless(ctx context.Context, openIDs []model.OpenID) ([]model.OpenID, error) {
+	return among(openIDs, func(asked []string) ([]string, error) {
+		return m.q.NamelessAmong(ctx, db.NamelessAmongParams{App: string(model.OfficialAccount), Openids: asked})
+	})
+}
+
+// among asks which of some openids are of a kind.
+func among(openIDs []model.OpenID, ask func(asked []string) ([]string, error)) ([]model.OpenID, error) {
 	if len(openIDs) == 0 {
 		return nil, nil
 	}
 	if len(openIDs) > MaxAway {
-		return nil, fmt.Errorf("who is away: %d openids, %d are allowed", len(openIDs), MaxAway)
+		return nil, fmt.Errorf("who of %d followers: %d are allowed", len(openIDs), MaxAway)
 	}
 	asked := make([]string, len(openIDs))
 	for i, o := range openIDs {
 		asked[i] = string(o)
 	}
-	found, err := m.q.AwayAmong(ctx, db.AwayAmongParams{App: string(model.OfficialAccount), Openids: asked})
+	found, err := ask(asked)
 	if err != nil {
-		return nil, fmt.Errorf("find who is away: %w", err)
+		return nil, fmt.Errorf("look followers up: %w", err)
 	}
-	away := make([]model.OpenID, len(found))
+	out := make([]model.OpenID, len(found))
 	for i, o := range found {
-		away[i] = model.OpenID(o)
+		out[i] = model.OpenID(o)
 	}
-	return away, nil
+	return out, nil
 }

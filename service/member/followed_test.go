@@ -184,3 +184,20 @@ func TestWhoIsAwayIsAMemberWhoDoesNotFollow(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoIsNamelessFollowsWithoutAUnionID(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		at := w.nowMillis()
+		for _, o := range []model.OpenID{"oNameless", "oNamed", "oLeft"} {
+			_, err := w.Follow(t.Context(), o, "", at)
+			want(t, "Follow", err, nil)
+		}
+		_, err := w.Join(t.Context(), model.OfficialAccount, "oNamed", "uOne")
+		want(t, "Join", err, nil)
+		want(t, "Unfollow", w.Unfollow(t.Context(), "oLeft", at+1000), nil)
+		got, err := w.Nameless(t.Context(), []model.OpenID{"oNameless", "oNamed", "oLeft", "oStranger"})
+		if err != nil || !slices.Equal(got, []model.OpenID{"oNameless"}) {
+			t.Errorf("Nameless = %v, %v, want the follower without a unionid", got, err)
+		}
+	})
+}

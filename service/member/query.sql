@@ -52,6 +52,11 @@ SELECT i.openid FROM member_identity i
 JOIN member m ON m.id = i.member_id
 WHERE i.app = sqlc.arg(app) AND i.openid IN (sqlc.slice('openids')) AND m.follows = FALSE;
 
+-- name: NamelessAmong :many
+SELECT i.openid FROM member_identity i
+JOIN member m ON m.id = i.member_id
+WHERE i.app = sqlc.arg(app) AND i.openid IN (sqlc.slice('openids')) AND m.follows = TRUE AND i.unionid = '';
+
 -- The first known source of a member stays.
 -- name: SetSource :exec
 UPDATE member SET source = ? WHERE id = ? AND source = '';

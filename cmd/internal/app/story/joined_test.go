@@ -104,6 +104,36 @@ func TestWhoCameBackWhenNobodyListenedIsAFollowerByMorning(t *testing.T) {
 	})
 }
 
+// TestWhomWeChatNamesLateIsOneByMorning lets somebody be a follower, and another member in
+// the mini-program, while the two apps belong to no Open Platform account.
+func TestWhomWeChatNamesLateIsOneByMorning(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s)
+		r := w.Replica()
+		zhang := w.Person("ordinary").Bound()
+		w.Settle()
+		w.Exec("UPDATE member_identity SET unionid = ''") // as if WeChat had named nobody
+		w.Exec("DELETE FROM member_union")
+		w.Passes(5 * time.Second) // who was remembered is forgotten
+		mini := zhang.Opens().SignsIn()
+		if me := mini.Get("/me").Is(http.StatusOK); me.Text("balance.status") != "unbound" {
+			t.Fatalf("in the mini-program he is %s, want another member", me)
+		}
+		if n, err := r.App().Recall(t.Context()); n != 0 || err != nil {
+			t.Errorf("Recall = %d, %v, want nobody who came back", n, err)
+		}
+		if n := w.Count("SELECT id FROM member WHERE merged_into <> 0"); n != 1 {
+			t.Errorf("%d became one with another, want him", n)
+		}
+		if me := mini.SignsIn().Get("/me").Is(http.StatusOK); me.Text("phone") != zhang.Masked() {
+			t.Errorf("he is %s, want his number there too", me)
+		}
+		if n := w.Count("SELECT openid FROM member_identity WHERE unionid = ''"); n != 0 {
+			t.Errorf("%d are nameless, want none", n)
+		}
+	})
+}
+
 // TestNobodyComesBackByLeaving closes an account and then ends the following: nothing is
 // kept of him again, no openid and no portrait.
 func TestNobodyComesBackByLeaving(t *testing.T) {

@@ -1290,6 +1290,51 @@ func (q *Queries) MoveUnions(ctx context.Context, arg MoveUnionsParams) error {
 	return err
 }
 
+const namelessAmong = `-- name: NamelessAmong :many
+SELECT i.openid FROM member_identity i
+JOIN member m ON m.id = i.member_id
+WHERE i.app = ? AND i.openid IN (/*SLICE:openids*/?) AND m.follows = TRUE AND i.unionid = ''
+`
+
+type NamelessAmongParams struct {
+	App     string
+	Openids []string
+}
+
+func (q *Queries) NamelessAmong(ctx context.Context, arg NamelessAmongParams) ([]string, error) {
+	query := namelessAmong
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.App)
+	if len(arg.Openids) > 0 {
+		for _, v := range arg.Openids {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:openids*/?", strings.Repeat(",?", len(arg.Openids))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:openids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var openid string
+		if err := rows.Scan(&openid); err != nil {
+			return nil, err
+		}
+		items = append(items, openid)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const newestCode = `-- name: NewestCode :one
 SELECT id, phone_sealed, code_hash, state, tries, used_by, expires_at FROM member_code
 WHERE member_id = ?
