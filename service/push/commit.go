@@ -232,8 +232,14 @@ func (c *claim) rows(ctx context.Context, list []*recipient) error {
 // quotas come last, for every replica waits for these rows.
 func (c *claim) quotas(ctx context.Context, list []*recipient) error {
 	for _, u := range used(list) {
-		if err := c.spend(ctx, c.q, u.channel, c.d.Purpose, u.n); err != nil {
+		from, err := c.spend(ctx, c.q, u.channel, c.d.Purpose, u.n)
+		if err != nil {
 			return fmt.Errorf("take from the quota of %s: %w", u.channel, err)
+		}
+		for _, r := range list {
+			if r.channel == u.channel {
+				r.from = from
+			}
 		}
 	}
 	return nil
@@ -242,22 +248,23 @@ func (c *claim) quotas(ctx context.Context, list []*recipient) error {
 type use struct {
 	channel model.Channel
 	n       int64
+	from    span // the same for all of a chunk
 }
 
 // used counts the calls by channel, in the channels' order.
 func used(list []*recipient) []use {
-	n, batches := map[model.Channel]int64{}, map[model.ID]bool{}
+	n, from, batches := map[model.Channel]int64{}, map[model.Channel]span{}, map[model.ID]bool{}
 	for _, r := range list {
 		switch {
 		case r.channel == "" || r.batch != 0 && batches[r.batch]:
 		default:
 			n[r.channel]++
-			batches[r.batch] = true
+			from[r.channel], batches[r.batch] = r.from, true
 		}
 	}
 	out := make([]use, 0, len(n))
 	for c, k := range n {
-		out = append(out, use{c, k})
+		out = append(out, use{c, k, from[c]})
 	}
 	slices.SortFunc(out, func(a, b use) int { return cmp.Compare(a.channel, b.channel) })
 	return out

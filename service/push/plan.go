@@ -38,6 +38,7 @@ type recipient struct {
 	newMass bool    // the month's right is made with it
 	batch   model.ID
 	load    int // what he got today, noLoad without a row
+	from    span
 	// What happens without a call.
 	state model.DeliveryState // skipped or refused
 	wait  model.Millis        // stays pending until then

@@ -19,6 +19,13 @@ type allowance struct {
 	until model.Millis // when it is worth looking again, once n is 0
 }
 
+// span is the day and the minute of whose quota a call takes: an answer that comes when
+// they are over says nothing of the ones that have begun.
+type span struct {
+	day    int32
+	minute int64
+}
+
 // plenty stands for a channel without a limit.
 const plenty = 1 << 40
 
@@ -107,11 +114,12 @@ func (p *Planner) quotaRow(ctx context.Context, c model.Channel, today int32, mi
 	return p.q.Quota(ctx, string(c))
 }
 
-// spend takes n calls from the channel's quota, or fails with errRaced.
-func (p *Planner) spend(ctx context.Context, q *db.Queries, c model.Channel, purpose model.Purpose, n int64) error {
+// spend takes n calls from the channel's quota and answers of which day and minute, or
+// fails with errRaced.
+func (p *Planner) spend(ctx context.Context, q *db.Queries, c model.Channel, purpose model.Purpose, n int64) (span, error) {
 	row, err := q.Quota(ctx, string(c))
 	if err != nil {
-		return err
+		return span{}, err
 	}
 	limits := p.opts.Quota(c)
 	hit, err := q.SpendQuota(ctx, db.SpendQuotaParams{
@@ -119,32 +127,30 @@ func (p *Planner) spend(ctx context.Context, q *db.Queries, c model.Channel, pur
 		DayMost: dayLimit(limits, purpose, p.opts.Reserve) - n, MinuteMost: minuteLimit(limits, row.MinuteCap) - n,
 	})
 	if err == nil && hit == 0 {
-		return errRaced
+		err = errRaced
 	}
-	return err
+	return span{row.Day, row.Minute}, err
 }
 
-// shut writes what WeChat said of its quotas, for all replicas.
-func (p *Planner) shut(ctx context.Context, q *db.Queries, c model.Channel, day, minute bool) error {
-	if !day && !minute {
-		return nil
-	}
-	row, err := q.Quota(ctx, string(c))
-	if err != nil {
-		return err
-	}
-	if day {
-		if err := q.ShutDay(ctx, db.ShutDayParams{Day: row.Day, Channel: string(c), BeforeDay: row.Day}); err != nil {
+// shut writes what WeChat said of its quotas, for all replicas. A minute that is over
+// teaches nothing: how much was sent in it is known no more.
+func (p *Planner) shut(ctx context.Context, q *db.Queries, c model.Channel, from span, day, minute bool) error {
+	if day { // of one that is over it shuts nothing: the row's is later
+		if err := q.ShutDay(ctx, db.ShutDayParams{Day: from.day, Channel: string(c), BeforeDay: from.day}); err != nil {
 			return err
 		}
 	}
-	if minute {
-		// Nine tenths of what was too much, for the rest of the day.
-		learned := max(1, row.MinuteUsed*9/10)
-		if row.MinuteCap > 0 {
-			learned = min(learned, max(1, row.MinuteCap*9/10))
-		}
-		return q.ShutMinute(ctx, db.ShutMinuteParams{Minute: row.Minute, MinuteCap: learned, Channel: string(c), BeforeMinute: row.Minute})
+	if !minute {
+		return nil
 	}
-	return nil
+	row, err := q.Quota(ctx, string(c))
+	if err != nil || row.Minute != from.minute {
+		return err
+	}
+	// Nine tenths of what was too much, for the rest of the day.
+	learned := max(1, row.MinuteUsed*9/10)
+	if row.MinuteCap > 0 {
+		learned = min(learned, max(1, row.MinuteCap*9/10))
+	}
+	return q.ShutMinute(ctx, db.ShutMinuteParams{Minute: row.Minute, MinuteCap: learned, Channel: string(c), BeforeMinute: row.Minute})
 }

@@ -77,6 +77,7 @@ func (p *Planner) divide(ctx context.Context, d model.Dispatch, rows []db.Sendin
 		r := &recipient{
 			row:   db.PendingRowsRow{ID: row.ID, MemberID: row.MemberID, Variant: row.Variant, Tried: row.Tried},
 			reach: reach[i], channel: model.Channel(row.Channel), batch: model.ID(row.Batch), load: noLoad, maybe: true,
+			from: span{p.day(), int64(ticks) / time.Minute.Milliseconds()},
 		}
 		r.way = slices.IndexFunc(d.Variants[row.Variant].Ways, func(w model.Way) bool { return w.Channel == r.channel })
 		fine := r.way >= 0 && p.may(d) && ticks < model.Millis(row.CalledAt).Add(dedupes[r.channel]) &&

@@ -84,7 +84,7 @@ func (p *Planner) write(ctx context.Context, s shard, called []*recipient, h *ha
 			}
 		}
 		for _, u := range used(called) {
-			if err := p.shut(ctx, e.q, u.channel, h.day[u.channel], h.minute[u.channel]); err != nil {
+			if err := p.shut(ctx, e.q, u.channel, u.from, h.day[u.channel], h.minute[u.channel]); err != nil {
 				return err
 			}
 		}
@@ -261,7 +261,7 @@ func (e ending) unspend(ctx context.Context, list []*recipient) error {
 		}
 	}
 	for _, u := range used(never) {
-		err := e.q.GiveBackQuota(ctx, db.GiveBackQuotaParams{N: u.n, Channel: string(u.channel), Day: e.day})
+		err := e.q.GiveBackQuota(ctx, db.GiveBackQuotaParams{N: u.n, Channel: string(u.channel), Day: u.from.day})
 		if err != nil {
 			return err
 		}
