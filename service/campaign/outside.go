@@ -121,7 +121,7 @@ type Tally struct {
 type pusher interface {
 	// StageSome makes one delivery a recipient, once for each dispatch: of some people, and
 	// each call goes on where the last one stopped, until it is done. It answers how many
-	// there are so far.
+	// there are so far, also when it fails behind them.
 	StageSome(ctx context.Context, d model.Dispatch) (total int64, done bool, err error)
 	// Release sends to those beyond the canary.
 	Release(ctx context.Context, campaign model.ID) error

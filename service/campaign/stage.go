@@ -38,6 +38,10 @@ func fails(why string) string {
 
 func lasting(why string) string { return strings.TrimSuffix(strings.TrimSuffix(why, failing), "；") }
 
+// errHanded comes with a failure of an occurrence that the pushes have, or a part of it: it
+// was begun, and goes on however late that is.
+var errHanded = errors.New("some of the people are handed over")
+
 // errTurn ends a turn of an occurrence of so many people that others would wait for it.
 var errTurn = errors.New("more people are to be staged in another turn")
 
@@ -118,6 +122,9 @@ func (c *Campaigns) turn(ctx context.Context, o leased) error {
 	}
 	if !errors.Is(err, errTurn) && ctx.Err() == nil { // a process that ends did not fail
 		rest.NextToken, rest.Why, rest.FreeAt = o.LeaseToken, fails(o.Why), int64(model.At(c.Now().Add(retryAfter)))
+		if errors.Is(err, errHanded) {
+			rest.NextToken = o.token
+		}
 		c.occurrences.WithLabelValues("failed").Inc()
 	}
 	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -184,16 +191,27 @@ func (c *Campaigns) push(ctx context.Context, v *Version, s Step, o db.CampaignO
 		d.Canary = canaryShare
 	}
 	total, done, err := c.Pushes.StageSome(ctx, d)
-	if err != nil {
+	switch {
+	case err != nil && total > 0:
+		return fmt.Errorf("hand over to the pushes: %w, %w", err, errHanded)
+	case err != nil:
 		return fmt.Errorf("hand over to the pushes: %w", err)
-	}
-	if !done {
+	case !done:
 		return errTurn
 	}
+	if err := c.handed(ctx, o, frozen, total); err != nil {
+		return fmt.Errorf("%w, %w", err, errHanded)
+	}
+	return nil
+}
+
+// handed settles what the pushes have as a whole.
+func (c *Campaigns) handed(ctx context.Context, o db.CampaignOccurrence, frozen model.ID, total int64) error {
 	// The campaign may have been released, paused, stopped or made to end earlier while this
 	// was staged. The pushes hear of it before it is settled: who dies in between leaves it
 	// to the next try.
-	if r, err = c.q.Campaign(ctx, o.CampaignID); err != nil {
+	r, err := c.q.Campaign(ctx, o.CampaignID)
+	if err != nil {
 		return fmt.Errorf("read a campaign: %w", err)
 	}
 	if r.State != string(Canary) && r.State != string(Scheduled) || r.EndsAt < o.EndsAt {

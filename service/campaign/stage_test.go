@@ -177,3 +177,46 @@ func TestAReleaseWhileItIsStagedIsToldHoweverOftenThatFails(t *testing.T) {
 		}
 	})
 }
+
+// What was handed over in time, or a part of it, is not skipped for being late because the
+// rest failed for a while: its people get it.
+func TestWhatWasHandedOverIsNotSkipped(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		for _, tt := range []struct {
+			name string
+			fail func(w *world, c *Campaigns, id model.ID) (done bool, err error) // the first try
+		}{
+			{"telling of a release fails", func(w *world, c *Campaigns, id model.ID) (bool, error) {
+				must[Campaign](w.t)(c.Release(w.t.Context(), checker, id))
+				w.releasing = func() error { return errDown }
+				return true, nil
+			}},
+			{"the book is away behind the first people", func(w *world, _ *Campaigns, _ model.ID) (bool, error) {
+				w.partly = 2000
+				w.stageFail = errDown
+				return true, nil
+			}},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				w := newWorld(t, db)
+				c := w.replica()
+				id := w.launch(c, plan(func(p *Plan) { p.Steps[0].Late = LateSkip }))
+				w.staging = func(context.Context, model.Dispatch) (bool, error) {
+					w.staging = nil
+					return tt.fail(w, c, id)
+				}
+				w.passes(25*time.Hour + time.Minute)
+				for range 2 {
+					w.round(c)
+					w.passes(10 * time.Minute)
+				}
+				w.releasing, w.stageFail = nil, nil
+				w.round(c)
+				got := must[[]Occurrence](t)(c.Occurrences(t.Context(), id))
+				if len(w.staged) != 1 || len(got) != 1 || got[0].State != staged || got[0].Total != 5000 || got[0].Why != "" {
+					t.Errorf("of %d dispatches there are occurrences %+v, want one staged of 5000 people", len(w.staged), got)
+				}
+			})
+		}
+	})
+}

@@ -48,6 +48,7 @@ type world struct {
 	kit       func(*Kit) // changes the one kit
 	used      []model.ID // kits
 	stageFail error
+	partly    int64                                                        // people who were staged before it failed
 	staging   func(context.Context, model.Dispatch) (done bool, err error) // while people are staged
 	releasing func() error                                                 // before the pushes are told of a release
 	silent    map[model.MemberID]bool                                      // of whom nobody can say
@@ -304,7 +305,7 @@ func (w *world) StageSome(ctx context.Context, d model.Dispatch) (int64, bool, e
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stageFail != nil {
-		return 0, false, w.stageFail
+		return w.partly, false, w.stageFail
 	}
 	if !slices.ContainsFunc(w.staged, func(other model.Dispatch) bool { return other.ID == d.ID }) {
 		w.staged = append(w.staged, d)

@@ -59,7 +59,8 @@ func (p *Planner) Stage(ctx context.Context, d model.Dispatch) (int64, error) {
 	return 0, ErrDispatch.Saying("人群过大，一次推送最多%d人", maxPages*stagePage)
 }
 
-// StageSome is a part of Stage, of some pages of people; it is called until it is done.
+// StageSome is a part of Stage, of some pages of people; it is called until it is done. An
+// error comes with how many were staged before it.
 func (p *Planner) StageSome(ctx context.Context, d model.Dispatch) (total int64, done bool, err error) {
 	if err := check(d); err != nil {
 		return 0, false, err
@@ -80,7 +81,7 @@ func (p *Planner) StageSome(ctx context.Context, d model.Dispatch) (total int64,
 			return row.Total, false, nil
 		}
 		if err := p.stage(ctx, d, row); err != nil && !errors.Is(err, sqldb.ErrCommitUnknown) {
-			return 0, false, fmt.Errorf("stage dispatch %s: %w", d.ID, err)
+			return row.Total, false, fmt.Errorf("stage dispatch %s: %w", d.ID, err)
 		}
 	}
 }
