@@ -23,7 +23,7 @@ const (
 	// not run out meanwhile, for then another replica begins with the same page, and none
 	// comes to its end.
 	askedPage = 60 / watchers
-	joinRound = time.Hour
+	hourRound = time.Hour
 	dayRound  = 24 * time.Hour
 	dayHour   = 8 * time.Hour // when the rounds of a day begin
 	maxRef    = 32
@@ -31,8 +31,8 @@ const (
 
 // roundOf is when the round that is due began.
 func roundOf(e Event, now time.Time) time.Time {
-	if e == JoinedSegment {
-		return now.Truncate(joinRound)
+	if e == JoinedSegment || e == Payment {
+		return now.Truncate(hourRound)
 	}
 	start := model.DayOf(now).Start().Add(dayHour)
 	if start.After(now) {
@@ -82,10 +82,8 @@ func (c *Campaigns) watchStep(ctx context.Context, v *Version, s Step) (int, err
 		if err != nil {
 			return happened, err
 		}
-		for _, h := range found {
-			if err := c.signal(ctx, v, s, h); err != nil {
-				return happened, err
-			}
+		if err := c.signals(ctx, v, s, found); err != nil {
+			return happened, err
 		}
 		happened += len(found)
 		advance := db.AdvanceWatchParams{StepID: int64(s.ID), Token: token, AfterID: int64(through), Unheard: int64(unheard), LeasedUntil: lease()}
@@ -166,8 +164,8 @@ func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignW
 	switch round := model.Millis(w.RoundAt); {
 	case joins:
 		happened, err = c.joined(ctx, model.ID(w.BaselineID), all)
-	case s.When.Event == Payment && model.DayOf(round.Time()) <= model.DayOf(v.Plan.StartsAt.Time()):
-		// A round finds the payments of the day before: those were before the campaign.
+	case s.When.Event == Payment:
+		happened, unheard, err = c.paid(ctx, v, s, slices.Sorted(maps.Keys(all)), round)
 	default:
 		happened, unheard, err = c.Happened.Look(ctx, s.When, slices.Sorted(maps.Keys(all)), round)
 	}
@@ -175,6 +173,23 @@ func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignW
 		found = append(found, happening{h, all[h.Member].Former})
 	}
 	return found, unheard, through, err
+}
+
+// paid are those who paid on the day of a round or on the one before it, of which the
+// carrier may tell late, but not before the day on which the campaign began.
+func (c *Campaigns) paid(ctx context.Context, v *Version, s Step, members []model.MemberID, round model.Millis) (found []Happening, unheard int, err error) {
+	for at := round; at > round.Add(-2*dayRound) && model.DayOf(at.Time()) >= model.DayOf(v.Plan.StartsAt.Time()); at = at.Add(-dayRound) {
+		did, silent, err := c.Happened.Look(ctx, s.When, members, at)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, h := range did {
+			h.At = round // when it is known
+			found = append(found, h)
+		}
+		unheard += silent
+	}
+	return found, unheard, nil
 }
 
 // happening is what happened to somebody who may have been another.
@@ -206,6 +221,35 @@ func (c *Campaigns) joined(ctx context.Context, before model.ID, people map[mode
 		}
 	}
 	return found, nil
+}
+
+// signals keeps what happened to a page of members. What is kept already is left out
+// first, for a round finds most of it again.
+func (c *Campaigns) signals(ctx context.Context, v *Version, s Step, found []happening) error {
+	byRef := map[string][]int64{}
+	for _, h := range found {
+		byRef[h.Ref] = append(byRef[h.Ref], int64(h.Member))
+	}
+	kept := map[string]map[int64]bool{}
+	for ref, members := range byRef {
+		rows, err := c.q.SignalledAmong(ctx, db.SignalledAmongParams{StepID: int64(s.ID), Ref: ref, Members: members})
+		if err != nil {
+			return fmt.Errorf("read what happened before: %w", err)
+		}
+		kept[ref] = map[int64]bool{}
+		for _, m := range rows {
+			kept[ref][m] = true
+		}
+	}
+	for _, h := range found {
+		if kept[h.Ref][int64(h.Member)] {
+			continue
+		}
+		if err := c.signal(ctx, v, s, h); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // signal keeps that it happened, once; also when it had before he was who he is now.

@@ -160,8 +160,8 @@ type Happening struct {
 
 // happened finds what events wait for.
 type happened interface {
-	// Look asks who of the members it happened to, at the time of the round; unheard is of
-	// how many nobody could say.
+	// Look asks who of the members it happened to, at the time of the round; a payment, who
+	// made one on its day. unheard is of how many nobody could say.
 	Look(ctx context.Context, w When, members []model.MemberID, at model.Millis) (found []Happening, unheard int, err error)
 	// Joined is a page of the members who are in the segment now, ascending.
 	Joined(ctx context.Context, segment model.ID, after model.MemberID, limit int) ([]model.MemberID, error)

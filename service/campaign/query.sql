@@ -95,6 +95,10 @@ SELECT frozen_id FROM campaign_version WHERE campaign_id = ? AND state IN ('live
 -- name: Signalled :one
 SELECT COUNT(*) FROM campaign_signal WHERE step_id = sqlc.arg(step_id) AND ref = sqlc.arg(ref) AND member_id IN (sqlc.slice(members));
 
+-- To whom of them it happened already.
+-- name: SignalledAmong :many
+SELECT member_id FROM campaign_signal WHERE step_id = sqlc.arg(step_id) AND ref = sqlc.arg(ref) AND member_id IN (sqlc.slice(members));
+
 -- The plan that was frozen for is the one that is submitted.
 -- name: SubmitVersion :execrows
 UPDATE campaign_version SET state = 'review', submitted_by = sqlc.arg(submitted_by), submitted_at = sqlc.arg(now), frozen_id = sqlc.arg(frozen_id), frozen_size = sqlc.arg(frozen_size), why = ''

@@ -28,7 +28,7 @@ type watched struct {
 }
 
 // Watch looks for what the events of running campaigns wait for: everybody in turn,
-// members who join a segment each hour, all else each day from 8:00. It goes on where
+// members who join a segment or pay each hour, all else each day from 8:00. It goes on where
 // the last call stopped, on any replica. Each step has a minute, beginning with the one
 // whose last is longest ago, so that none waits for the slow carrier of another; what
 // fails for one is told and leaves the others. It returns to how many something happened.

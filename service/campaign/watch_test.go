@@ -180,3 +180,29 @@ func TestARoundThatItsTimeCutOffGoesOnInTheNext(t *testing.T) {
 		}
 	})
 }
+
+// Who pays is told within the hours after, also on the last day of the campaign, and when
+// the carrier's file says so a day late.
+func TestWhoPaysIsToldOnTheSameDay(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		p := waits(Payment, 0)
+		p.EndsAt = model.At(begin.Add(61 * time.Hour)) // the third day, 22:00
+		w.launch(c, p)
+		w.passes(51 * time.Hour) // the third day, noon
+		w.happens = map[model.MemberID]string{7: "2026-02-11", 8: "2026-02-10", 9: "2026-02-08"}
+		for range 8 {
+			w.round(c)
+			w.passes(time.Hour)
+		}
+		var told []model.MemberID
+		for _, d := range w.staged {
+			told = append(told, w.frozen[d.Frozen]...)
+		}
+		slices.Sort(told)
+		if !slices.Equal(told, []model.MemberID{7, 8}) {
+			t.Errorf("by the evening of the last day %v are told, want who paid on that day and the day before, once", told)
+		}
+	})
+}

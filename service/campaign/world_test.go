@@ -391,7 +391,7 @@ func (w *world) Look(_ context.Context, of When, members []model.MemberID, at mo
 			unheard++
 			continue
 		}
-		if ref := w.happens[m]; ref != "" {
+		if ref := w.happens[m]; ref != "" && (of.Event != Payment || ref == model.DayOf(at.Time()).String()) {
 			found = append(found, Happening{m, at, ref})
 		}
 	}

@@ -240,9 +240,8 @@ func (h happenings) Look(ctx context.Context, w campaign.When, members []model.M
 		born, err := h.audience.BornOn(ctx, day, members)
 		return each(born, at, at.Time().Format("2006")), 0, err
 	case campaign.Payment:
-		// The round begins at 8:00: what was paid the day before is whole.
-		spent, err := h.audience.DidOn(ctx, day-1, paid, members)
-		return each(spent, at, (day - 1).String()), 0, err
+		spent, err := h.audience.DidOn(ctx, day, paid, members)
+		return each(spent, at, day.String()), 0, err
 	case campaign.DataLow, campaign.PackExpiry:
 		return h.metered(ctx, w, members, at)
 	}

@@ -1234,6 +1234,52 @@ func (q *Queries) Signalled(ctx context.Context, arg SignalledParams) (int64, er
 	return count, err
 }
 
+const signalledAmong = `-- name: SignalledAmong :many
+SELECT member_id FROM campaign_signal WHERE step_id = ? AND ref = ? AND member_id IN (/*SLICE:members*/?)
+`
+
+type SignalledAmongParams struct {
+	StepID  int64
+	Ref     string
+	Members []int64
+}
+
+// To whom of them it happened already.
+func (q *Queries) SignalledAmong(ctx context.Context, arg SignalledAmongParams) ([]int64, error) {
+	query := signalledAmong
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.StepID)
+	queryParams = append(queryParams, arg.Ref)
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var member_id int64
+		if err := rows.Scan(&member_id); err != nil {
+			return nil, err
+		}
+		items = append(items, member_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const signalsDue = `-- name: SignalsDue :one
 SELECT COUNT(*) FROM campaign_signal WHERE step_id = ? AND taken_for = 0 AND due_at <= ?
 `
