@@ -138,6 +138,8 @@ func TestAPlanIsRefusedInWordsThatSayWhatToDo(t *testing.T) {
 		{"a channel twice", step(func(s *Step) { s.Variants[0].Ways[1].Channel = model.CustomChannel }), "出现了两次"},
 		{"a winner of one", step(func(s *Step) { s.Winner = &Winner{TestPercent: 20, Hours: 4, MinSent: 100} }), "只有一个版本"},
 		{"no days before expiry", step(func(s *Step) { s.When = When{Kind: OnEvent, Event: PackExpiry} }), "到期前的天数"},
+		{"an event whose delay outlasts the campaign", step(func(s *Step) { s.When = When{Kind: OnEvent, Event: Payment, DelayMinutes: 10 * 24 * 60} }), "延迟10天，活动2月19日 09:00就结束了，一条也发不出去"},
+		{"an event whose delay fits", step(func(s *Step) { s.When = When{Kind: OnEvent, Event: Payment, DelayMinutes: 9 * 24 * 60} }), ""},
 		{"no such event", step(func(s *Step) { s.When = When{Kind: OnEvent, Event: "rain"} }), "请选择事件"},
 		{"a condition that is not there", step(func(s *Step) { s.Condition = 99 }), "没有这个人群"},
 	} {

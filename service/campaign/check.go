@@ -300,8 +300,11 @@ func (k *check) night(s Step, due model.Millis, at string) {
 }
 
 func (k *check) event(ctx context.Context, w When, at string) error {
-	if w.DelayMinutes < 0 || w.DelayMinutes > maxDelay {
+	switch last := w.lastHappening(k.plan.EndsAt); {
+	case w.DelayMinutes < 0 || w.DelayMinutes > maxDelay:
 		k.say(at+".delayMinutes", "延迟应为0到%d分钟（30天）", maxDelay)
+	case w.DelayMinutes > 0 && k.plan.EndsAt != 0 && last <= k.plan.StartsAt:
+		k.say(at+".delayMinutes", "延迟%s，活动%s就结束了，一条也发不出去，请缩短延迟或延长活动", minutes(w.DelayMinutes), shortTime(k.plan.EndsAt, k.now))
 	}
 	switch w.Event {
 	case JoinedSegment:

@@ -188,6 +188,9 @@ func (c *Campaigns) sayStep(ctx context.Context, p *Plan, i int) (string, error)
 	if w := s.Winner; w != nil {
 		words += fmt.Sprintf("；先给%d%%的人试发，%d小时后且每版发出不少于%d条时比较点击率，差异显著则点击率高者发给其余的人，否则发A", w.TestPercent, w.Hours, w.MinSent)
 	}
+	if s.When.DelayMinutes > 0 && p.EndsAt != 0 {
+		words += fmt.Sprintf("；%s以后发生的，到时活动已结束，不再发送", shortTime(s.When.lastHappening(p.EndsAt), model.At(c.Now())))
+	}
 	if s.When.Kind != OnEvent {
 		words += map[Late]string{LateOnce: "；错过时间则补发一次", LateSkip: "；错过10分钟以上则跳过"}[s.Late]
 	}

@@ -89,6 +89,11 @@ type When struct {
 	DelayMinutes int `json:"delayMinutes,omitempty"`
 }
 
+// lastHappening is until when something has to happen so that its delay is over by the end.
+func (w When) lastHappening(end model.Millis) model.Millis {
+	return end.Add(-time.Duration(w.DelayMinutes) * time.Minute)
+}
+
 // Kind is a kind of time.
 type Kind string
 

@@ -313,6 +313,10 @@ func TestAPlanIsSaidInOneReading(t *testing.T) {
 	if got := one.Steps[0].Words; !strings.Contains(got, "，通过客服消息；") {
 		t.Errorf("a step with one channel is said as %q", got)
 	}
+	late := must[Explanation](t)(c.Explain(t.Context(), plan(func(p *Plan) { p.Steps[0].When = When{Kind: OnEvent, Event: Payment, DelayMinutes: 3 * 24 * 60} })))
+	if got := late.Steps[0].Words; !strings.Contains(got, "付费后，再过3天") || !strings.Contains(got, "；2月16日 09:00以后发生的，到时活动已结束，不再发送") {
+		t.Errorf("a step that waits is said as %q", got)
+	}
 	for _, tt := range []struct {
 		purpose model.Purpose
 		when    When
