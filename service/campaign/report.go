@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -117,6 +118,7 @@ const (
 	maxReportPage = 1000
 	maxPages      = 1_000_000
 	maxDueReports = 1000
+	maxSharing    = 5 // other campaigns that a report names
 	// attribution is how long after its end a campaign's effect is still counted.
 	attribution = 7
 	// followUp is how long after its end a report still changes: new followers are asked
@@ -289,15 +291,8 @@ func (r *Reports) hold(ctx context.Context, q *db.Queries, run *run) error {
 
 // keep writes what was computed, all at once.
 func (r *Reports) keep(ctx context.Context, run *run) error {
-	for _, kit := range run.kits {
-		if kit.Game == 0 {
-			continue
-		}
-		cost, err := r.Spending.Cost(ctx, kit.Game)
-		if err != nil {
-			return fmt.Errorf("read what the prizes cost: %w", err)
-		}
-		run.out.Cost += cost
+	if err := r.cost(ctx, run); err != nil {
+		return err
 	}
 	run.out.From, run.out.To, run.out.Goal, run.out.Name = model.At(run.from.Start()), model.At((run.to + 1).Start()), run.plan.Goal, run.plan.Name
 	run.out.Holdout = run.plan.Holdout
@@ -330,6 +325,35 @@ func (r *Reports) keep(ctx context.Context, run *run) error {
 		}
 		return err
 	})
+}
+
+// cost adds up what the prizes of the games cost, and says which other campaigns count
+// those of a game, too.
+func (r *Reports) cost(ctx context.Context, run *run) error {
+	var others []string
+	for _, kit := range run.kits {
+		if kit.Game == 0 {
+			continue
+		}
+		cost, err := r.Spending.Cost(ctx, kit.Game)
+		if err != nil {
+			return fmt.Errorf("read what the prizes cost: %w", err)
+		}
+		run.out.Cost, run.out.Games = run.out.Cost+cost, append(run.out.Games, kit.Game)
+		names, err := r.q.ReportsWith(ctx, db.ReportsWithParams{CampaignID: int64(run.campaign), Game: strconv.Quote(kit.Game.String()), Limit: maxSharing})
+		if err != nil {
+			return fmt.Errorf("look for who shares a game: %w", err)
+		}
+		for _, name := range names {
+			if name = "“" + name + "”"; !slices.Contains(others, name) {
+				others = append(others, name)
+			}
+		}
+	}
+	if len(others) > 0 {
+		run.out.CostNote = fmt.Sprintf("同一个游戏也用于活动%s，成本是整个游戏的奖品金额，没有按活动拆分，各活动的成本不要相加。", strings.Join(others, "、"))
+	}
+	return nil
 }
 
 // title says the line of a variant as the plan has it: 第2步“除夕”版本A. Empty: of other

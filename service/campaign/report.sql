@@ -27,6 +27,13 @@ SELECT c.id FROM campaign c LEFT JOIN campaign_report r ON r.campaign_id = c.id
 WHERE c.live_version > 0 AND c.ends_at > sqlc.arg(ended_after)
 ORDER BY COALESCE(r.run, 0), c.id LIMIT ?;
 
+-- Other campaigns whose report counts the prizes of a game; game is its id as the body has
+-- it. No two things have the same id.
+-- name: ReportsWith :many
+SELECT c.name FROM campaign_report r JOIN campaign c ON c.id = r.campaign_id
+WHERE r.campaign_id <> sqlc.arg(campaign_id) AND INSTR(r.body, sqlc.arg(game)) > 0
+ORDER BY c.id DESC LIMIT ?;
+
 -- name: ReportPeople :many
 SELECT * FROM campaign_report_person WHERE campaign_id = sqlc.arg(campaign_id) AND run = sqlc.arg(run) AND member_id IN (sqlc.slice(members));
 

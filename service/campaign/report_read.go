@@ -23,7 +23,9 @@ type Report struct {
 	To         model.Millis `json:"to"`      // what happened before this instant is counted
 	Holdout    int          `json:"holdout"` // per cent
 	Cost       model.Fen    `json:"cost"`    // of prizes
-	Offer      string       `json:"offer"`   // the kit's; empty: it has none
+	CostNote   string       `json:"costNote,omitempty"`
+	Games      []model.ID   `json:"games"` // whose prizes it is
+	Offer      string       `json:"offer"` // the kit's; empty: it has none
 
 	Uplift   Uplift   `json:"uplift"`
 	Messages Messages `json:"messages"`
@@ -274,7 +276,7 @@ var Definitions = []Definition{
 	{"followers", "人均带来新关注", "本人新关注，加上首次为其助力且在统计期内新关注的好友；好友自己也在活动组或对照组的，只在他自己的组里计一次。"},
 	{"retained", "留存", "新关注满7天（30天）的人中，届时仍未取消关注的比例；未满天数的不计入分母。"},
 	{"uplift", "增量", "活动组减对照组。比例用Newcombe混合得分区间，人均金额用Welch区间，均为95%。区间包含0表示不能断定有效果。"},
-	{"cost", "成本", "活动所用游戏已发放及在途的奖品金额；微信消息不另计费。"},
+	{"cost", "成本", "活动所用游戏已发放及在途的奖品金额，包括活动人群以外的人赢得的；几个活动共用一个游戏时，每个活动都是整个游戏的金额。微信消息不另计费。"},
 	{"perFollower", "每增量关注成本", "成本 ÷（人均新关注增量 × 活动组人数）。没有增量时不计算。"},
 	{"perYuan", "每增量元成本", "成本 ÷（人均消费增量 × 活动组人数）。小于1表示带来的消费超过奖品成本。"},
 	{"lines", "分项", "按版本：每个步骤的版本分开，一人在每个步骤里各计一次。按渠道、按小时：人归到他收到的第一条消息，消息各计各的。按人群、按城市：按统计时的画像。"},

@@ -119,6 +119,9 @@ func (r *Report) conclusion() [][]any {
 		rows = append(rows, append([]any{m.name}, interval(m.of(&u), m.by)...))
 	}
 	rows = append(rows, []any{"奖品成本（元）", yuan(int64(r.Cost))})
+	if r.CostNote != "" {
+		rows = append(rows, []any{"成本说明", r.CostNote})
+	}
 	if u.Why != "" {
 		rows = append(rows, []any{}, []any{"说明", u.Why})
 	}

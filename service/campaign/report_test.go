@@ -6,9 +6,11 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -436,6 +438,39 @@ func TestAReportForgetsItsPeopleWhenItNoLongerChanges(t *testing.T) {
 		after, err := r.Report(t.Context(), 5)
 		if err != nil || after.Treated.People != before.Treated.People || len(after.Lines) != len(before.Lines) {
 			t.Errorf("the report afterwards = %+v, %v, want %+v", after, err, before)
+		}
+	})
+}
+
+// Two campaigns with one game both carry what all of its prizes cost.
+func TestAReportSaysWhoSharesItsGame(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		r := newReports(t, w, play(10, begin))
+		compute := func(id model.ID) Report {
+			if err := r.Compute(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+			return must[Report](t)(r.Report(t.Context(), id))
+		}
+		live(t, w, 5)
+		if got := compute(5); got.CostNote != "" {
+			t.Errorf("a campaign whose game is its own says %q of its cost", got.CostNote)
+		}
+		for id, name := range map[model.ID]string{6: "除夕", 7: "元宵"} {
+			live(t, w, id)
+			if _, err := db.ExecContext(t.Context(), "UPDATE campaign SET name = ? WHERE id = ?", name, int64(id)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		compute(6)
+		compute(7)
+		got := compute(5)
+		if want := "同一个游戏也用于活动“元宵”、“除夕”，成本是整个游戏的奖品金额，没有按活动拆分，各活动的成本不要相加。"; got.CostNote != want || got.Cost != 100_000 {
+			t.Errorf("of a cost of %d the report says %q, want %q", got.Cost, got.CostNote, want)
+		}
+		if rows := fmt.Sprint(got.conclusion()); !strings.Contains(rows, got.CostNote) {
+			t.Errorf("the workbook begins with %s, without what is said of the cost", rows)
 		}
 	})
 }

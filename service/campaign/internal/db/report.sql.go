@@ -415,3 +415,40 @@ func (q *Queries) ReportsToForget(ctx context.Context, arg ReportsToForgetParams
 	}
 	return items, nil
 }
+
+const reportsWith = `-- name: ReportsWith :many
+SELECT c.name FROM campaign_report r JOIN campaign c ON c.id = r.campaign_id
+WHERE r.campaign_id <> ? AND INSTR(r.body, ?) > 0
+ORDER BY c.id DESC LIMIT ?
+`
+
+type ReportsWithParams struct {
+	CampaignID int64
+	Game       string
+	Limit      int32
+}
+
+// Other campaigns whose report counts the prizes of a game; game is its id as the body has
+// it. No two things have the same id.
+func (q *Queries) ReportsWith(ctx context.Context, arg ReportsWithParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, reportsWith, arg.CampaignID, arg.Game, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
