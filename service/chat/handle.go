@@ -187,6 +187,8 @@ func (c *Chat) perform(ctx context.Context, t *turn, i Intent) (model.Content, e
 		return c.askUnbind(t), nil
 	case OptOut:
 		return c.optOut(ctx, t)
+	case Sendings:
+		return model.Text(c.sendingsTold()), nil
 	case MainMenu:
 		return c.choose(t, c.opts.Name+"为您服务，想办哪一项？", menuChoices), nil
 	case Help:

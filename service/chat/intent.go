@@ -27,6 +27,7 @@ const (
 	Bind      Intent = "bind"      // 绑定
 	Unbind    Intent = "unbind"    // 解绑
 	OptOut    Intent = "optout"    // 停止推送, of offers and campaigns
+	Sendings  Intent = "sendings"  // 推送设置: what we begin, and how it ends and begins again
 	Help      Intent = "help"      // 帮助
 	MainMenu  Intent = "menu"      // 菜单
 )
@@ -36,7 +37,7 @@ const (
 var names = map[Intent]string{
 	Balance: "查话费", Usage: "查流量", Plan: "查套餐", Points: "查积分", Bill: "查账单",
 	TopUp: "充值", Redeem: "积分兑换", Deals: "特惠", News: "最新业务", Services: "常用业务",
-	SignIn: "签到", Redpacket: "红包", Mini: "小程序", Close: "注销账户", Unfollow: "取消关注", Feedback: "意见反馈", Human: "人工", Bind: "绑定", Unbind: "解绑", OptOut: "停止推送", Help: "帮助", MainMenu: "菜单",
+	SignIn: "签到", Redpacket: "红包", Mini: "小程序", Close: "注销账户", Unfollow: "取消关注", Feedback: "意见反馈", Human: "人工", Bind: "绑定", Unbind: "解绑", OptOut: "停止推送", Sendings: "推送设置", Help: "帮助", MainMenu: "菜单",
 }
 
 // Known tells whether the intent is one that the account answers.
@@ -100,8 +101,8 @@ func understand(f folded, carrier Carrier) Meaning {
 		}
 		return Meaning{}
 	}
-	if optsOut(f) {
-		return sure(OptOut)
+	if intent := aboutSendings(f); intent != "" {
+		return sure(intent)
 	}
 	return read(f).decide()
 }

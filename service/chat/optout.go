@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 
 	"kaimenhong/model"
@@ -14,41 +15,80 @@ type decliner interface {
 }
 
 // A no to what the account sends by itself: a no shortly before it, or an end of it right
-// behind. What makes of them a question or the contrary is none (不要取消推送, 不想错过活动消息),
-// nor is a word that only holds a no (特别, 别的, 不要钱), nor 打扰一下. Calls are nobody's here to
-// end.
+// behind. What makes of them the contrary is none (不要取消推送, 不想错过活动消息), nor is a question
+// about such an end (取消推送后还能收到账单吗), what is only said of an offer (不想办推广的业务), what is
+// sent to others, a word that only holds a no (特别, 别的, 不要钱), or 打扰一下. Calls are nobody's
+// here to end.
 var (
-	sendings = `(推送|推广|广告|营销|推销|群发|宣传|订阅消息|打扰|骚扰|活动消息|优惠消息|活动通知|优惠通知|活动信息|优惠信息|发消息|发信息)`
+	sent     = strings.Fields("推送 推广 广告 营销 推销 群发 宣传 订阅消息 打扰 骚扰 活动消息 优惠消息 活动通知 优惠通知 活动信息 优惠信息 发消息 发信息")
+	sendings = `(` + strings.Join(sent, "|") + `)`
 	noBefore = regexp.MustCompile(`(不要|不想|不用|不再|别|勿|不接收|不收|停止|停掉|停了|取消|关闭|关掉|屏蔽|拒绝|拒收|退订|退掉).{0,8}` + sendings)
 	endAfter = regexp.MustCompile(sendings + `(了|给我|全都|全部|都|全)?(停止|停掉|取消|关闭|关掉|屏蔽|拒收|退订|退掉|不要发|别发|别再发)`)
 	noNoes   = strings.NewReplacer("特别", "", "分别", "", "区别", "", "别的", "", "别人", "", "别家", "", "不要钱", "", "打扰一下", "", "打扰下", "", "不想打扰", "")
 	contrary = regexp.MustCompile(`(不要|不想|不用|别|勿|没).{0,3}(停止|停掉|停了|取消|关闭|关掉|屏蔽|拒绝|拒收|退订|错过|漏|断)|恢复|为什么|为啥|怎么没|怎么不|不会|电话`)
+	doubt    = regexp.MustCompile(`影响|是不是|后悔|怎样|怎么样|会有|(还|会|以后|之后|了)能|还会|(取消|关闭|关掉|关|屏蔽|停止|停|退订|退)了(吗|没|么)|(现在|又|还是?)想(要$|收|看|接收|开|恢复)`)
+	ofOffers = regexp.MustCompile(`(推送|推广|广告|营销|推销|宣传)(员|里|上|中|说|写|的(那|这)?(个|种|款)?(套餐|流量|业务|活动|产品|优惠|合约|卡|手机|宽带))`)
+	toOthers = regexp.MustCompile(`(给|到|对|向|打扰|骚扰)(我|我的|我们)?(` + strings.Join(strings.Fields(words[anOther]), "|") + `)`)
+	wanted   = regexp.MustCompile(`(恢复|重新|继续|打开|开启|开通|想收|要收|收不到|没收到|怎么收到|怎么没|怎么不|为什么不|为什么没|为啥不|为啥没).{0,6}` + sendings + `|` + sendings + `(怎么)?(恢复|重新打开|开启|没了|没有了)`)
 	optOuts  = strings.Fields("t td 停止推送 取消订阅 退订消息 别发了 不要发了 不要再发了 别再发了 别再发")
 )
 
 // maxOptOut is the length, in runes, up to which a no to what is sent is trusted.
 const maxOptOut = 30
 
-// optsOut tells that a message wants an end of what the account sends by itself.
-func optsOut(f folded) bool {
+// aboutSendings reads what a message wants of what the account sends by itself: its end,
+// or to know of it, or to have it again; "" for nothing of that.
+func aboutSendings(f folded) Intent {
 	said := string(f.runes)
-	if isOne(said, optOuts) {
-		return true
+	holds := func(word string) bool { return strings.Contains(said, word) }
+	switch {
+	case isOne(said, optOuts):
+		return OptOut
+	case said == names[Sendings]:
+		return Sendings
+	case len(f.runes) > maxOptOut || !slices.ContainsFunc(sent, holds):
+		return ""
 	}
-	if len(f.runes) > maxOptOut || contrary.MatchString(said) {
-		return false
+	no, asks := refusesSendings(f), doubt.MatchString(said)
+	switch {
+	case no && !asks && !contrary.MatchString(said):
+		return OptOut
+	case holds("电话") || toOthers.MatchString(said):
+		return ""
+	case no && asks, wanted.MatchString(ofOffers.ReplaceAllString(said, "")):
+		return Sendings
 	}
+	return ""
+}
+
+// refusesSendings tells that one of the clauses is a no to what is sent.
+func refusesSendings(f folded) bool {
 	for from := 0; from < len(f.runes); {
 		to := from + 1
 		for to < len(f.runes) && f.clause[to] == f.clause[from] {
 			to++
 		}
-		if clause := noNoes.Replace(string(f.runes[from:to])); noBefore.MatchString(clause) || endAfter.MatchString(clause) {
+		clause := string(f.runes[from:to])
+		from = to
+		if toOthers.MatchString(clause) {
+			continue
+		}
+		clause = ofOffers.ReplaceAllString(noNoes.Replace(clause), "")
+		if noBefore.MatchString(clause) || endAfter.MatchString(clause) {
 			return true
 		}
-		from = to
 	}
 	return false
+}
+
+// sendingsTold says how the member ends what is sent, and has it again: the consent is
+// given where its text is read.
+func (c *Chat) sendingsTold() string {
+	text := "优惠和活动的消息，不想收就发送“" + c.tap(names[OptOut], names[OptOut]) + "”，只停这些，您自己查询和办理的结果照常告诉您。\n想恢复，在小程序“我的”里打开“优惠与活动”。"
+	if link := c.link(Points, "打开小程序"); link != "" {
+		text += "\n" + link
+	}
+	return text
 }
 
 // optOut ends it at once: whoever has had enough is asked nothing.
