@@ -115,6 +115,9 @@ func (c *Chat) answer(ctx context.Context, t *turn) (model.Content, error) {
 	if content, ok, err := c.digits(ctx, t); ok || err != nil {
 		return content, err
 	}
+	if t.before.Billed && namesMonth(t.said, c.Now()) {
+		return c.mean(ctx, t, sure(Bill))
+	}
 	return c.mean(ctx, t, understand(t.said, c.opts.Carrier))
 }
 

@@ -11,11 +11,12 @@ import (
 
 var monthWords = map[string]int{"一": 1, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10, "十一": 11, "十二": 12}
 
-// pastMonths are the months that are told by how long ago they are.
+// pastMonths are the months that are told by how long ago they are; this one is 0 ago.
 var pastMonths = []struct {
 	word []rune
 	ago  int
-}{{[]rune("上上个月"), 2}, {[]rune("上上月"), 2}, {[]rune("前个月"), 2}, {[]rune("上个月"), 1}, {[]rune("上月"), 1}, {[]rune("lastmonth"), 1}}
+}{{[]rune("上上个月"), 2}, {[]rune("上上月"), 2}, {[]rune("前个月"), 2}, {[]rune("上个月"), 1}, {[]rune("上月"), 1}, {[]rune("lastmonth"), 1},
+	{[]rune("这个月"), 0}, {[]rune("本月"), 0}, {[]rune("当月"), 0}, {[]rune("这月"), 0}, {[]rune("thismonth"), 0}}
 
 // namedMonth is a number that belongs to a 月, and the year that stands before it; 0 for
 // none.

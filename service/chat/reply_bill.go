@@ -1,16 +1,33 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"kaimenhong/model"
 )
 
 // maxMonths is how many bills one answer holds.
 const maxMonths = 2
+
+// namesMonth tells that a message is a month and nothing else: 那9月呢, 上上个月的.
+func namesMonth(f folded, now time.Time) bool {
+	if len(f.runes) > shortMessage || len(monthsIn(f, now)) == 0 {
+		return false
+	}
+	at := 0
+	for _, t := range append(spoken.tokens(f, nil), token{start: len(f.runes)}) {
+		if t.means&^(1<<aPast|1<<aThisMonth|1<<anAsk|1<<aTurn|1<<anAnd|1<<aLeft|1<<aNumber) != 0 || !among(f.runes[at:t.start], fillers+"年月份看到至") {
+			return false
+		}
+		at = t.end
+	}
+	return true
+}
 
 // bill answers with the months that were named, or with the newest bill.
 func (c *Chat) bill(ctx context.Context, t *turn) (string, error) {
@@ -22,15 +39,23 @@ func (c *Chat) bill(ctx context.Context, t *turn) (string, error) {
 	if len(bills.Bills) == 0 {
 		return "还没有已经出账的账单" + after + "。" + c.next(Balance, "查话费"), nil
 	}
-	shown, missing := []int{0}, []string(nil)
+	t.after.Billed = true
+	shown, missing, unborn := []int{0}, []string(nil), []string(nil)
 	if months := monthsIn(t.said, c.Now()); len(months) > 0 {
-		shown, missing = c.billsOf(bills.Bills, months)
-	}
-	none := "没有查到" + strings.Join(missing, "、") + "的账单"
-	if len(shown) == 0 {
-		return none + after + "，能查到的有：" + c.otherBills(bills.Bills, nil) + "\n要查更早的，请找" + c.human() + "。", nil
+		shown, missing, unborn = c.billsOf(bills.Bills, months)
 	}
 	var parts []string
+	none := "没有查到" + strings.Join(missing, "、") + "的账单"
+	yet := strings.Join(unborn, "、") + "的账单还没有出"
+	switch {
+	case len(shown) > 0:
+	case len(missing) == 0:
+		parts, shown, unborn = []string{yet + "，最近一期："}, []int{0}, nil
+	case len(unborn) > 0:
+		return yet + "。\n" + none + after + "，能查到的有：" + c.otherBills(bills.Bills, nil) + "\n要查更早的，请找" + c.human() + "。", nil
+	default:
+		return none + after + "，能查到的有：" + c.otherBills(bills.Bills, nil) + "\n要查更早的，请找" + c.human() + "。", nil
+	}
 	due := false
 	for _, at := range shown[:min(maxMonths, len(shown))] {
 		parts = append(parts, c.oneBill(bills.Bills[at], after))
@@ -38,6 +63,9 @@ func (c *Chat) bill(ctx context.Context, t *turn) (string, error) {
 	}
 	if len(missing) > 0 {
 		parts = append(parts, none+"。")
+	}
+	if len(unborn) > 0 {
+		parts = append(parts, yet+"。")
 	}
 	text := strings.Join(parts, "\n\n")
 	if len(shown) > maxMonths {
@@ -54,16 +82,23 @@ func (c *Chat) bill(ctx context.Context, t *turn) (string, error) {
 }
 
 // billsOf are where the months stand among the bills, in the order they were named, and
-// the names of those that do not.
-func (c *Chat) billsOf(bills []model.Bill, months []string) (at []int, missing []string) {
+// the names of those that do not: unborn are this month and the last one, while no newer
+// bill is there.
+func (c *Chat) billsOf(bills []model.Bill, months []string) (at []int, missing, unborn []string) {
+	now := c.Now().In(model.Shanghai)
+	last := time.Date(now.Year(), now.Month()-1, 1, 0, 0, 0, 0, model.Shanghai).Format("2006-01")
+	newest := slices.MaxFunc(bills, func(a, b model.Bill) int { return cmp.Compare(a.Month, b.Month) }).Month
 	for _, month := range months {
-		if i := slices.IndexFunc(bills, func(b model.Bill) bool { return b.Month == month }); i >= 0 {
+		switch i := slices.IndexFunc(bills, func(b model.Bill) bool { return b.Month == month }); {
+		case i >= 0:
 			at = append(at, i)
-			continue
+		case month > newest && month >= last && month <= now.Format("2006-01"):
+			unborn = append(unborn, c.monthName(month))
+		default:
+			missing = append(missing, c.monthName(month))
 		}
-		missing = append(missing, c.monthName(month))
 	}
-	return at, missing
+	return at, missing, unborn
 }
 
 // oneBill is the sum of a month, what is to be paid, and the items.

@@ -38,7 +38,8 @@ type thread struct {
 	Binding step     `json:"binding,omitempty"`
 	Topic   topic    `json:"topic,omitempty"`
 	Choices []Intent `json:"choices,omitempty"`
-	Want    Intent   `json:"want,omitempty"` // asked for before binding, answered after
+	Want    Intent   `json:"want,omitempty"`   // asked for before binding, answered after
+	Billed  bool     `json:"billed,omitempty"` // a bill was told: another month may be named
 
 	Offers []model.Offer `json:"offers,omitempty"`
 	Phone  string        `json:"phone,omitempty"` // masked: the one that a yes is about
