@@ -11,7 +11,7 @@ import (
 // awaited answers what the conversation was waiting for; false when the message
 // is about something else.
 func (c *Chat) awaited(ctx context.Context, t *turn) (model.Content, bool, error) {
-	said := string(t.said.runes)
+	said := t.said.words()
 	if t.before.Topic == noTopic && t.before.Binding == notBinding {
 		return model.Content{}, false, nil
 	}
@@ -23,10 +23,11 @@ func (c *Chat) awaited(ctx context.Context, t *turn) (model.Content, bool, error
 	case choosing:
 		return c.chosen(ctx, t, said)
 	case awaitUnbind:
-		if isOne(said, agrees) && t.otherPhone() {
+		yes := t.agrees("解", "解绑")
+		if yes && t.otherPhone() {
 			return c.askUnbind(t), true, nil
 		}
-		if isOne(said, agrees) {
+		if yes {
 			content, err := c.unbind(ctx, t)
 			return content, true, err
 		}
@@ -40,9 +41,8 @@ func (c *Chat) awaited(ctx context.Context, t *turn) (model.Content, bool, error
 	return model.Content{}, false, nil
 }
 
-// The ways to say yes and no.
+// The ways to say no.
 var (
-	agrees  = strings.Fields("是 是的 确认 确定 好 好的 对 对的 嗯 行 可以 同意 1 一 ok yes y 解绑 确认解绑 确定解绑")
 	cancels = strings.Fields("取消 返回 算了 不了 不用了 不用 否 不 退出 不要 不要了 没事 没事了 no n 不解绑 不反馈了")
 )
 
@@ -55,7 +55,7 @@ var (
 // refuses tells that the message is a no to what is waited for, as people put it:
 // 算了不要了, 我再想想, 那不绑了.
 func (t *turn) refuses(said string) bool {
-	for _, before := range []string{"那", "还是", "我", "先"} {
+	for _, before := range []string{"好的", "好吧", "嗯", "那", "还是", "我", "先"} {
 		said = strings.TrimPrefix(said, before)
 	}
 	rest, enough := strings.CutPrefix(said, "算了")
@@ -79,32 +79,6 @@ func (t *turn) untouched() string {
 		return "没有解绑。"
 	}
 	return ""
-}
-
-// What people say to a person; none of it asks for anything.
-var (
-	greetings = strings.Fields("你好 您好 你好啊 您好啊 你好呀 您好呀 在吗 在么 在不在 你好在吗 您好在吗 早上好 上午好 中午好 下午好 晚上好 哈喽 嗨 hi hello 新年好 过年好 新年快乐 春节快乐 恭喜发财")
-	thanks    = strings.Fields("谢谢 谢谢你 谢谢您 谢谢啊 谢谢了 多谢 谢了 感谢 好的谢谢 好谢谢 嗯谢谢 辛苦了 辛苦 麻烦了 thanks thankyou thx 再见 拜拜 没别的了 没有了")
-	nods      = strings.Fields("是 是的 确认 确定 好 好的 好吧 好嘞 行 行吧 可以 对 对的 嗯 嗯嗯 哦 噢 同意 知道了 明白了 收到 了解 ok yes")
-)
-
-// courtesy answers a greeting, thanks and a yes to no question; false for anything else.
-func (c *Chat) courtesy(t *turn) (model.Content, bool) {
-	const more = "还需要什么随时告诉我，发送“菜单”可以看全部服务。"
-	said := string(t.said.runes)
-	switch {
-	case isOne(said, greetings):
-		return c.choose(t, "您好，"+c.opts.Name+"为您服务，想办哪一项？", menuChoices), true
-	case isOne(said, thanks):
-		return model.Text("不客气，" + more), true
-	case !isOne(said, nods):
-		return model.Content{}, false
-	case t.before.Binding == awaitPhone:
-		return model.Text(sendNumber + "；不需要就回复“取消”。"), true
-	case t.before.Binding == awaitCode:
-		return model.Text("请把短信里的6位数字发给我，没收到就再发一次手机号；不需要就回复“取消”。"), true
-	}
-	return model.Text("好的。" + t.untouched() + "现在没有正在等您确认的事，" + more), true
 }
 
 func isOne(said string, of []string) bool { return slices.Contains(of, said) }

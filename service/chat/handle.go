@@ -55,7 +55,7 @@ func (c *Chat) converse(ctx context.Context, in model.Inbound) (model.Content, e
 	if err != nil {
 		return model.Content{}, err
 	}
-	t.said = fold(in.Text)
+	t.said = fold(withoutFaces(in.Text))
 	content, err := c.answer(ctx, t)
 	if err != nil {
 		return model.Content{}, err
@@ -96,12 +96,12 @@ func (c *Chat) answer(ctx context.Context, t *turn) (model.Content, error) {
 		return content, err
 	}
 	if c.Rules != nil {
-		if content, ok := c.Rules.match(t.said, model.At(c.Now())); ok {
+		if content, ok := c.Rules.match(fold(t.in.Text), model.At(c.Now())); ok {
 			c.count("", byRule)
 			return content, nil
 		}
 	}
-	if isOne(string(t.said.runes), cancels) { // to a question of long ago
+	if isOne(t.said.words(), cancels) { // to a question of long ago
 		return model.Text("现在没有正在等您确认的事；已经办好的，不会因此取消。还需要什么随时告诉我，发送“菜单”可以看全部服务。"), nil
 	}
 	if content, ok := c.courtesy(t); ok {

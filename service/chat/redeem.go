@@ -95,7 +95,7 @@ func (c *Chat) confirmedGift(ctx context.Context, t *turn, said string) (model.C
 		return model.Content{}, false, nil
 	}
 	o := t.before.Offers[0]
-	if said != string(fold(confirmWords(o)).runes) && !isOne(said, agrees) && said != "确认兑换" && said != "兑换" {
+	if said != string(fold(confirmWords(o)).runes) && !t.agrees("换", "兑", "兑换") {
 		return model.Content{}, false, nil
 	}
 	c.count(Redeem, understood)

@@ -106,9 +106,9 @@ func (c *Chat) puzzled(t *turn) model.Content {
 // wordless answers a message without a word in it.
 func (c *Chat) wordless(t *turn) model.Content {
 	if !t.said.symbols {
-		return c.choose(t, "收到一条空白消息。", menuChoices)
+		return c.choose(t, t.untouched()+"收到一条空白消息。", menuChoices)
 	}
-	return c.choose(t, "收到您的表情啦😊 想办哪一项？", menuChoices)
+	return c.choose(t, "收到您的表情啦😊 "+t.untouched()+"想办哪一项？", menuChoices)
 }
 
 // notRead answers what is no text.
