@@ -130,9 +130,37 @@ func (p *Planner) campaignLoads(ctx context.Context, campaign model.ID, members 
 	return nil
 }
 
+// joinWindows gives the windows that are open to a member to the one that he became.
+func (p *Pusher) joinWindows(ctx context.Context, q *db.Queries, from, into model.MemberID) error {
+	now := int64(model.At(p.Now()))
+	open, err := q.WindowsOf(ctx, db.WindowsOfParams{MemberID: int64(from), Now: now})
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	for _, w := range open {
+		n, err := q.ResetWindow(ctx, db.ResetWindowParams{
+			GrantedAt: w.GrantedAt, ExpiresAt: w.ExpiresAt, Remaining: w.Remaining, MemberID: int64(into), Source: w.Source, NewerThan: w.GrantedAt,
+		})
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			continue
+		}
+		err = q.AddEntitlement(ctx, db.AddEntitlementParams{
+			ID: int64(p.IDs.Next()), MemberID: int64(into), Channel: string(Custom), Template: "", Source: w.Source,
+			GrantedAt: w.GrantedAt, ExpiresAt: w.ExpiresAt, Remaining: w.Remaining,
+		})
+		if err != nil && !sqldb.Duplicate(err) { // a later action of his own stands
+			return err
+		}
+	}
+	return q.ShutWindows(ctx, db.ShutWindowsParams{MemberID: int64(from), GrantedBefore: now})
+}
+
 // JoinTx gives a member's consents and loads to the one that he became, within the
 // transaction that makes them one, and lets nobody get by one id what he got by the other.
-// Windows open anew by the next action.
+// Of two windows of one kind the later stands: WeChat knows one follower.
 func (p *Pusher) JoinTx(ctx context.Context, tx *sql.Tx, from, into model.MemberID) error {
 	q := db.New(tx)
 	ids, err := q.ConsentsOf(ctx, db.ConsentsOfParams{MemberID: int64(from), Limit: maxMoved})
@@ -144,6 +172,9 @@ func (p *Pusher) JoinTx(ctx context.Context, tx *sql.Tx, from, into model.Member
 		if err != nil && !sqldb.Duplicate(err) { // the same request of both is one consent
 			return fmt.Errorf("move a consent: %w", err)
 		}
+	}
+	if err := p.joinWindows(ctx, q, from, into); err != nil {
+		return fmt.Errorf("move windows: %w", err)
 	}
 	if err := joinLoads(ctx, q, from, into); err != nil {
 		return fmt.Errorf("move loads: %w", err)

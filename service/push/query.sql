@@ -97,5 +97,10 @@ DELETE FROM push_entitlement WHERE member_id = sqlc.arg(member_id);
 -- name: ConsentsOf :many
 SELECT id FROM push_entitlement WHERE member_id = ? AND channel <> 'custom' AND (remaining > 0 OR channel = 'mass') ORDER BY id LIMIT ?;
 
+-- name: WindowsOf :many
+SELECT source, granted_at, expires_at, remaining FROM push_entitlement
+WHERE member_id = sqlc.arg(member_id) AND channel = 'custom' AND remaining > 0 AND expires_at > sqlc.arg(now)
+ORDER BY source;
+
 -- name: MoveConsent :exec
 UPDATE push_entitlement SET member_id = sqlc.arg(into_id) WHERE id = sqlc.arg(id);

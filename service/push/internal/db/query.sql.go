@@ -535,3 +535,49 @@ func (q *Queries) TakeWindows(ctx context.Context, arg TakeWindowsParams) (int64
 	}
 	return result.RowsAffected()
 }
+
+const windowsOf = `-- name: WindowsOf :many
+SELECT source, granted_at, expires_at, remaining FROM push_entitlement
+WHERE member_id = ? AND channel = 'custom' AND remaining > 0 AND expires_at > ?
+ORDER BY source
+`
+
+type WindowsOfParams struct {
+	MemberID int64
+	Now      int64
+}
+
+type WindowsOfRow struct {
+	Source    string
+	GrantedAt int64
+	ExpiresAt int64
+	Remaining int32
+}
+
+func (q *Queries) WindowsOf(ctx context.Context, arg WindowsOfParams) ([]WindowsOfRow, error) {
+	rows, err := q.db.QueryContext(ctx, windowsOf, arg.MemberID, arg.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []WindowsOfRow
+	for rows.Next() {
+		var i WindowsOfRow
+		if err := rows.Scan(
+			&i.Source,
+			&i.GrantedAt,
+			&i.ExpiresAt,
+			&i.Remaining,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
