@@ -61,7 +61,7 @@ var (
 	ErrPotsLimit     = fault.New(fault.Limited, "redpacket.pots_limit", "你在本活动中可开的红包已用完")
 	ErrBudget        = fault.New(fault.Conflict, "redpacket.budget", "本活动的红包已发完，感谢关注")
 	ErrNotBound      = fault.New(fault.Forbidden, "redpacket.not_bound", "请先绑定手机号再参与")
-	ErrNotFollower   = fault.New(fault.Forbidden, "redpacket.not_follower", "请先关注公众号再参与")
+	ErrNotFollower   = fault.New(fault.Forbidden, "redpacket.not_follower", "请先关注公众号再参与；已经关注的，到公众号里发一句话，再回来就好")
 	ErrNotOnPlan     = fault.New(fault.Forbidden, "redpacket.not_on_plan", "你当前的套餐不在本活动范围内")
 	ErrPlanUnknown   = fault.New(fault.Unavailable, "redpacket.plan_unknown", "暂时查不到你的套餐，请稍后再试")
 	ErrNotNew        = fault.New(fault.Forbidden, "redpacket.not_new", "本活动仅限活动开始后新加入的用户参与")

@@ -73,6 +73,27 @@ func TestWhoFollowedBeforeTheInstallationIsAFollower(t *testing.T) {
 	})
 }
 
+// TestAFollowerOfOldIsKnownAfterHisFirstWord lets a follower come by the mini-program who
+// was never heard of: what he is asked to do there, to say something in the chat, makes
+// him a follower in the session that he has.
+func TestAFollowerOfOldIsKnownAfterHisFirstWord(t *testing.T) {
+	story.Everywhere(t, func(t *testing.T, s story.Stores) {
+		w := story.Begin(t, s, func(o *sandbox.Options) { o.Followers = o.Customers })
+		w.Replica()
+		phones := w.Sandbox.Carrier.Phones()
+		old := w.Person("c" + phones[len(phones)-1])
+		mini := old.Opens().SignsIn()
+		if me := mini.Get("/me").Is(http.StatusOK); me.Value("follows") != false {
+			t.Fatalf("he is %s, want nobody who is known to follow", me.Raw)
+		}
+		old.Says("你好")
+		w.Settle()
+		if me := mini.Get("/me").Is(http.StatusOK); me.Value("follows") != true {
+			t.Errorf("he is %s, want a follower", me.Raw)
+		}
+	})
+}
+
 // TestWhoCameBackWhenNobodyListenedIsAFollowerByMorning loses the event of somebody who
 // follows again. Who has closed his account is still on WeChat's list, and stays forgotten.
 func TestWhoCameBackWhenNobodyListenedIsAFollowerByMorning(t *testing.T) {

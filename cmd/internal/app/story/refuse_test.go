@@ -52,7 +52,7 @@ func TestEveryRefusalHasItsCodeAndItsSentence(t *testing.T) {
 		}
 		refused("not bound, opens", open(stranger, running), 403, "redpacket.not_bound", "绑定手机号")
 		refused("not bound, helps", stranger.Helps(pot), 403, "redpacket.not_bound", "绑定手机号")
-		refused("no follower", open(owner, followers), 403, "redpacket.not_follower", "关注公众号")
+		refused("no follower", open(owner, followers), 403, "redpacket.not_follower", "已经关注的，到公众号里发一句话")
 		refused("not on the plan", open(owner, plan), 403, "redpacket.not_on_plan", "套餐")
 		refused("an unknown game", open(owner, "1"), 404, "redpacket.unknown_game", "没有找到这个活动")
 		refused("an unknown pot", first.Helps("1"), 404, "redpacket.unknown_pot", "没有找到这个红包")
