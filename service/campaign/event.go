@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -161,35 +162,103 @@ func (c *Campaigns) look(ctx context.Context, v *Version, s Step, w db.CampaignW
 		all[p.Now] = p
 	}
 	var happened []Happening
+	var silent []model.MemberID
 	switch round := model.Millis(w.RoundAt); {
 	case joins:
 		happened, err = c.joined(ctx, model.ID(w.BaselineID), all)
 	case s.When.Event == Payment:
-		happened, unheard, err = c.paid(ctx, v, s, slices.Sorted(maps.Keys(all)), round)
+		happened, silent, err = c.paid(ctx, v, s, slices.Sorted(maps.Keys(all)), round)
+	case s.When.Event == PackExpiry:
+		happened, silent, err = c.expiring(ctx, v, s, w, slices.Sorted(maps.Keys(all)))
 	default:
-		happened, unheard, err = c.Happened.Look(ctx, s.When, slices.Sorted(maps.Keys(all)), round)
+		happened, silent, err = c.Happened.Look(ctx, s.When, slices.Sorted(maps.Keys(all)), round)
 	}
 	for _, h := range happened {
 		found = append(found, happening{h, all[h.Member].Former})
 	}
-	return found, unheard, through, err
+	return found, len(silent), through, err
 }
 
 // paid are those who paid on the day of a round or on the one before it, of which the
 // carrier may tell late, but not before the day on which the campaign began.
-func (c *Campaigns) paid(ctx context.Context, v *Version, s Step, members []model.MemberID, round model.Millis) (found []Happening, unheard int, err error) {
+func (c *Campaigns) paid(ctx context.Context, v *Version, s Step, members []model.MemberID, round model.Millis) (found []Happening, unheard []model.MemberID, err error) {
 	for at := round; at > round.Add(-2*dayRound) && model.DayOf(at.Time()) >= model.DayOf(v.Plan.StartsAt.Time()); at = at.Add(-dayRound) {
 		did, silent, err := c.Happened.Look(ctx, s.When, members, at)
 		if err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
 		for _, h := range did {
 			h.At = round // when it is known
 			found = append(found, h)
 		}
-		unheard += silent
+		unheard = append(unheard, silent...)
 	}
 	return found, unheard, nil
+}
+
+// unasked is that nobody said in a round whether it happened to a member: a signal that is
+// never due. Other refs begin with a digit.
+const (
+	unasked = "?"
+	never   = math.MaxInt64
+)
+
+// expiring are those of whom a pack expires in so many days, also counted from an earlier
+// round in which nobody could say it of them, or that did not come to them: it is one day
+// alone on which it does, and no later round would find it.
+func (c *Campaigns) expiring(ctx context.Context, v *Version, s Step, w db.CampaignWatch, members []model.MemberID) (found []Happening, unheard []model.MemberID, err error) {
+	round := model.Millis(w.RoundAt)
+	if found, unheard, err = c.Happened.Look(ctx, s.When, members, round); err != nil {
+		return nil, nil, err
+	}
+	ids := make([]int64, len(members))
+	for i, m := range members {
+		ids[i] = int64(m)
+	}
+	first := round.Add(-time.Duration(s.When.Days) * dayRound) // whose pack expires today
+	rows, err := c.q.UnaskedAmong(ctx, db.UnaskedAmongParams{StepID: int64(s.ID), Members: ids, Never: never, Since: int64(first), Before: int64(round)})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read who was not asked: %w", err)
+	}
+	missed, still := map[model.Millis][]model.MemberID{}, map[model.Millis][]model.MemberID{round: unheard}
+	for _, r := range rows {
+		missed[model.Millis(r.HappenedAt)] = append(missed[model.Millis(r.HappenedAt)], model.MemberID(r.MemberID))
+	}
+	if cut := model.Millis(w.CutAt); cut >= first && (w.FromID == 0 || rest(w)) {
+		missed[cut], still[cut] = members, unheard
+	}
+	for _, at := range slices.Sorted(maps.Keys(missed)) {
+		again := slices.DeleteFunc(slices.Clone(missed[at]), func(m model.MemberID) bool { return slices.Contains(unheard, m) })
+		if len(again) == 0 {
+			continue
+		}
+		late, silent, err := c.Happened.Look(ctx, s.When, again, at)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, h := range late {
+			h.At = round
+			found = append(found, h)
+		}
+		still[at] = append(still[at], silent...)
+	}
+	return found, unheard, c.keepUnasked(ctx, v, s, still)
+}
+
+// keepUnasked keeps who is asked about again, by the round that it is about.
+func (c *Campaigns) keepUnasked(ctx context.Context, v *Version, s Step, still map[model.Millis][]model.MemberID) error {
+	for at, members := range still {
+		for _, m := range members {
+			err := c.q.InsertSignal(ctx, db.InsertSignalParams{
+				StepID: int64(s.ID), MemberID: int64(m), Ref: unasked + model.DayOf(at.Time()).String(), CampaignID: int64(v.Campaign),
+				HappenedAt: int64(at), DueAt: never,
+			})
+			if err != nil && !sqldb.Duplicate(err) {
+				return fmt.Errorf("keep of whom nobody could say: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // happening is what happened to somebody who may have been another.

@@ -161,8 +161,9 @@ type Happening struct {
 // happened finds what events wait for.
 type happened interface {
 	// Look asks who of the members it happened to, at the time of the round; a payment, who
-	// made one on its day. unheard is of how many nobody could say.
-	Look(ctx context.Context, w When, members []model.MemberID, at model.Millis) (found []Happening, unheard int, err error)
+	// made one on its day; a pack, whose expires so many days after it. unheard are those of
+	// whom nobody could say.
+	Look(ctx context.Context, w When, members []model.MemberID, at model.Millis) (found []Happening, unheard []model.MemberID, err error)
 	// Joined is a page of the members who are in the segment now, ascending.
 	Joined(ctx context.Context, segment model.ID, after model.MemberID, limit int) ([]model.MemberID, error)
 	// Among is who of the members is in the frozen audience.

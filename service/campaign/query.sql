@@ -99,6 +99,12 @@ SELECT COUNT(*) FROM campaign_signal WHERE step_id = sqlc.arg(step_id) AND ref =
 -- name: SignalledAmong :many
 SELECT member_id FROM campaign_signal WHERE step_id = sqlc.arg(step_id) AND ref = sqlc.arg(ref) AND member_id IN (sqlc.slice(members));
 
+-- Of whom nobody could say it in earlier rounds: signals that are never due.
+-- name: UnaskedAmong :many
+SELECT member_id, happened_at FROM campaign_signal
+WHERE step_id = sqlc.arg(step_id) AND member_id IN (sqlc.slice(members)) AND due_at = sqlc.arg(never)
+  AND happened_at >= sqlc.arg(since) AND happened_at < sqlc.arg(before);
+
 -- The plan that was frozen for is the one that is submitted.
 -- name: SubmitVersion :execrows
 UPDATE campaign_version SET state = 'review', submitted_by = sqlc.arg(submitted_by), submitted_at = sqlc.arg(now), frozen_id = sqlc.arg(frozen_id), frozen_size = sqlc.arg(frozen_size), why = ''

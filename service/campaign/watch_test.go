@@ -206,3 +206,39 @@ func TestWhoPaysIsToldOnTheSameDay(t *testing.T) {
 		}
 	})
 }
+
+// A pack has one day on which it expires in so many days: whom the carrier says nothing of on
+// that day, or whom the round does not come to, is told when the carrier answers, once.
+func TestAPackIsToldOfWhenTheCarrierAnswersLate(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c := w.replica()
+		w.launch(c, waits(PackExpiry, 3))
+		w.happens = map[model.MemberID]string{7: "2026-02-12", 8: "2026-02-12", 9: "2026-02-13", 10: "2026-02-11", 4900: "2026-02-12"}
+		w.silent = map[model.MemberID]bool{7: true, 9: true, 10: true}
+		w.passes(2 * time.Hour) // the 9th
+		looks := 0
+		w.asking = func(When, int) {
+			if looks++; looks == 200 {
+				w.passes(23 * time.Hour) // the round ends before it comes to 4900
+			}
+		}
+		w.round(c)
+		w.asking = nil
+		w.round(c) // the 10th
+		w.passes(24 * time.Hour)
+		w.silent = nil
+		for range 48 {
+			w.round(c)
+			w.passes(time.Hour)
+		}
+		var told []model.MemberID
+		for _, d := range w.staged {
+			told = append(told, w.frozen[d.Frozen]...)
+		}
+		slices.Sort(told)
+		if !slices.Equal(told, []model.MemberID{7, 8, 9, 4900}) {
+			t.Errorf("told are %v, want all whose pack was to expire in three days since the step waits, once", told)
+		}
+	})
+}

@@ -379,23 +379,32 @@ func (w *world) End(_ context.Context, _ model.ID, at model.Millis) error {
 	return nil
 }
 
-func (w *world) Look(_ context.Context, of When, members []model.MemberID, at model.Millis) (found []Happening, unheard int, err error) {
+func (w *world) Look(_ context.Context, of When, members []model.MemberID, at model.Millis) (found []Happening, unheard []model.MemberID, err error) {
 	if w.asking != nil {
 		w.asking(of, len(members))
 	}
 	if w.unheard != "" && of.Event == w.unheard {
-		return nil, 0, errDown
+		return nil, nil, errDown
 	}
 	for _, m := range members {
 		if w.silent[m] {
-			unheard++
+			unheard = append(unheard, m)
 			continue
 		}
-		if ref := w.happens[m]; ref != "" && (of.Event != Payment || ref == model.DayOf(at.Time()).String()) {
+		if ref := w.happens[m]; ref != "" && w.on(of, at, ref) {
 			found = append(found, Happening{m, at, ref})
 		}
 	}
 	return found, unheard, nil
+}
+
+// on tells that what happens on one day alone does on that of at.
+func (w *world) on(of When, at model.Millis, ref string) bool {
+	switch of.Event {
+	case Payment, PackExpiry:
+		return ref == (model.DayOf(at.Time()) + model.Day(of.Days)).String()
+	}
+	return true
 }
 
 func (w *world) Joined(_ context.Context, segment model.ID, after model.MemberID, limit int) ([]model.MemberID, error) {

@@ -233,19 +233,19 @@ func newHappenings(a *audience.Audience, m *member.Members, s *account.Service) 
 var paid = []audience.Kind{audience.TopUp, audience.Pack, audience.Buy}
 
 // Look asks to whom of the members it happened.
-func (h happenings) Look(ctx context.Context, w campaign.When, members []model.MemberID, at model.Millis) (found []campaign.Happening, unheard int, err error) {
+func (h happenings) Look(ctx context.Context, w campaign.When, members []model.MemberID, at model.Millis) (found []campaign.Happening, unheard []model.MemberID, err error) {
 	day := model.DayOf(at.Time())
 	switch w.Event {
 	case campaign.Birthday:
 		born, err := h.audience.BornOn(ctx, day, members)
-		return each(born, at, at.Time().Format("2006")), 0, err
+		return each(born, at, at.Time().Format("2006")), nil, err
 	case campaign.Payment:
 		spent, err := h.audience.DidOn(ctx, day, paid, members)
-		return each(spent, at, day.String()), 0, err
+		return each(spent, at, day.String()), nil, err
 	case campaign.DataLow, campaign.PackExpiry:
 		return h.metered(ctx, w, members, at)
 	}
-	return nil, 0, nil
+	return nil, nil, nil
 }
 
 // each is one happening for each of the members.
@@ -264,7 +264,7 @@ const metersAtOnce = 8
 // metered asks what the carrier says of each member's number. Whoever has none, or one
 // that cannot be opened, or of whom the carrier does not answer now, is looked at in the
 // next round; the last two are counted.
-func (h happenings) metered(ctx context.Context, w campaign.When, members []model.MemberID, at model.Millis) (all []campaign.Happening, unheard int, err error) {
+func (h happenings) metered(ctx context.Context, w campaign.When, members []model.MemberID, at model.Millis) (all []campaign.Happening, unheard []model.MemberID, err error) {
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(metersAtOnce)
@@ -282,7 +282,7 @@ func (h happenings) metered(ctx context.Context, w campaign.When, members []mode
 				defer mu.Unlock()
 				switch {
 				case errors.Is(err, errUnheard):
-					unheard++
+					unheard = append(unheard, id)
 					return nil
 				case err != nil || ref == "":
 					return err
@@ -293,6 +293,7 @@ func (h happenings) metered(ctx context.Context, w campaign.When, members []mode
 		})
 	}
 	err = group.Wait()
+	slices.Sort(unheard)
 	slices.SortFunc(all, func(a, b campaign.Happening) int { return int(a.Member - b.Member) })
 	return all, unheard, err
 }

@@ -81,7 +81,7 @@ func TestANumberThatCannotBeOpenedKeepsNoOtherFromItsEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		found, unheard, err := newHappenings(nil, people, meters).Look(ctx, campaign.When{Event: campaign.DataLow}, []model.MemberID{alice, bob}, model.At(now()))
-		if err != nil || len(found) != 1 || found[0].Member != bob || unheard != 1 {
+		if err != nil || len(found) != 1 || found[0].Member != bob || len(unheard) != 1 {
 			t.Errorf("Look = %+v, %d, %v, want that %s has little data, and one of whom nobody knows", found, unheard, err, bob)
 		}
 	})

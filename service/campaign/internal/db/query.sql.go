@@ -1466,6 +1466,63 @@ func (q *Queries) Tests(ctx context.Context, arg TestsParams) ([]CampaignOccurre
 	return items, nil
 }
 
+const unaskedAmong = `-- name: UnaskedAmong :many
+SELECT member_id, happened_at FROM campaign_signal
+WHERE step_id = ? AND member_id IN (/*SLICE:members*/?) AND due_at = ?
+  AND happened_at >= ? AND happened_at < ?
+`
+
+type UnaskedAmongParams struct {
+	StepID  int64
+	Members []int64
+	Never   int64
+	Since   int64
+	Before  int64
+}
+
+type UnaskedAmongRow struct {
+	MemberID   int64
+	HappenedAt int64
+}
+
+// Of whom nobody could say it in earlier rounds: signals that are never due.
+func (q *Queries) UnaskedAmong(ctx context.Context, arg UnaskedAmongParams) ([]UnaskedAmongRow, error) {
+	query := unaskedAmong
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.StepID)
+	if len(arg.Members) > 0 {
+		for _, v := range arg.Members {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:members*/?", strings.Repeat(",?", len(arg.Members))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:members*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, arg.Never)
+	queryParams = append(queryParams, arg.Since)
+	queryParams = append(queryParams, arg.Before)
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []UnaskedAmongRow
+	for rows.Next() {
+		var i UnaskedAmongRow
+		if err := rows.Scan(&i.MemberID, &i.HappenedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const untold = `-- name: Untold :many
 SELECT id, name, goal, state, why, told, paused_from, live_version, last_version, origin_id, canary_at, released_at, ends_at, created_by, created_at, updated_at, paused_at FROM campaign WHERE state IN ('scheduled', 'canary', 'running', 'paused', 'stopped') AND told <> state ORDER BY id LIMIT ?
 `
