@@ -175,6 +175,11 @@ func (c *Campaigns) move(ctx context.Context, by, id model.ID, verb, why string,
 				return err
 			}
 		}
+		if state == Stopped {
+			if err := q.SkipOccurrences(ctx, db.SkipOccurrencesParams{CampaignID: int64(id), Why: "活动已终止", Now: c.millis()}); err != nil {
+				return err
+			}
+		}
 		if err := q.RestartCanary(ctx, db.RestartCanaryParams{ID: int64(id), Now: c.millis()}); err != nil {
 			return err
 		}

@@ -75,7 +75,10 @@ func (c *Campaigns) progress(ctx context.Context, id model.ID, count func(contex
 		if err != nil {
 			return p, err
 		}
-		next := c.nextOf(&p.Version.Plan, s)
+		var next []model.Millis
+		if p.Campaign.State != Stopped && p.Campaign.State != Finished {
+			next = c.nextOf(&p.Version.Plan, s)
+		}
 		words += sayNight(s, next, now) + sayAsleep(s, p.Tally, now) + watches[s.ID]
 		p.Next = append(p.Next, StepWords{Step: s.ID, Name: s.Name, Words: words, Next: next})
 	}

@@ -30,7 +30,8 @@ SELECT * FROM campaign WHERE state IN ('scheduled', 'canary', 'running') AND id 
 -- name: PausedOver :many
 SELECT * FROM campaign WHERE state = 'paused' AND ends_at <= sqlc.arg(ended_by) ORDER BY id LIMIT ?;
 
--- What was not handed over when its campaign ended is not to come.
+-- What was not handed over when its campaign ended or was stopped is not to come; who is
+-- handing it over just then finds it settled.
 -- name: SkipOccurrences :exec
 UPDATE campaign_occurrence SET state = 'skipped', why = sqlc.arg(why), staged_at = sqlc.arg(now), leased_until = 0 WHERE campaign_id = sqlc.arg(campaign_id) AND state = 'due';
 

@@ -395,3 +395,26 @@ func TestACampaignThatAPauseOutlastsIsFinished(t *testing.T) {
 		}
 	})
 }
+
+// Nothing of a campaign that was stopped waits any more, and its progress does not say so.
+func TestWhatIsDueIsSkippedWithItsCampaign(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, ctx := w.replica(), t.Context()
+		id := w.launch(c, plan(func(p *Plan) { p.Steps[0].When = When{Kind: ByCron, Cron: "0 10 * * *"} }))
+		w.passes(time.Hour + time.Minute)
+		w.stageFail = errDown
+		w.round(c)
+		must[Campaign](t)(c.Kill(ctx, checker, id, "不做了"))
+		w.stageFail = nil
+		w.passes(time.Minute)
+		w.round(c)
+		p := must[Progress](t)(c.Progress(ctx, id))
+		if got := p.Occurrences; len(got) != 1 || got[0].State != skipped || got[0].Why != "活动已终止" || len(w.staged) != 0 {
+			t.Errorf("the progress of a stopped campaign tells %+v and %d dispatches, want one push skipped", got, len(w.staged))
+		}
+		if next := p.Next[0].Next; len(next) != 0 {
+			t.Errorf("the next times of a stopped campaign are %v, want none", next)
+		}
+	})
+}

@@ -1306,7 +1306,8 @@ type SkipOccurrencesParams struct {
 	CampaignID int64
 }
 
-// What was not handed over when its campaign ended is not to come.
+// What was not handed over when its campaign ended or was stopped is not to come; who is
+// handing it over just then finds it settled.
 func (q *Queries) SkipOccurrences(ctx context.Context, arg SkipOccurrencesParams) error {
 	_, err := q.db.ExecContext(ctx, skipOccurrences, arg.Why, arg.Now, arg.CampaignID)
 	return err
