@@ -33,7 +33,7 @@ func (c *Campaigns) judge(ctx context.Context, r db.Campaign) error {
 	case c.Now().Sub(model.Millis(r.CanaryAt).Time()) < c.opts.Canary:
 		return nil
 	case wrong >= canaryFew && wrong*canaryPart > sent+wrong:
-		return c.halt(ctx, r, fmt.Sprintf("试发%d人中有%d人失败，已自动暂停，请检查素材和渠道", sent+wrong, wrong))
+		return c.halt(ctx, r, fmt.Sprintf("试发%d人中有%d人失败，已自动暂停，请检查素材和渠道；要继续请恢复后放行，只恢复而失败仍超过一成会再次暂停", sent+wrong, wrong))
 	}
 	n, err := c.q.PassCanary(ctx, db.PassCanaryParams{ID: r.ID, Now: c.millis()})
 	if err != nil || n == 0 {
