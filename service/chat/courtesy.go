@@ -11,7 +11,7 @@ import (
 // What people say to a person; none of it asks for anything. They say several at once, and
 // softly: 好的知道了, 谢谢你啦.
 var (
-	greetings = pieces("你好 您好 大家好 在吗 在么 在不在 有人在吗 早上好 早安 上午好 中午好 下午好 晚上好 哈喽 哈罗 嗨 hi hello 新年好 过年好 新年快乐 春节快乐 元旦快乐 节日快乐 恭喜发财 亲", "啊 呀 哈 哦 啦")
+	greetings = pieces("你好 您好 大家好 在吗 在么 在不在 早上好 早安 上午好 中午好 下午好 晚上好 哈喽 哈罗 嗨 hi hello 新年好 过年好 新年快乐 春节快乐 元旦快乐 节日快乐 恭喜发财 亲", "啊 呀 哈 哦 啦")
 	thanks    = pieces("谢谢 多谢 谢了 太感谢 感谢 辛苦 麻烦 好 好的 嗯 知道 收到 thanks thankyou thx 再见 拜拜 没别的 没有了 没有别的", "你 您 了 啦 啊 呀 哈 哦 晒 们")
 	nods      = pieces("是 是的 确认 确定 好 好的 好吧 好嘞 好滴 行 行吧 可以 可以的 对 对的 嗯 哦 噢 同意 知道 明白 收到 了解 没错 ok yes", "了 啦 啊 呀 哈 哦")
 	yes       = `(是的?|确认|确定|好的?|对的?|嗯|行的?|可以的?|同意|没错|ok|yes|y)`

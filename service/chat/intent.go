@@ -104,6 +104,9 @@ func understand(f folded, carrier Carrier) Meaning {
 	if intent := aboutSendings(f); intent != "" {
 		return sure(intent)
 	}
+	if isOne(string(f.runes), leaves) {
+		return choice(Sendings, Services)
+	}
 	return read(f).decide()
 }
 
@@ -268,6 +271,8 @@ func (s sentence) named() Meaning {
 		return choice(Balance, Plan, Services, Human)
 	case has(aRate) && m.n == 1:
 		return choice(m.intents[0], Plan, Services)
+	case usage && has(aSwap) && !has(aPlan):
+		return choice(TopUp, Redeem, Deals, Usage)
 	case usage && (!has(aPlan) && has(aMoney) || has(aWhy) && !has(aLeft)):
 		return choice(Usage, Bill, TopUp)
 	case usage && has(aPast):

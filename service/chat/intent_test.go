@@ -24,8 +24,10 @@ func corpus(t testing.TB) []utterance {
 	defer func() { _ = file.Close() }()
 	var all []utterance
 	scanner := bufio.NewScanner(file)
+	seen := false
 	for scanner.Scan() {
 		if strings.HasPrefix(scanner.Text(), "#") {
+			seen = seen || strings.HasPrefix(scanner.Text(), "# build:")
 			continue
 		}
 		want, text, ok := strings.Cut(scanner.Text(), "\t")
@@ -34,7 +36,7 @@ func corpus(t testing.TB) []utterance {
 		}
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(text))
-		all = append(all, utterance{want, text, h.Sum32()%2 == 1})
+		all = append(all, utterance{want, text, !seen && h.Sum32()%2 == 1})
 	}
 	if err := scanner.Err(); err != nil {
 		t.Fatal(err)

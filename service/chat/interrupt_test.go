@@ -212,3 +212,11 @@ func TestWhoAnswersSomethingElseIsToldThatNothingWasDone(t *testing.T) {
 		{"你好", "掌上营业厅为您服务"}, {"2", "流量还剩"}, {"谢谢", "不客气"}, {"换绑", "138****1111"}, {"好的", "发送您的11位手机号"}, {"13912345678", "短信已发到"}, {"好", "6位数字"}, {"123456", "绑定成功"},
 	})
 }
+
+func TestBothOfTwoWishesAreAnswered(t *testing.T) {
+	k := newTalk(t, newWorld(t), dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions)
+	for _, says := range []string{"余额多少 顺便看下积分", "余额还剩多少，再帮我查积分", "余额多少，顺便查下流量和"} {
+		k.plays(t, []line{{says, "话费余额 45.30元"}})
+	}
+	k.plays(t, []line{{"余额多少 顺便看下积分", "可用积分"}, {"积分余额多少 顺便看下流量", "!45.30"}})
+}

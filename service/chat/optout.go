@@ -23,14 +23,16 @@ var (
 	sent     = strings.Fields("推送 推广 广告 营销 推销 群发 宣传 订阅消息 打扰 骚扰 活动消息 优惠消息 活动通知 优惠通知 活动信息 优惠信息 发消息 发信息")
 	sendings = `(` + strings.Join(sent, "|") + `)`
 	noBefore = regexp.MustCompile(`(不要|不想|不用|不再|别|勿|不接收|不收|停止|停掉|停了|取消|关闭|关掉|屏蔽|拒绝|拒收|退订|退掉).{0,8}` + sendings)
-	endAfter = regexp.MustCompile(sendings + `(了|给我|全都|全部|都|全)?(停止|停掉|取消|关闭|关掉|屏蔽|拒收|退订|退掉|不要发|别发|别再发)`)
+	endAfter = regexp.MustCompile(sendings + `(了|给我|全都|全部|都|全)?(停止|停掉|取消|关闭|关掉|关了|屏蔽|拒收|退订|退掉|不要发|别发|别再发)`)
 	noNoes   = strings.NewReplacer("特别", "", "分别", "", "区别", "", "别的", "", "别人", "", "别家", "", "不要钱", "", "打扰一下", "", "打扰下", "", "不想打扰", "")
 	contrary = regexp.MustCompile(`(不要|不想|不用|别|勿|没).{0,3}(停止|停掉|停了|取消|关闭|关掉|屏蔽|拒绝|拒收|退订|错过|漏|断)|恢复|为什么|为啥|怎么没|怎么不|不会|电话`)
 	doubt    = regexp.MustCompile(`影响|是不是|后悔|怎样|怎么样|会有|(还|会|以后|之后|了)能|还会|(取消|关闭|关掉|关|屏蔽|停止|停|退订|退)了(吗|没|么)|(现在|又|还是?)想(要$|收|看|接收|开|恢复)`)
 	ofOffers = regexp.MustCompile(`(推送|推广|广告|营销|推销|宣传)(员|里|上|中|说|写|的(那|这)?(个|种|款)?(套餐|流量|业务|活动|产品|优惠|合约|卡|手机|宽带))`)
 	toOthers = regexp.MustCompile(`(给|到|对|向|打扰|骚扰)(我|我的|我们)?(` + strings.Join(strings.Fields(words[anOther]), "|") + `)`)
-	wanted   = regexp.MustCompile(`(恢复|重新|继续|打开|开启|开通|想收|要收|收不到|没收到|怎么收到|怎么没|怎么不|为什么不|为什么没|为啥不|为啥没).{0,6}` + sendings + `|` + sendings + `(怎么)?(恢复|重新打开|开启|没了|没有了)`)
-	optOuts  = strings.Fields("t td 停止推送 取消订阅 退订消息 别发了 不要发了 不要再发了 别再发了 别再发")
+	wanted   = regexp.MustCompile(`(恢复|重新|继续|打开|开启|开通|想收|要收|收不到|没收到|怎么收到|怎么没|怎么不|为什么不|为什么没|为啥不|为啥没).{0,6}` + sendings + `|` + sendings + `(怎么)?(恢复|重新打开|开启|没了|没有了|太多|好多|真多)|少.{0,4}` + sendings)
+	optOuts  = strings.Fields("t td 停止推送 取消订阅 退订消息 别发了 不要发了 不要再发了 别再发了 别再发 拒收 退订回t 退订回复t")
+	leaves   = strings.Fields("退订 我要退订 退订吧 怎么退订 如何退订 退定") // of what, nobody knows
+	annoyed  = strings.Fields("别烦我 不要烦我 别再烦我 免打扰 消息免打扰")
 )
 
 // maxOptOut is the length, in runes, up to which a no to what is sent is trusted.
@@ -44,7 +46,7 @@ func aboutSendings(f folded) Intent {
 	switch {
 	case isOne(said, optOuts):
 		return OptOut
-	case said == names[Sendings]:
+	case said == names[Sendings], isOne(said, annoyed):
 		return Sendings
 	case len(f.runes) > maxOptOut || !slices.ContainsFunc(sent, holds):
 		return ""

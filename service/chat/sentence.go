@@ -177,8 +177,12 @@ func apart(f folded, tokens []token, i int) bool {
 	if of || i+1 >= len(tokens) {
 		return false
 	}
+	at := tokens[i].start
+	for i+2 < len(tokens) && tokens[i+1].means&^questions == 0 {
+		i++ // 余额多少，顺便…
+	}
 	next := tokens[i+1]
-	return next.means.has(anAnd) || f.listed[next.start] || f.clause[next.start] != f.clause[tokens[i].start] && next.means&objects != 0
+	return next.means.has(anAnd) || f.listed[next.start] || f.clause[next.start] != f.clause[at] && next.means&objects != 0
 }
 
 // besideBill tells that the money on the phone is asked for beside a bill, and not the
