@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,6 +19,9 @@ func (c *Chat) awaited(ctx context.Context, t *turn) (model.Content, bool, error
 	if isOne(said, cancels) || t.refuses(said) {
 		t.after = thread{}
 		return model.Text("好的，已经取消。还需要什么随时告诉我，发送“菜单”可以看全部服务。"), true, nil
+	}
+	if t.before.Topic == noTopic && t.before.Binding == awaitCode && noCode.MatchString(said) {
+		return c.lostCode(t), true, nil
 	}
 	switch t.before.Topic {
 	case choosing:
@@ -48,8 +52,9 @@ var (
 
 // The noes that are one only to a question: to a gift or an unbinding, and to a binding.
 var (
-	refusals  = strings.Fields("不是 不确定 不同意 不行 不可以 不好 想想 再想想 考虑一下 再考虑一下 再说 不需要 暂时不要 暂时不用 不换 不换了 不想换 不想换了 别换 别换了 不兑 不兑了 不兑换 不兑换了 不办 不办了 不想要 不想要了 不解绑了 不想解绑 不想解绑了 不用解绑 不用解绑了 不要解绑 别 别了 别解绑")
-	noBinding = strings.Fields("不绑 不绑了 不绑定 不绑定了 不想绑 不想绑了 不想绑定 不用绑了 不换绑 不换绑了 不换 不换了 不换号了 不需要")
+	refusals   = strings.Fields("不是 不确定 不同意 不行 不可以 不好 想想 再想想 考虑一下 再考虑一下 再说 不需要 暂时不要 暂时不用 不换 不换了 不想换 不想换了 别换 别换了 不兑 不兑了 不兑换 不兑换了 不办 不办了 不想要 不想要了 不解绑了 不想解绑 不想解绑了 不用解绑 不用解绑了 不要解绑 别 别了 别解绑")
+	noFeedback = regexp.MustCompile(`^(算了)?(不投诉|不写|不反馈|不提|不用|没事|没有|没意见|没有意见|没什么|没什么意见)[了吧啊]*(谢谢)?$`)
+	noBinding  = strings.Fields("不绑 不绑了 不绑定 不绑定了 不想绑 不想绑了 不想绑定 不用绑了 不换绑 不换绑了 不换 不换了 不换号了 不需要")
 )
 
 // refuses tells that the message is a no to what is waited for, as people put it:
@@ -65,7 +70,7 @@ func (t *turn) refuses(said string) bool {
 	case choosingGift, awaitRedeem, awaitUnbind:
 		return no || isOne(rest, refusals)
 	case awaitFeedback:
-		return false
+		return noFeedback.MatchString(said)
 	}
 	return t.before.Binding != notBinding && (no || isOne(rest, noBinding))
 }
@@ -85,7 +90,7 @@ func isOne(said string, of []string) bool { return slices.Contains(of, said) }
 
 // chosen answers a number of the last choice.
 func (c *Chat) chosen(ctx context.Context, t *turn, said string) (model.Content, bool, error) {
-	n := ordinal(said)
+	n := ordinal(said, len(t.before.Choices))
 	if n == 0 {
 		return model.Content{}, false, nil
 	}
@@ -106,14 +111,19 @@ var ordinals = map[string]int{
 	"壹": 1, "贰": 2, "叁": 3,
 }
 
-// ordinal reads 1 to 9, also as 一, 第一个, 选1, 1号 or ①; 0 for anything else.
-func ordinal(said string) int {
-	for _, before := range []string{"我", "选择", "选", "回复", "第"} {
+// ordinal reads 1 to 9, also as 一, 第一个, 选1, 我要第一个, 1号, ① or 最后一个 of all; 0 for
+// anything else.
+func ordinal(said string, all int) int {
+	for _, before := range []string{"那", "就", "我", "要", "换成", "选择", "选", "回复"} {
 		said = strings.TrimPrefix(said, before)
 	}
 	for _, after := range []string{"吧", "号", "个", "项"} {
 		said = strings.TrimSuffix(said, after)
 	}
+	if said == "最后一" {
+		return all
+	}
+	said = strings.TrimPrefix(said, "第")
 	said = strings.TrimSuffix(said, "\u20e3") // the keycap of 1️⃣
 	if len(said) == 1 && said[0] >= '1' && said[0] <= '9' {
 		return int(said[0] - '0')

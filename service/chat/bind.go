@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -44,7 +45,7 @@ func (c *Chat) digits(ctx context.Context, t *turn) (model.Content, bool, error)
 	case len(number) >= 7:
 		c.count(Bind, unknown)
 		return model.Text("这个号码不像手机号：手机号是1开头的 11位数字。核对后再发给我就行，发送“菜单”可以看全部服务。"), true, nil
-	case ordinal(number) > 0 || len(number) <= codeDigits:
+	case ordinal(number, 0) > 0 || len(number) <= codeDigits:
 		c.count("", unknown)
 		return c.choose(t, "这个数字我没对上号，您想办哪一项？", menuChoices), true, nil
 	}
@@ -150,6 +151,9 @@ func (c *Chat) bind(ctx context.Context, t *turn) (model.Content, error) {
 
 // sendNumber asks for the number that is to be bound.
 const sendNumber = "请直接发送您的11位手机号，我马上发一条验证码短信给您"
+
+// noCode is what people say while a code is waited for that does not come.
+var noCode = regexp.MustCompile(`^(我|还是|还|一直|怎么|都|短信|那|请)*(收不到|没收到|没有收到|没来|没到|重发|重新发|重新发送|再发)(一次|一遍|一条|一下|个|了|啊|呢|短信|吧|验证码)*$|^(手机|电话)?(号|号码)?(写|输|填|打|发)?(错了|错)$`)
 
 // lostCode answers who waits for a code that does not come. One that nothing here waits
 // for is of somebody else.

@@ -69,6 +69,10 @@ func (c *Chat) feedback(ctx context.Context, t *turn) (model.Content, bool, erro
 		t.after = t.before
 		return model.Text("没看到文字。请把您的意见写成一条文字消息，不想写了回复“取消”。"), true, nil
 	}
+	if t.said.are(greetings) || t.said.are(thanks) || t.said.are(nods) {
+		t.after = t.before
+		return model.Text("请把您的意见写成一条文字消息，不想写了回复“取消”。"), true, nil
+	}
 	if c.command(t.said) {
 		return model.Content{}, false, nil
 	}

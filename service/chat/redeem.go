@@ -61,7 +61,10 @@ func (c *Chat) refusedGift(err error) (model.Content, error) {
 
 // chosenGift is the second tap: one gift of the list, and what it costs.
 func (c *Chat) chosenGift(ctx context.Context, t *turn, said string) (model.Content, bool, error) {
-	n := ordinal(strings.TrimPrefix(said, "兑换"))
+	n := ordinal(strings.TrimPrefix(said, "兑换"), len(t.before.Offers))
+	if n == 0 && !understand(t.said, c.opts.Carrier).Sure {
+		n = t.giftNamed(said)
+	}
 	if n == 0 {
 		return model.Content{}, false, nil
 	}
@@ -74,6 +77,27 @@ func (c *Chat) chosenGift(ctx context.Context, t *turn, said string) (model.Cont
 		return c.askPhone(t, Redeem), true, nil
 	}
 	return c.askRedeem(t, t.before.Offers[n-1]), true, nil
+}
+
+// giftNamed is the number of the only gift that is named so; 0 for none or several.
+func (t *turn) giftNamed(said string) (number int) {
+	for _, before := range []string{"那", "就", "我", "要", "想", "换", "兑换"} {
+		said = strings.TrimPrefix(said, before)
+	}
+	said = strings.TrimSuffix(strings.TrimSuffix(said, "吧"), "那个")
+	if len([]rune(said)) < 2 {
+		return 0
+	}
+	for n, o := range t.before.Offers {
+		if !strings.Contains(fold(o.Title).words(), said) {
+			continue
+		}
+		if number > 0 {
+			return 0
+		}
+		number = n + 1
+	}
+	return number
 }
 
 // askRedeem asks before points are taken.

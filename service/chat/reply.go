@@ -143,6 +143,9 @@ func (c *Chat) private(t *turn, i Intent) model.Content {
 // askPhone answers a question of somebody without a number, and remembers it.
 func (c *Chat) askPhone(t *turn, want Intent) model.Content {
 	t.after.Binding, t.after.Want = awaitPhone, want
+	if want == Balance && read(t.said).live.has(aStop) {
+		return model.Text("停机是不是因为欠费，绑定手机号就能查：直接发送您的11位手机号，收到短信验证码后发给我。\n停机后收不到短信验证码，就找" + c.human() + "。")
+	}
 	return model.Text("先绑定手机号才能" + names[want] + "，一分钟就好：直接发送您的11位手机号，收到短信验证码后发给我，马上告诉您结果。")
 }
 
