@@ -94,22 +94,32 @@ func (f followers) recall(ctx context.Context, few []model.OpenID, failed *fault
 	return found
 }
 
-// unionIDs are how many followers WeChat was asked to name in a night, and named.
-type unionIDs struct{ asked, told int }
+// unionIDs are how many followers WeChat was asked to name in a night, and named; over: it
+// names nobody any more tonight.
+type unionIDs struct {
+	asked, told int
+	over        bool
+}
 
 // maxNameless is after how many without a name an account is taken to belong to no Open
 // Platform: WeChat would name nobody.
 const maxNameless = 1000
 
-// name asks WeChat who those of some followers are who have no unionid here.
+// name asks WeChat who those of some followers are who have no unionid here. When it is
+// busy or has been asked enough they wait for the next night: nothing of theirs is lost.
 func (f followers) name(ctx context.Context, some []model.OpenID, names *unionIDs, failed *fault.Several) {
-	if names.told == 0 && names.asked >= maxNameless {
+	if names.over || names.told == 0 && names.asked >= maxNameless {
 		return
 	}
 	nameless, err := f.members.Nameless(ctx, some)
 	failed.Add(err)
 	for few := range slices.Chunk(nameless, wechat.MaxUsers) {
 		users, err := f.wechat.UserInfos(ctx, few)
+		if k := fault.KindOf(err); err != nil && (k == fault.Unavailable || k == fault.Limited) {
+			f.log.WarnContext(ctx, "followers without a name are asked about in another night", "error", err)
+			names.over = true
+			return
+		}
 		failed.Add(err)
 		for _, u := range users {
 			if names.asked++; u.UnionID == "" {

@@ -140,10 +140,16 @@ func TestWhomWeChatNamesLateIsOneByMorning(t *testing.T) {
 		if me := mini.Get("/me").Is(http.StatusOK); me.Text("balance.status") != "unbound" {
 			t.Fatalf("in the mini-program he is %s, want another member", me)
 		}
+		merged := func() int { return w.Count("SELECT id FROM member WHERE merged_into <> 0") }
+		w.Fault("wechat.user_info", faults.Fault{Kind: faults.ErrCode}) // busy: not tonight
+		if n, err := r.App().Recall(t.Context()); n != 0 || err != nil || merged() != 0 {
+			t.Errorf("Recall = %d, %v, and %d became one with another, want nobody while WeChat is busy", n, err, merged())
+		}
+		w.Fault("wechat.user_info")
 		if n, err := r.App().Recall(t.Context()); n != 0 || err != nil {
 			t.Errorf("Recall = %d, %v, want nobody who came back", n, err)
 		}
-		if n := w.Count("SELECT id FROM member WHERE merged_into <> 0"); n != 1 {
+		if n := merged(); n != 1 {
 			t.Errorf("%d became one with another, want him", n)
 		}
 		if me := mini.SignsIn().Get("/me").Is(http.StatusOK); me.Text("phone") != zhang.Masked() {
