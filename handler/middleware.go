@@ -23,9 +23,6 @@ import (
 // headerRequestID carries a request's name in and out.
 const headerRequestID = "X-Request-Id"
 
-// requestIDKey is where a request's id lies in its gin.Context.
-const requestIDKey = "requestID"
-
 // maxRequestID bounds a caller's own request id; a longer one is replaced.
 const maxRequestID = model.MaxRequestID
 
@@ -35,12 +32,11 @@ func name(c *gin.Context) {
 	if !id.Valid() || len(id) > maxRequestID {
 		id = model.RequestID(rand.Text())
 	}
-	c.Set(requestIDKey, string(id))
 	c.Request = c.Request.WithContext(model.WithRequest(c.Request.Context(), id))
 	c.Header(headerRequestID, string(id))
 }
 
-func requestID(c *gin.Context) string { return c.GetString(requestIDKey) }
+func requestID(c *gin.Context) string { return string(model.RequestOf(c.Request.Context())) }
 
 var errPanic = fault.New(fault.Internal, "internal.panic", "系统开小差了，请稍后再试")
 

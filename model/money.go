@@ -1,6 +1,9 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // Fen is money: hundredths of a yuan. There is no other unit in the code, the
 // stores or the API, and no float comes near it.
@@ -20,10 +23,11 @@ func (f Fen) Yuan() string {
 	if f < 0 {
 		sign, f = "-", -f
 	}
+	yuan := sign + strconv.FormatInt(int64(f)/100, 10)
 	if f%100 == 0 {
-		return fmt.Sprintf("%s%d元", sign, int64(f)/100)
+		return yuan + "元"
 	}
-	return fmt.Sprintf("%s%d.%02d元", sign, int64(f)/100, int64(f)%100)
+	return yuan + "." + strconv.FormatInt(100+int64(f)%100, 10)[1:] + "元"
 }
 
 // Points is loyalty: whole points.
