@@ -43,6 +43,7 @@ var (
 	ErrTier           = fault.New(fault.Conflict, "mall.tier", "该礼品仅限更高等级的会员兑换")
 	ErrLimit          = fault.New(fault.Conflict, "mall.limit", "您兑换该礼品的次数已达上限")
 	ErrPhone          = fault.New(fault.Conflict, "mall.phone", "请先绑定手机号")
+	ErrHolder         = fault.New(fault.Unavailable, "mall.holder", "暂时无法核实这个号码的机主，没有兑换，也没有扣积分，请稍后再试")
 	ErrAddress        = fault.New(fault.Invalid, "mall.address", "请填写收货人、联系电话（至少7位数字）和详细地址")
 	ErrRequest        = fault.New(fault.Invalid, "mall.request", "请求编号不正确")
 	ErrRequestReused  = fault.New(fault.Invalid, "mall.request_reused", "该请求编号已用于另一笔兑换")
@@ -123,6 +124,11 @@ type (
 	tiers interface {
 		Tier(ctx context.Context, phone model.Phone) (int, error)
 	}
+	// holders ask the carrier whether a number was given to somebody else since it was
+	// bound; one that was is unbound. An error says that nobody knows now.
+	holders interface {
+		GivenAway(ctx context.Context, phone model.Phone) (bool, error)
+	}
 	// recorder adds a line to the operators' audit within the transaction of what it
 	// tells.
 	recorder interface {
@@ -153,7 +159,7 @@ type Outcome struct {
 	Repeat bool
 }
 
-// Deps are what the mall needs from outside; all but Tiers, Levels and Audit are required.
+// Deps are what the mall needs from outside; all but Holders, Tiers, Levels and Audit are required.
 type Deps struct {
 	DB      *sql.DB
 	IDs     *model.IDs
@@ -165,6 +171,7 @@ type Deps struct {
 	Holder  holder
 	Outbox  outbox
 	Carrier carrier
+	Holders holders  // nil: a number is whose it was when he bound it
 	Tiers   tiers    // nil: everybody is of tier 0
 	Levels  []string // what the tiers from 1 are called
 	Audit   recorder // nil: what operators do leaves no line

@@ -70,10 +70,11 @@ var errAgain = errors.New("the gift or the member's count changed meanwhile")
 // Paying: its points are held until Paid or Unpaid. A card or coupon is handed over
 // at once, the carrier's goods by FulfilDue, or Fulfil for who cannot wait.
 //
-// Errors: ErrNoGift, ErrOffSale, ErrSoldOut, ErrPrice, ErrTier, ErrLimit, ErrPhone, ErrAddress,
-// ErrRequest, ErrRequestReused, and those of the points. A repeat gets the first answer,
-// a refusal too, for seven days; ErrPhone, ErrAddress and ErrNoGift are no answers: who
-// mends his request may send it again.
+// Errors: ErrNoGift, ErrOffSale, ErrSoldOut, ErrPrice, ErrTier, ErrLimit, ErrPhone, also of a
+// number that was given to somebody else, ErrHolder, ErrAddress, ErrRequest,
+// ErrRequestReused, and those of the points. A repeat gets the first answer, a refusal too,
+// for seven days; ErrPhone, ErrHolder, ErrAddress and ErrNoGift are no answers: who mends
+// his request may send it again.
 func (m *Mall) Redeem(ctx context.Context, o Order) (Redemption, error) {
 	if !o.Request.Valid() {
 		return Redemption{}, ErrRequest
@@ -152,6 +153,9 @@ func (m *Mall) redeem(ctx context.Context, o Order) (row db.InsertRedemptionPara
 	if err != nil {
 		return row, err
 	}
+	if err := m.stillHis(ctx, Kind(g.Kind), o.Phone); err != nil {
+		return row, err
+	}
 	id := int64(m.IDs.Next())
 	sealed, err := m.sealed(id, Kind(g.Kind), o)
 	if err != nil {
@@ -169,6 +173,24 @@ func (m *Mall) redeem(ctx context.Context, o Order) (row db.InsertRedemptionPara
 		m.done.WithLabelValues(g.Kind, "redeemed").Inc()
 	}
 	return row, err
+}
+
+// stillHis refuses the carrier's goods for a number that was given to somebody else, and
+// while nobody knows.
+func (m *Mall) stillHis(ctx context.Context, kind Kind, phone model.Phone) error {
+	if kind != Carrier || m.Holders == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	given, err := m.Holders.GivenAway(ctx, phone)
+	switch {
+	case err != nil:
+		return ErrHolder.With(err)
+	case given:
+		return ErrPhone.Saying("这个号码的机主已变更，没有兑换，也没有扣积分。请重新绑定您现在的号码。")
+	}
+	return nil
 }
 
 // begin is a redemption's first state and when something is next to be done about it.

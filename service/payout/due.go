@@ -41,6 +41,9 @@ func (p *Payer) Due(ctx context.Context) (int, error) {
 		n, err := p.rounds(ctx, round) // what fails here keeps nothing of what comes next
 		moved, failed = moved+n, errors.Join(failed, err)
 	}
+	if n := p.untold.Swap(0); n > 0 { // one line, however many wait
+		p.Log.WarnContext(ctx, "prizes wait for the carrier's word on who holds their numbers", "prizes", n)
+	}
 	return moved, errors.Join(failed, p.look(ctx))
 }
 
@@ -168,6 +171,8 @@ func (p *Payer) begin(ctx context.Context, v Payout) (bool, error) {
 		return false, err
 	case why == noPhone && model.At(p.Now()) < v.CreatedAt.Add(p.opts.NoPhone):
 		return false, p.later(ctx, v, time.Hour, why)
+	case why == noHolder:
+		return false, p.later(ctx, v, time.Minute, why)
 	case why != "":
 		return p.fail(ctx, v, why)
 	}
@@ -182,6 +187,7 @@ func (p *Payer) begin(ctx context.Context, v Payout) (bool, error) {
 // Why a payout cannot be handed over.
 const (
 	noPhone  = "payout.no_phone"  // no number is bound, yet
+	noHolder = "payout.no_holder" // nobody knows whose the number is, now
 	noPack   = "payout.no_pack"   // no offering of this size is set
 	noMember = "payout.no_member" // he has closed his account
 	noKind   = "payout.no_kind"
@@ -210,7 +216,27 @@ func (p *Payer) goods(ctx context.Context, v Payout) (g Goods, why string, err e
 		return g, noPhone, nil
 	}
 	g.Phone = m.Phone
-	return g, "", nil
+	return g, p.notHis(ctx, m.Phone), nil
+}
+
+// notHis says why a number does not get its winner's prize: it was given to somebody
+// else, or the carrier does not say.
+func (p *Payer) notHis(ctx context.Context, phone model.Phone) (why string) {
+	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
+	defer cancel()
+	given, err := p.Holders.GivenAway(ctx, phone)
+	switch {
+	case err != nil:
+		p.untold.Add(1)
+		p.Log.DebugContext(ctx, "a prize waits for the carrier's word on who holds its number", "error", err)
+		if errors.Is(err, ErrDenied) {
+			p.halt(ctx, fault.Of(err).Code)
+		}
+		return noHolder
+	case given:
+		return noPhone
+	}
+	return ""
 }
 
 // earn books points: the payout's end and the ledger's posting are one transaction.

@@ -60,6 +60,12 @@ type (
 	people interface {
 		Get(ctx context.Context, id model.MemberID, app model.App) (model.Member, error)
 	}
+	// holders ask the carrier whether a number was given to somebody else since it was
+	// bound; one that was is unbound. An error says that nobody knows now, ErrDenied that
+	// the carrier refuses our account.
+	holders interface {
+		GivenAway(ctx context.Context, phone model.Phone) (bool, error)
+	}
 	// judge tells whether a pot looks so suspicious that its payout waits.
 	judge interface {
 		Hold(ctx context.Context, pot model.ID) (hold bool, why string, err error)
@@ -95,6 +101,7 @@ type Needs struct {
 	Courier courier
 	Ledger  ledger
 	People  people
+	Holders holders
 	Judge   judge
 	Budget  budget
 	Wins    wins
@@ -131,6 +138,8 @@ type Payer struct {
 	// pausedUntil is when the queue goes on after trouble with our account, in
 	// Unix ms. Each replica finds out by itself.
 	pausedUntil atomic.Int64
+
+	untold atomic.Int64 // prizes of this round whose number nobody knows the holder of
 
 	outcomes *prometheus.CounterVec
 	waiting  *prometheus.GaugeVec

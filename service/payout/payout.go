@@ -8,7 +8,8 @@
 // Invariants: a pot has one payout, for ever; at most one attempt of a payout may
 // still succeed or has succeeded; an attempt that may have reached the carrier is
 // asked about before it is sent again, under the same number; a new number is taken
-// only after the carrier said that the old one failed; paid and released are final.
+// only after the carrier said that the old one failed; no bill is written before the
+// carrier said that nobody else got the phone number; paid and released are final.
 //
 //	created → (held → approved) → paying → paid
 //	                                     → failed → approved | released
@@ -52,7 +53,9 @@ var (
 	ErrUnknownPayout = fault.New(fault.NotFound, "payout.unknown", "没有找到这份奖品")
 	ErrState         = fault.New(fault.Conflict, "payout.state", "这份奖品的状态已变化，请刷新后再试")
 	ErrEarly         = fault.New(fault.Conflict, "payout.early", "这份奖品可能还会到账，请稍后再认定没有办成")
-	ErrDecision      = fault.New(fault.Invalid, "payout.decision", "审核意见不完整")
+	// ErrDenied is what Needs.Holders say when the carrier refuses our account.
+	ErrDenied   = fault.New(fault.Unavailable, "payout.denied", "运营商没有受理我们的查询，请稍后再试")
+	ErrDecision = fault.New(fault.Invalid, "payout.decision", "审核意见不完整")
 )
 
 // TopicSettled is the promise to tell a winner what became of his prize; its payload

@@ -215,7 +215,7 @@ func TestExactlyOnce(t *testing.T) {
 			w.now = w.now.Add(time.Duration(rapid.IntRange(0, 1000).Draw(rt, "start")) * time.Hour)
 			w.release = rapid.Bool().Draw(rt, "release")
 			w.script = rapid.SliceOfN(rapid.SampledFrom(acts), 0, 8).Draw(rt, "script")
-			for _, where := range []string{"judge", "people", "outbox"} {
+			for _, where := range []string{"judge", "people", "holders", "outbox"} {
 				w.dies[where] = rapid.IntRange(0, 1).Draw(rt, where)
 			}
 			replicas := []*payout.Payer{newPayer(t, pool, w, quick), newPayer(t, pool, w, quick)}

@@ -3,6 +3,7 @@ package payout_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -67,6 +68,9 @@ type world struct {
 	calls   int
 	pool    *sql.DB
 	asking  func(context.Context) // while the carrier is asked
+	given   bool                  // his number is somebody else's by now
+	silent  error                 // what the carrier says of holders instead
+	asked   int                   // how often it was asked for one
 }
 
 func newWorld() *world {
@@ -216,6 +220,24 @@ func (w *world) EarnTx(ctx context.Context, tx *sql.Tx, member model.MemberID, s
 	return amount, err
 }
 
+// GivenAway unbinds a number that was given away.
+func (w *world) GivenAway(ctx context.Context, phone model.Phone) (bool, error) {
+	w.die("holders")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	if _, bounded := ctx.Deadline(); !bounded || phone.IsZero() {
+		return false, errors.New("asked without a deadline, or about no number")
+	}
+	if w.silent != nil {
+		return false, w.silent
+	}
+	if w.given {
+		w.bound = false
+	}
+	return w.given, nil
+}
+
 var errLeft = fault.New(fault.NotFound, "member.unknown", "")
 
 func (w *world) Get(_ context.Context, id model.MemberID, _ model.App) (model.Member, error) {
@@ -301,7 +323,7 @@ func newPayer(t testing.TB, pool *sql.DB, w *world, opts payout.Options) *payout
 		t.Fatal(err)
 	}
 	return payout.New(payout.Needs{
-		SQL: pool, Courier: w, Ledger: w, People: w, Judge: w, Budget: w, Wins: w, Outbox: w, Sealer: sealer, IDs: w.ids,
+		SQL: pool, Courier: w, Ledger: w, People: w, Holders: w, Judge: w, Budget: w, Wins: w, Outbox: w, Sealer: sealer, IDs: w.ids,
 		Now: w.clock, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 	}, opts)
 }

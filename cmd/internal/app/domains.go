@@ -155,7 +155,7 @@ func (d *domains) value(g ground) (err error) {
 	d.mall, err = mall.New(mall.Deps{
 		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Sealer: g.sealer,
 		Spender: d.points, Holder: d.points, Outbox: d.outbox, Carrier: delivery{d.carrier, d.account},
-		Tiers: tiers{d.account, g.cfg.Carrier.Levels}, Levels: g.cfg.Carrier.Levels, Audit: audit{d},
+		Holders: holders{d}, Tiers: tiers{d.account, g.cfg.Carrier.Levels}, Levels: g.cfg.Carrier.Levels, Audit: audit{d},
 	})
 	if err != nil {
 		return fmt.Errorf("mall: %w", err)

@@ -38,7 +38,7 @@ func (d *domains) game(g ground) error {
 	})
 	d.drain = append(d.drain, func(context.Context) error { d.redpacket.Close(); return nil })
 	d.payer = payout.New(payout.Needs{
-		SQL: g.stores.db, Proofs: g.stores.proofs, Courier: courier{d.carrier, d.account}, Ledger: d.points, People: d.members,
+		SQL: g.stores.db, Proofs: g.stores.proofs, Courier: courier{d.carrier, d.account}, Ledger: d.points, People: d.members, Holders: winners{holders{d}},
 		Judge: judge{d.redpacket, d.members}, Budget: treasury{d.redpacket}, Wins: wins{d.redpacket}, Outbox: d.outbox, Audit: audit{d},
 		Sealer: g.sealer, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg,
 	}, payout.Options{Packs: packs})
@@ -130,6 +130,18 @@ func answered(r carrier.Receipt, err error) payout.Outcome {
 		out.Answer = payout.Refused
 	}
 	return out
+}
+
+// winners are the holders of numbers that prizes go to.
+type winners struct{ holders }
+
+// GivenAway tells the payer, too, that the carrier refuses our account.
+func (w winners) GivenAway(ctx context.Context, phone model.Phone) (bool, error) {
+	given, err := w.holders.GivenAway(ctx, phone)
+	if errors.Is(err, carrier.ErrDenied) {
+		err = payout.ErrDenied.With(err)
+	}
+	return given, err
 }
 
 // judge holds the payouts of suspicious pots.

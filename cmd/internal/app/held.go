@@ -111,17 +111,39 @@ func held[T any](ctx context.Context, b *heldBook, phone model.Phone, read func(
 	return value, err
 }
 
-// changed tells that the number was given to somebody else, and unbinds it. Of several
-// questions at once one unbinds; the others find that nobody has it bound any more.
+// changed tells that the number was given to somebody else, and unbinds it.
 func (b *heldBook) changed(ctx context.Context, phone model.Phone) (bool, error) {
 	customer, err := b.account.Customer(ctx, phone)
 	if err != nil || customer.HolderID == "" {
 		return false, nil // the reading itself says what is wrong
 	}
-	if b.same(phone, customer.HolderID) {
+	return b.compare(ctx, phone, customer.HolderID)
+}
+
+// GivenAway tells whoever is about to hand something over that the number was given to
+// somebody else, and unbinds it. Unlike a reading it has to know: what the carrier does
+// not say is an error. A number that the carrier does not know is nobody's, and what is
+// ordered for it is refused.
+func (b *heldBook) GivenAway(ctx context.Context, phone model.Phone) (bool, error) {
+	customer, err := b.account.Customer(ctx, phone)
+	switch {
+	case err != nil && fault.KindOf(err) == fault.NotFound:
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("ask for the holder: %w", err)
+	case customer.HolderID == "":
+		return false, account.ErrUnavailable.With(errors.New("the carrier names no holder"))
+	}
+	return b.compare(ctx, phone, customer.HolderID)
+}
+
+// compare tells that a number's holder is not who bound it, and unbinds it. Of several
+// questions at once one unbinds; the others find that nobody has it bound any more.
+func (b *heldBook) compare(ctx context.Context, phone model.Phone, holder string) (bool, error) {
+	if b.same(phone, holder) {
 		return false, nil
 	}
-	unbound, err := b.members.Recycle(ctx, phone, customer.HolderID)
+	unbound, err := b.members.Recycle(ctx, phone, holder)
 	if err == nil && !unbound {
 		_, err = b.members.ByPhone(ctx, phone)
 		unbound = errors.Is(err, member.ErrNobody)
@@ -132,7 +154,7 @@ func (b *heldBook) changed(ctx context.Context, phone model.Phone) (bool, error)
 	if err != nil {
 		return false, fmt.Errorf("compare the holder: %w", err)
 	}
-	b.compared.Set(phone, customer.HolderID)
+	b.compared.Set(phone, holder)
 	return false, nil
 }
 
@@ -140,6 +162,14 @@ func (b *heldBook) changed(ctx context.Context, phone model.Phone) (bool, error)
 func (b *heldBook) same(phone model.Phone, holder string) bool {
 	before, ok := b.compared.GetIfPresent(phone)
 	return ok && before == holder
+}
+
+// holders is the held book for what hands something over, which is built before it.
+type holders struct{ *domains }
+
+// GivenAway is the held book's.
+func (d holders) GivenAway(ctx context.Context, phone model.Phone) (bool, error) {
+	return d.held.GivenAway(ctx, phone)
 }
 
 // released deletes what the account keeps of a number that has changed hands: the

@@ -1,0 +1,101 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kaimenhong/model"
+	"kaimenhong/model/dbtest"
+	"kaimenhong/model/seal"
+	"kaimenhong/service/account"
+	"kaimenhong/service/carrier"
+	"kaimenhong/service/member"
+)
+
+// registry is a carrier whose word on a number's holder is set.
+type registry struct {
+	line
+	holder string
+	err    error
+}
+
+func (r *registry) Customer(context.Context, model.Phone) (model.Customer, error) {
+	return model.Customer{HolderID: r.holder}, r.err
+}
+
+func TestWhoHandsSomethingOverKnowsWhoseTheNumberIs(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		now := time.Now()
+		clock := func() time.Time { return now }
+		ids, err := model.NewIDs(1, clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealer, err := seal.New(map[int][]byte{1: bytes.Repeat([]byte{7}, seal.KeySize)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		redis, log, says := dbtest.EmbeddedRedis(t), slog.New(slog.DiscardHandler), &registry{holder: "h1"}
+		book, err := account.New(says, says, account.Stores{
+			DB: pool, Redis: redis, Sealer: sealer, Index: func(p model.Phone) string { return sealer.IndexText(p.Digits(), "account") },
+		}, clock, log, prometheus.NewRegistry(), account.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		people, err := member.New(member.Deps{
+			DB: pool, Redis: redis, Sealer: sealer, Outbox: unsaid{}, Carrier: book, IDs: ids, Now: clock, Log: log, Metrics: prometheus.NewRegistry(),
+		}, member.Options{CacheLifetime: time.Nanosecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		held, err := newHeldBook(book, people)
+		if err != nil {
+			t.Fatal(err)
+		}
+		phone, err := model.ParsePhone("13800138001")
+		if err != nil {
+			t.Fatal(err)
+		}
+		alice, err := people.Touch(t.Context(), model.OfficialAccount, "oAlice")
+		if err == nil {
+			err = people.BindVerified(t.Context(), alice.ID, phone, "b")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct {
+			name    string
+			holder  string
+			err     error
+			given   bool
+			unknown bool
+			bound   bool
+		}{
+			{"who bound it has it", "h1", nil, false, false, true},
+			{"the carrier does not answer", "", carrier.ErrUnavailable, false, true, true},
+			{"it refuses our account", "", carrier.ErrDenied, false, true, true},
+			{"it names nobody", "", nil, false, true, true},
+			{"it knows no such number, and will refuse", "", carrier.ErrNoSubscriber, false, false, true},
+			{"who bound it has it still", "h1", nil, false, false, true},
+			{"somebody else has it", "h2", nil, true, false, false},
+			{"nobody has bound it since", "h2", nil, true, false, false},
+		} {
+			now = now.Add(time.Hour) // nothing is remembered for so long
+			says.holder, says.err = tt.holder, tt.err
+			given, err := held.GivenAway(t.Context(), phone)
+			if given != tt.given || (err != nil) != tt.unknown {
+				t.Errorf("%s: GivenAway = %v, %v, want %v, unknown %v", tt.name, given, err, tt.given, tt.unknown)
+			}
+			if _, err := people.ByPhone(t.Context(), phone); errors.Is(err, member.ErrNobody) == tt.bound {
+				t.Errorf("%s: who bound it = %v, want it bound %v", tt.name, err, tt.bound)
+			}
+		}
+	})
+}
