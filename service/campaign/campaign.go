@@ -78,7 +78,7 @@ type Deps struct {
 	Pushes   pusher
 	Counts   counter
 	Brakes   brakes
-	Ends     ender
+	Keeps    keeper
 	Happened happened // what events wait for
 
 	// Cron reads a cron expression of five fields in China's time: it answers the

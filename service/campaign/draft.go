@@ -85,7 +85,11 @@ func (c *Campaigns) Save(ctx context.Context, by, id model.ID, version int, edit
 	if v.State != Draft {
 		return v, ErrState.Saying("版本%d已提交，不能再改；请先退回或另建新版本", version)
 	}
-	if err := p.number(c.IDs, v.Plan.Steps); err != nil {
+	known, err := c.known(ctx, v)
+	if err != nil {
+		return v, err
+	}
+	if err := p.number(c.IDs, known); err != nil {
 		return v, err
 	}
 	text, err := encode(p)
@@ -117,6 +121,20 @@ func (c *Campaigns) Save(ctx context.Context, by, id model.ID, version int, edit
 		return v, fmt.Errorf("save a plan: %w", err)
 	}
 	return c.Version(ctx, id, version)
+}
+
+// known are the steps that a draft may have: its own, and those of the version that is live,
+// which may have been taken out of it and are put back.
+func (c *Campaigns) known(ctx context.Context, v Version) ([]Step, error) {
+	found, err := c.Get(ctx, v.Campaign)
+	if err != nil || found.LiveVersion == 0 {
+		return v.Plan.Steps, err
+	}
+	live, err := c.Version(ctx, v.Campaign, found.LiveVersion)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(v.Plan.Steps, live.Plan.Steps), nil
 }
 
 // Revise begins another version of a campaign that is live: a draft with the plan as

@@ -12,7 +12,8 @@ import (
 
 // Schedule lets an approved version go live: the first one makes the campaign wait
 // for its first time; a later one replaces the one before it, which goes on until
-// then.
+// then. What is under way of a step that it has no more ends with it; what is of the
+// others ends no later than it, and goes on when its end is a later one.
 //
 // Errors: ErrUnknown, ErrVersion, ErrPlan when the times have passed meanwhile,
 // ErrState.
@@ -64,7 +65,7 @@ func (c *Campaigns) Schedule(ctx context.Context, by, id model.ID, version int) 
 		if err := q.RetireVersions(ctx, db.RetireVersionsParams{CampaignID: int64(id), Version: int32(version)}); err != nil {
 			return err
 		}
-		if err := q.EndOccurrences(ctx, db.EndOccurrencesParams{CampaignID: int64(id), EndsAt: int64(v.Plan.EndsAt)}); err != nil {
+		if err := c.keepTx(ctx, tx, id, &v.Plan); err != nil {
 			return err
 		}
 		return c.record(ctx, tx, by, "schedule", id, inVersion{Version: version, People: v.FrozenSize})
@@ -75,6 +76,20 @@ func (c *Campaigns) Schedule(ctx context.Context, by, id model.ID, version int) 
 	c.moved.WithLabelValues(string(state)).Inc()
 	c.tellNow(ctx, id)
 	return c.Get(ctx, id)
+}
+
+// keepTx keeps what is under way to the plan that holds from now on.
+func (c *Campaigns) keepTx(ctx context.Context, tx *sql.Tx, id model.ID, p *Plan) error {
+	q, lasts := c.q.WithTx(tx), p.lasts()
+	for _, s := range p.Steps {
+		err := q.EndOccurrences(ctx, db.EndOccurrencesParams{
+			CampaignID: int64(id), StepID: int64(s.ID), EndsAt: int64(p.EndsAt), Lasts: lasts[s.ID].Milliseconds(),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return c.Keeps.KeepTx(ctx, tx, id, p.EndsAt, lasts)
 }
 
 // Pause holds everything until Resume, within seconds.
@@ -239,10 +254,7 @@ func (c *Campaigns) tell(ctx context.Context, r db.Campaign) error {
 // say says to the pushes where a campaign stands.
 func (c *Campaigns) say(ctx context.Context, r db.Campaign) error {
 	id := model.ID(r.ID)
-	err := c.Ends.End(ctx, id, model.Millis(r.EndsAt))
-	if err != nil {
-		return fmt.Errorf("tell the pushes when campaign %s ends: %w", id, err)
-	}
+	var err error
 	switch State(r.State) {
 	case Paused:
 		err = c.Brakes.Pause(ctx, id, r.Why)

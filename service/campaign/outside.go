@@ -3,6 +3,7 @@ package campaign
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"kaimenhong/model"
 )
@@ -145,10 +146,11 @@ type brakes interface {
 	Kill(ctx context.Context, campaign model.ID) error
 }
 
-// ender lets a campaign's messages end with it.
-type ender interface {
-	// End ends what is under way at an instant; what ends before stays as it is.
-	End(ctx context.Context, campaign model.ID, at model.Millis) error
+// keeper keeps a campaign's messages to the plan that holds.
+type keeper interface {
+	// KeepTx lets what is under way of the plan's steps go on until the campaign's end at
+	// most, and no shorter than so long as each lasts; what is of other steps ends.
+	KeepTx(ctx context.Context, tx *sql.Tx, campaign model.ID, end model.Millis, lasts map[model.ID]time.Duration) error
 }
 
 // Happening is something that happened to a member.

@@ -252,6 +252,15 @@ func (p *Plan) step(id model.ID) (Step, bool) {
 	return p.Steps[i], true
 }
 
+// lasts are all steps, and how long each tries to reach somebody.
+func (p *Plan) lasts() map[model.ID]time.Duration {
+	lasts := make(map[model.ID]time.Duration, len(p.Steps))
+	for _, s := range p.Steps {
+		lasts[s.ID] = time.Duration(s.Hours) * time.Hour
+	}
+	return lasts
+}
+
 // dispatch is the step as the pushes want it.
 func (p *Plan) dispatch(s Step, variants []Variant) model.Dispatch {
 	d := model.Dispatch{

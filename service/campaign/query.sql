@@ -64,10 +64,14 @@ UPDATE campaign SET state = 'running', released_at = sqlc.arg(now), updated_at =
 UPDATE campaign SET name = sqlc.arg(name), goal = sqlc.arg(goal), updated_at = sqlc.arg(now) WHERE id = sqlc.arg(id);
 
 -- A version goes live: the first makes the campaign scheduled, a later one leaves it
--- where it stands. The pushes are told anew, for its end may be another.
+-- where it stands.
 -- name: GoLive :execrows
-UPDATE campaign SET told = CASE WHEN told = state THEN 'ends' ELSE told END, live_version = sqlc.arg(version), state = sqlc.arg(state), name = sqlc.arg(name), goal = sqlc.arg(goal), ends_at = sqlc.arg(ends_at), updated_at = sqlc.arg(now)
+UPDATE campaign SET live_version = sqlc.arg(version), state = sqlc.arg(state), name = sqlc.arg(name), goal = sqlc.arg(goal), ends_at = sqlc.arg(ends_at), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state = sqlc.arg(was) AND live_version < sqlc.arg(version);
+
+-- Holds the campaign's row until the end of the transaction: no other version goes live.
+-- name: HoldCampaign :exec
+UPDATE campaign SET live_version = live_version WHERE id = ?;
 
 -- name: AddVersion :execrows
 UPDATE campaign SET last_version = sqlc.arg(version), updated_at = sqlc.arg(now)
@@ -158,9 +162,13 @@ WHERE step_id = sqlc.arg(step_id) AND scheduled_for = sqlc.arg(scheduled_for) AN
 UPDATE campaign_occurrence SET state = sqlc.arg(state), frozen_id = sqlc.arg(frozen_id), total = sqlc.arg(total), why = sqlc.arg(why), staged_at = sqlc.arg(now), leased_until = 0
 WHERE step_id = sqlc.arg(step_id) AND scheduled_for = sqlc.arg(scheduled_for) AND part = sqlc.arg(part) AND state = 'due';
 
--- What is not handed over yet ends with its campaign.
+-- What is not handed over yet ends no later than its campaign; what that one's end had cut
+-- has as much more as its step lasts.
 -- name: EndOccurrences :exec
-UPDATE campaign_occurrence SET ends_at = sqlc.arg(ends_at) WHERE campaign_id = sqlc.arg(campaign_id) AND state = 'due' AND ends_at > sqlc.arg(ends_at);
+UPDATE campaign_occurrence
+SET ends_at = CASE WHEN ends_at >= sqlc.arg(ends_at) THEN sqlc.arg(ends_at) WHEN due_at + sqlc.arg(lasts) >= sqlc.arg(ends_at) THEN sqlc.arg(ends_at)
+    WHEN due_at + sqlc.arg(lasts) > ends_at THEN due_at + sqlc.arg(lasts) ELSE ends_at END
+WHERE campaign_id = sqlc.arg(campaign_id) AND step_id = sqlc.arg(step_id) AND state = 'due';
 
 -- A failed try waits a little; one that comes to its end in another turn keeps its token.
 -- name: PutOff :exec

@@ -3,6 +3,7 @@ package campaign
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"kaimenhong/model"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/campaign/internal/db"
 )
 
@@ -148,8 +150,14 @@ func (c *Campaigns) stage(ctx context.Context, o db.CampaignOccurrence) error {
 	if s.Winner, err = c.splitOf(ctx, &v, s, o); err != nil {
 		return err
 	}
+	removed, err := c.removed(ctx, o)
+	if err != nil {
+		return err
+	}
 	now := c.Now()
 	switch late := now.Sub(model.Millis(o.DueAt).Time()); {
+	case removed:
+		return c.settle(ctx, o, skipped, 0, 0, "新版方案去掉了这个步骤")
 	case model.At(now) >= model.Millis(o.EndsAt):
 		return c.settle(ctx, o, skipped, 0, 0, "已过送达时限")
 	case late > c.opts.Late && s.Late == LateSkip && o.Part == 0 && o.LeaseToken == "": // one that was begun in time goes on
@@ -167,6 +175,23 @@ func (c *Campaigns) stage(ctx context.Context, o db.CampaignOccurrence) error {
 		return c.settle(ctx, o, empty, frozen, 0, "没有符合条件的人")
 	}
 	return c.push(ctx, &v, s, o, frozen, drawn)
+}
+
+// removed tells that the version that holds now has the step no more.
+func (c *Campaigns) removed(ctx context.Context, o db.CampaignOccurrence) (bool, error) {
+	r, err := c.q.Campaign(ctx, o.CampaignID)
+	if err != nil {
+		return false, fmt.Errorf("read a campaign: %w", err)
+	}
+	if r.LiveVersion == o.Version {
+		return false, nil
+	}
+	v, err := c.Version(ctx, model.ID(o.CampaignID), int(r.LiveVersion))
+	if err != nil {
+		return false, err
+	}
+	_, there := v.Plan.step(model.ID(o.StepID))
+	return !there, nil
 }
 
 // push hands the dispatch over.
@@ -207,19 +232,52 @@ func (c *Campaigns) push(ctx context.Context, v *Version, s Step, o db.CampaignO
 
 // handed settles what the pushes have as a whole.
 func (c *Campaigns) handed(ctx context.Context, o db.CampaignOccurrence, frozen model.ID, total int64) error {
-	// The campaign may have been released, paused, stopped or made to end earlier while this
-	// was staged. The pushes hear of it before it is settled: who dies in between leaves it
-	// to the next try.
+	// The campaign may have been released, paused, stopped or changed while this was staged.
+	// The pushes hear of it before it is settled: who dies in between leaves it to the next
+	// try.
 	r, err := c.q.Campaign(ctx, o.CampaignID)
 	if err != nil {
 		return fmt.Errorf("read a campaign: %w", err)
 	}
-	if r.State != string(Canary) && r.State != string(Scheduled) || r.EndsAt < o.EndsAt {
+	if r.State != string(Canary) && r.State != string(Scheduled) {
 		if err := c.tell(ctx, r); err != nil {
 			return err
 		}
 	}
+	if r.LiveVersion != o.Version {
+		if err := c.keep(ctx, r.ID); err != nil {
+			return err
+		}
+	}
 	return c.settle(ctx, o, staged, frozen, total, lasting(o.Why))
+}
+
+// keep lets what was handed over of a version before stand as the one that holds has it.
+// The campaign's row is held, so that no other one goes live meanwhile.
+func (c *Campaigns) keep(ctx context.Context, id int64) error {
+	err := sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) error {
+		q := c.q.WithTx(tx)
+		if err := q.HoldCampaign(ctx, id); err != nil {
+			return err
+		}
+		r, err := q.Campaign(ctx, id)
+		if err != nil {
+			return err
+		}
+		row, err := q.Version(ctx, db.VersionParams{CampaignID: id, Version: r.LiveVersion})
+		if err != nil {
+			return err
+		}
+		v, err := versionOf(row)
+		if err != nil {
+			return err
+		}
+		return c.keepTx(ctx, tx, model.ID(id), &v.Plan)
+	})
+	if err != nil {
+		return fmt.Errorf("keep what is under way of campaign %d to its plan: %w", id, err)
+	}
+	return nil
 }
 
 func (c *Campaigns) settle(ctx context.Context, o db.CampaignOccurrence, state string, frozen model.ID, total int64, why string) error {

@@ -1,7 +1,9 @@
 package campaign
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -16,10 +18,16 @@ func (w *world) revise(c *Campaigns, id model.ID, change func(*Plan)) {
 	v := must[Version](w.t)(c.Revise(ctx, planner, id))
 	v.Plan.Steps = slices.Clone(v.Plan.Steps)
 	change(&v.Plan)
-	v = must[Version](w.t)(c.Save(ctx, planner, id, v.Version, v.Edits, v.Plan))
-	v = must[Version](w.t)(c.Submit(ctx, planner, id, v.Version))
-	must[Version](w.t)(c.Approve(ctx, checker, id, v.Version, v.FrozenSize))
-	must[Campaign](w.t)(c.Schedule(ctx, planner, id, v.Version))
+	w.revision(c, must[Version](w.t)(c.Save(ctx, planner, id, v.Version, v.Edits, v.Plan)))
+}
+
+// revision lets a draft go live.
+func (w *world) revision(c *Campaigns, v Version) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	v = must[Version](w.t)(c.Submit(ctx, planner, v.Campaign, v.Version))
+	must[Version](w.t)(c.Approve(ctx, checker, v.Campaign, v.Version, v.FrozenSize))
+	must[Campaign](w.t)(c.Schedule(ctx, planner, v.Campaign, v.Version))
 }
 
 // A reviewer finds what waits for him without leafing through what is over.
@@ -200,6 +208,120 @@ func TestWhatIsUnderWayEndsWithAnEarlierEnd(t *testing.T) {
 		w.revise(c, id, func(p *Plan) { p.Steps[0].When.Cron, p.EndsAt = "0 18 * * *", end })
 		if len(w.staged) != 1 || w.staged[0].EndsAt != end {
 			t.Errorf("the push under way ends at %s, want %s, as its campaign", w.staged[0].EndsAt.Time(), end.Time())
+		}
+	})
+}
+
+// TestWhatIsNotStagedYetOfARemovedStepIsSkipped removes a step of which a time has come that
+// nobody staged yet, and one that is staged just then.
+func TestWhatIsNotStagedYetOfARemovedStepIsSkipped(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		for _, tt := range []struct {
+			name   string
+			during bool // while the people are handed over
+			want   string
+		}{
+			{"before it is staged", false, "02-10 10:00 skipped"},
+			{"while it is staged", true, "02-10 10:00 staged"},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				w := newWorld(t, db)
+				c, ctx := w.replica(), t.Context()
+				id := w.launch(c, plan(func(p *Plan) {
+					later := p.Steps[0]
+					later.When = When{Kind: ByCron, Cron: "0 10 15 * *"}
+					p.Steps = append(p.Steps, later)
+				}))
+				w.passes(25*time.Hour + time.Minute)
+				must[int](t)(c.Advance(ctx))
+				remove := func() { w.revise(c, id, func(p *Plan) { p.Steps = p.Steps[1:] }) }
+				if !tt.during {
+					remove()
+				}
+				w.staging = func(context.Context, model.Dispatch) (bool, error) {
+					w.staging = nil
+					if tt.during {
+						remove()
+					}
+					return true, nil
+				}
+				w.round(c)
+				if got := times(t, c, id); !slices.Equal(got, []string{tt.want}) {
+					t.Errorf("pushes %v, want %s", got, tt.want)
+				}
+				for _, one := range w.tally {
+					if one.State == model.DeliveryPending {
+						t.Errorf("%d people wait for a step that was removed", one.N)
+					}
+				}
+			})
+		}
+	})
+}
+
+// TestALaterEndIsThatOfWhatIsUnderWay prolongs a campaign of which a time has come, before,
+// while and after its people are handed over.
+func TestALaterEndIsThatOfWhatIsUnderWay(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		for _, when := range []string{"before", "during", "after"} {
+			t.Run(when, func(t *testing.T) {
+				w := newWorld(t, db)
+				c := w.replica()
+				id := w.launch(c, plan(func(p *Plan) { p.Steps[0].Hours, p.EndsAt = 72, model.At(begin.Add(40*time.Hour)) }))
+				w.passes(25*time.Hour + time.Minute)
+				must[int](t)(c.Advance(t.Context()))
+				end := model.At(begin.Add(90 * time.Hour))
+				later := func() { w.revise(c, id, func(p *Plan) { p.EndsAt = end }) }
+				if when == "before" {
+					later()
+				}
+				w.staging = func(context.Context, model.Dispatch) (bool, error) {
+					w.staging = nil
+					if when == "during" {
+						later()
+					}
+					return true, nil
+				}
+				w.round(c)
+				if when == "after" {
+					later()
+				}
+				if len(w.staged) != 1 || w.staged[0].EndsAt != end {
+					t.Errorf("what was pushed ends at %v, want %s, as its campaign", w.staged, end.Time())
+				}
+			})
+		}
+	})
+}
+
+// TestARemovalThatIsUndoneLeavesTheStep takes a step out of a draft and puts it back before
+// that goes live: as another step it would reach everybody a second time.
+func TestARemovalThatIsUndoneLeavesTheStep(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		w := newWorld(t, db)
+		c, ctx := w.replica(), t.Context()
+		id := w.launch(c, plan(func(p *Plan) {
+			later := p.Steps[0]
+			later.When = When{Kind: ByCron, Cron: "0 10 15 * *"}
+			p.Steps = append(p.Steps, later)
+		}))
+		v := must[Version](t)(c.Revise(ctx, planner, id))
+		both := v.Plan
+		removed := both
+		removed.Steps = both.Steps[1:]
+		v = must[Version](t)(c.Save(ctx, planner, id, v.Version, v.Edits, removed))
+		v = must[Version](t)(c.Save(ctx, planner, id, v.Version, v.Edits, both))
+		if len(v.Plan.Steps) != 2 || v.Plan.Steps[0].ID != both.Steps[0].ID {
+			t.Errorf("the steps are %v, want the two that were there", v.Plan.Steps)
+		}
+		w.revision(c, v)
+		w.passes(time.Minute)
+		v = must[Version](t)(c.Revise(ctx, planner, id))
+		v = must[Version](t)(c.Save(ctx, planner, id, v.Version, v.Edits, removed))
+		w.revision(c, v)
+		v = must[Version](t)(c.Revise(ctx, planner, id))
+		if _, err := c.Save(ctx, planner, id, v.Version, v.Edits, both); !errors.Is(err, ErrPlan) {
+			t.Errorf("a step that went live removed is put back: %v, want ErrPlan", err)
 		}
 	})
 }

@@ -115,7 +115,7 @@ func (w *world) replica() *Campaigns {
 	w.t.Helper()
 	c, err := New(Deps{
 		DB: w.db, IDs: w.ids, Now: w.clock, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Audit: w,
-		Segments: w, Holds: w, Frozen: w, People: w, Library: w, Kits: w, Games: w, Pushes: w, Counts: w, Brakes: w, Ends: w, Happened: w, Cron: fewFields,
+		Segments: w, Holds: w, Frozen: w, People: w, Library: w, Kits: w, Games: w, Pushes: w, Counts: w, Brakes: w, Keeps: w, Happened: w, Cron: fewFields,
 	}, Options{})
 	if err != nil {
 		w.t.Fatal(err)
@@ -370,11 +370,17 @@ func (w *world) Pause(context.Context, model.ID, string) error { return w.tell("
 func (w *world) Resume(context.Context, model.ID) error        { return w.tell("resume") }
 func (w *world) Kill(context.Context, model.ID) error          { return w.tell("kill") }
 
-func (w *world) End(_ context.Context, _ model.ID, at model.Millis) error {
+// KeepTx moves the end of what is staged, and skips who waits for a step that is not kept.
+func (w *world) KeepTx(_ context.Context, _ *sql.Tx, _ model.ID, end model.Millis, lasts map[model.ID]time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i := range w.staged {
-		w.staged[i].EndsAt = min(w.staged[i].EndsAt, at)
+	for i, d := range w.staged {
+		w.staged[i].EndsAt = min(max(d.EndsAt, d.StartsAt.Add(lasts[d.Step])), end)
+	}
+	for i, t := range w.tally {
+		if _, kept := lasts[t.Step]; !kept && t.State == model.DeliveryPending {
+			w.tally[i].State, w.tally[i].Why = model.DeliverySkipped, "push.dropped"
+		}
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ type board struct {
 // posted is a dispatch of the board.
 type posted struct {
 	model.Dispatch
-	state    string // open; another one alone when it is over
+	state    string // open; another one alone when it is over, or dropped
 	released bool
 	campaign string // running, paused, killed
 }
@@ -98,7 +98,7 @@ func (p *Planner) may(d model.Dispatch) bool {
 	one, there := p.board.byID[d.ID]
 	fresh := time.Since(p.board.lookedAt) < stale*p.opts.Look
 	p.mu.Unlock()
-	if !there || !fresh || one.campaign != running {
+	if !there || !fresh || one.campaign != running || one.state == dropped {
 		return false
 	}
 	now := p.Now()

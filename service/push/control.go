@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"kaimenhong/model"
 	"kaimenhong/model/sqldb"
@@ -59,13 +62,25 @@ func (p *Planner) Release(ctx context.Context, campaign model.ID) error {
 	return nil
 }
 
-// End lets no dispatch of a campaign that is there go on after an instant: the campaign
-// ends earlier than was planned. A repeat changes nothing.
-func (p *Planner) End(ctx context.Context, campaign model.ID, at model.Millis) error {
-	if err := p.q.EndDispatches(ctx, db.EndDispatchesParams{EndsAt: int64(at), CampaignID: int64(campaign)}); err != nil {
-		return fmt.Errorf("end campaign %s: %w", campaign, err)
+// KeepTx keeps of a campaign's dispatches those of some steps, which are all that its plan
+// has now. They go on until the campaign's end at most, and no shorter than so long as their
+// step lasts: who waits has the time that a later end gives. Of the others nothing more is
+// sent, as soon as after Kill; whoever was not reached is skipped (push.dropped). A repeat
+// changes nothing.
+func (p *Planner) KeepTx(ctx context.Context, tx *sql.Tx, campaign model.ID, end model.Millis, lasts map[model.ID]time.Duration) error {
+	q, steps := db.New(tx), make([]int64, 0, len(lasts))
+	for _, step := range slices.Sorted(maps.Keys(lasts)) {
+		steps = append(steps, int64(step))
+		err := q.EndDispatches(ctx, db.EndDispatchesParams{
+			EndsAt: int64(end), Lasts: lasts[step].Milliseconds(), CampaignID: int64(campaign), StepID: int64(step),
+		})
+		if err != nil {
+			return fmt.Errorf("end step %s of campaign %s: %w", step, campaign, err)
+		}
 	}
-	p.wake()
+	if err := q.DropDispatches(ctx, db.DropDispatchesParams{Why: whyDropped, CampaignID: int64(campaign), Steps: steps}); err != nil {
+		return fmt.Errorf("drop steps of campaign %s: %w", campaign, err)
+	}
 	return nil
 }
 

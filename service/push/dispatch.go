@@ -19,6 +19,7 @@ const (
 	staging  = "staging" // its rows are being made
 	open     = "open"    // it is sent when its time has come
 	stopped  = "stopped" // by itself: WeChat refuses what it says; Resume goes on
+	dropped  = "dropped" // its campaign's plan has the step no more: who waits is skipped
 	finished = "finished"
 )
 
@@ -47,7 +48,8 @@ const maxPages = 10_000
 // Stage makes one row for each person of the frozen audience, as who he is now, and
 // returns how many there are. It is idempotent by the dispatch's id: cut short, it is called again and
 // goes on where it stopped; called again after the end it answers the same count. Once its
-// campaign was released it may be asked for without its canary.
+// campaign was released it may be asked for without its canary, and with another end, which
+// changes nothing: KeepTx does.
 //
 // Errors: ErrDispatch with what to do, ErrMarketingTemplate, ErrDispatchChanged.
 func (p *Planner) Stage(ctx context.Context, d model.Dispatch) (int64, error) {
@@ -166,6 +168,7 @@ func (p *Planner) begin(ctx context.Context, d model.Dispatch) error {
 	if d.Canary == 0 { // its campaign was released since
 		want.Canary = row.Canary
 	}
+	want.EndsAt = row.EndsAt // its campaign's end was moved since
 	there := db.AddDispatchParams{
 		ID: row.ID, CampaignID: row.CampaignID, StepID: row.StepID, FrozenID: row.FrozenID, Purpose: row.Purpose,
 		Holdout: row.Holdout, Canary: row.Canary, Variants: row.Variants, StartsAt: row.StartsAt, EndsAt: row.EndsAt,

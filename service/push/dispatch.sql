@@ -16,13 +16,13 @@ SELECT * FROM push_dispatch WHERE campaign_id = ? ORDER BY id LIMIT ?;
 SELECT * FROM push_dispatch WHERE id IN (sqlc.slice(ids));
 
 -- What may have to be sent now, whatever a person said of its campaign; and what is to be
--- settled, for its time is over or its campaign was killed, also when it stopped by itself
--- or its rows were still being made.
+-- settled, for its step was dropped, its time is over or its campaign was killed, also when
+-- it stopped by itself or its rows were still being made.
 -- name: OpenDispatches :many
 SELECT d.*, COALESCE(c.state, 'running') AS campaign_state FROM push_dispatch d
 LEFT JOIN push_campaign c ON c.campaign_id = d.campaign_id
-WHERE d.state IN ('open', 'stopped', 'staging') AND d.starts_at <= sqlc.arg(started_by)
-  AND (d.state = 'open' OR d.ends_at <= sqlc.arg(ended_by) OR c.state = 'killed')
+WHERE d.state IN ('open', 'stopped', 'staging', 'dropped') AND d.starts_at <= sqlc.arg(started_by)
+  AND (d.state IN ('open', 'dropped') OR d.ends_at <= sqlc.arg(ended_by) OR c.state = 'killed')
 ORDER BY d.starts_at, d.id LIMIT ?;
 
 -- The checkpoint moves on from where it was read, or the page was another's.
@@ -39,9 +39,18 @@ UPDATE push_dispatch SET state = sqlc.arg(state), why = sqlc.arg(why) WHERE id =
 -- name: ReleaseDispatches :exec
 UPDATE push_dispatch SET released = TRUE WHERE campaign_id = ?;
 
--- No later than its campaign.
+-- No later than its campaign; of what that one's end had cut, as much more as its step lasts.
 -- name: EndDispatches :exec
-UPDATE push_dispatch SET ends_at = sqlc.arg(ends_at) WHERE campaign_id = sqlc.arg(campaign_id) AND state <> 'finished' AND ends_at > sqlc.arg(ends_at);
+UPDATE push_dispatch
+SET ends_at = CASE WHEN ends_at >= sqlc.arg(ends_at) THEN sqlc.arg(ends_at) WHEN starts_at + sqlc.arg(lasts) >= sqlc.arg(ends_at) THEN sqlc.arg(ends_at)
+    WHEN starts_at + sqlc.arg(lasts) > ends_at THEN starts_at + sqlc.arg(lasts) ELSE ends_at END
+WHERE campaign_id = sqlc.arg(campaign_id) AND step_id = sqlc.arg(step_id) AND state IN ('staging', 'open', 'stopped');
+
+-- What is not of the steps that a campaign keeps; no row of it is added from now on. What it
+-- was dropped for stays with it.
+-- name: DropDispatches :exec
+UPDATE push_dispatch SET state = 'dropped', why = sqlc.arg(why)
+WHERE campaign_id = sqlc.arg(campaign_id) AND state IN ('staging', 'open', 'stopped') AND step_id NOT IN (sqlc.slice(steps));
 
 -- A dispatch that stopped by itself goes on with its campaign.
 -- name: ReopenDispatches :exec
@@ -141,11 +150,11 @@ WHERE id >= sqlc.arg(from_id) AND id <= sqlc.arg(to_id)
   AND dispatch_id = sqlc.arg(dispatch_id) AND shard >= sqlc.arg(first_shard) AND shard <= sqlc.arg(last_shard)
 GROUP BY dispatch_id, variant, channel, state, why;
 
--- Those who are sent to before Release.
+-- Those who are sent to before Release; what was dropped shows nothing of what goes on.
 -- name: FirstShards :many
 SELECT s.dispatch_id, s.n, s.from_id, s.to_id FROM push_dispatch d
 JOIN push_shard s ON s.dispatch_id = d.id
-WHERE d.campaign_id = sqlc.arg(campaign_id) AND s.wave = 0
+WHERE d.campaign_id = sqlc.arg(campaign_id) AND d.why <> sqlc.arg(dropped_for) AND s.wave = 0
 ORDER BY s.dispatch_id, s.n LIMIT ?;
 
 -- name: StatesIn :many

@@ -1,12 +1,15 @@
 package push_test
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"kaimenhong/model"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/push"
 )
 
@@ -20,6 +23,7 @@ func TestWhatStoppedByItselfIsSettledInTheEnd(t *testing.T) {
 	}{
 		{"its time is over", func(_ *testing.T, r *rig) { r.pass(100 * time.Hour) }, "push.ended"},
 		{"it is killed", func(t *testing.T, r *rig) { must(t, r.Kill(t.Context(), 7)) }, "push.killed"},
+		{"its step is dropped", func(t *testing.T, r *rig) { must(t, keep(t.Context(), r.Planner, 71)) }, "push.dropped"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			everywhere(t, 60, push.PlannerOptions{Chunk: 20, Calls: 1, MaxBad: 10}, func(t *testing.T, r *rig) {
@@ -33,6 +37,79 @@ func TestWhatStoppedByItselfIsSettledInTheEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+// keep lets campaign 7 have some steps alone.
+func keep(ctx context.Context, p *push.Planner, steps ...model.ID) error {
+	lasts := map[model.ID]time.Duration{}
+	for _, s := range steps {
+		lasts[s] = time.Hour
+	}
+	return ends(ctx, p, noon.Add(100*24*time.Hour), lasts)
+}
+
+// ends lets campaign 7 have some steps alone, which last so long, and end.
+func ends(ctx context.Context, p *push.Planner, at time.Time, lasts map[model.ID]time.Duration) error {
+	return sqldb.InTx(ctx, p.SQL, func(tx *sql.Tx) error { return p.KeepTx(ctx, tx, 7, model.At(at), lasts) })
+}
+
+// TestOneStepIsDroppedAndTheOthersGoOn drops one while a canary is watched: of it nothing
+// more is sent, nothing staged, and what came of it says nothing of the others.
+func TestOneStepIsDroppedAndTheOthersGoOn(t *testing.T) {
+	everywhere(t, 60, push.PlannerOptions{}, func(t *testing.T, r *rig) {
+		gone, stays := dispatch(1, by(model.CustomChannel)), dispatch(2, by(model.CustomChannel))
+		gone.Canary, stays.Canary, stays.Step = 100, 100, 71
+		r.stage(t, gone)
+		r.send(t)
+		canary := func() map[model.DeliveryState]int64 {
+			states, err := r.Canary(t.Context(), 7)
+			must(t, err)
+			return states
+		}
+		first := canary()[model.DeliverySent]
+		if first == 0 {
+			t.Fatal("nobody is in the canary")
+		}
+		must(t, keep(t.Context(), r.Planner, 71))
+		told, err := r.WhyNot(t.Context(), r.frozen[59:], 7)
+		if err != nil || len(told) != 1 || told[0].Sentence != "不会发送：新版方案去掉了这个步骤。" {
+			t.Errorf("who waits for it is told %+v, %v", told, err)
+		}
+		for range 2 { // a repeat changes nothing
+			r.send(t)
+			must(t, r.Release(t.Context(), 7))
+			must(t, keep(t.Context(), r.Planner, 71))
+			r.wants(t, map[string]int64{"sent custom": first, "skipped push.dropped": 60 - first})
+		}
+		if told, err = r.WhyNot(t.Context(), r.frozen[59:], 7); err != nil || told[0].Sentence != "没有发送：新版方案去掉了这个步骤。" {
+			t.Errorf("who was skipped is told %+v, %v", told, err)
+		}
+		if got := canary(); len(got) != 0 {
+			t.Errorf("the canary of what was dropped counts %v, want nobody", got)
+		}
+		r.stage(t, stays)
+		must(t, r.Release(t.Context(), 7))
+		must(t, keep(t.Context(), r.Planner, 71))
+		r.send(t)
+		r.wants(t, map[string]int64{"sent custom": first + 60, "skipped push.dropped": 60 - first})
+	})
+}
+
+// TestNothingIsAddedToWhatIsDropped drops a step while its rows are made.
+func TestNothingIsAddedToWhatIsDropped(t *testing.T) {
+	everywhere(t, 60, push.PlannerOptions{}, func(t *testing.T, r *rig) {
+		d := dispatch(1, by(model.CustomChannel))
+		r.stage(t, d)
+		_, err := r.sql.ExecContext(t.Context(), "UPDATE push_dispatch SET state = 'staging'") // as whoever dies before the last page leaves it
+		must(t, err)
+		must(t, keep(t.Context(), r.Planner, 71))
+		r.frozen = append(r.frozen, 5000)
+		if n, err := r.Stage(t.Context(), d); err != nil || n != 60 {
+			t.Errorf("Stage = %d, %v, want the 60 who were staged before", n, err)
+		}
+		r.send(t)
+		r.wants(t, map[string]int64{"skipped push.dropped": 60})
+	})
 }
 
 // TestWhoseStagingWasCutByTheKillIsSettled kills a campaign while its rows are made.
@@ -117,11 +194,42 @@ func TestADispatchEndsWithItsCampaign(t *testing.T) {
 	everywhere(t, 30, push.PlannerOptions{Quotas: map[model.Channel]push.Quota{model.CustomChannel: {Day: 10}}, Reserve: 1}, func(t *testing.T, r *rig) {
 		r.stage(t, dispatch(1, by(model.CustomChannel)))
 		r.send(t)
-		must(t, r.End(t.Context(), 7, model.At(noon.Add(100*24*time.Hour))))
+		must(t, ends(t.Context(), r.Planner, noon.Add(100*24*time.Hour), map[model.ID]time.Duration{70: time.Hour}))
 		r.wants(t, map[string]int64{"pending": 20, "sent custom": 10})
-		must(t, r.End(t.Context(), 7, model.At(noon.Add(time.Hour))))
+		must(t, ends(t.Context(), r.Planner, noon.Add(time.Hour), map[model.ID]time.Duration{70: 72 * time.Hour}))
 		r.pass(time.Hour)
 		r.send(t)
 		r.wants(t, map[string]int64{"sent custom": 10, "skipped push.ended": 20})
+	})
+}
+
+// TestADispatchGoesOnWithItsCampaign moves a campaign's end there and back.
+func TestADispatchGoesOnWithItsCampaign(t *testing.T) {
+	everywhere(t, 1, push.PlannerOptions{}, func(t *testing.T, r *rig) {
+		r.stage(t, dispatch(1, by(model.CustomChannel))) // until the 32nd hour
+		for _, tt := range []struct {
+			name       string
+			end, lasts int
+			want       int
+		}{
+			{"no longer than its step lasts", 100, 48, 48},
+			{"no longer than its campaign", 40, 48, 40},
+			{"an earlier end", 20, 48, 20},
+			{"it is later again", 30, 48, 30},
+			{"and later", 60, 48, 48},
+			{"its step lasts no longer for what is under way", 60, 24, 48},
+			{"its end comes first", 10, 24, 10},
+			{"and is later than its step", 100, 24, 24},
+		} {
+			for range 2 { // a repeat changes nothing
+				must(t, ends(t.Context(), r.Planner, noon.Add(time.Duration(tt.end)*time.Hour), map[model.ID]time.Duration{70: time.Duration(tt.lasts) * time.Hour}))
+			}
+			var at model.Millis
+			must(t, r.sql.QueryRowContext(t.Context(), "SELECT ends_at FROM push_dispatch").Scan((*int64)(&at)))
+			if want := noon.Add(time.Duration(tt.want) * time.Hour); !at.Time().Equal(want) {
+				t.Errorf("%s: it ends at %s, want %s", tt.name, at.Time(), want)
+			}
+		}
+		r.stage(t, dispatch(1, by(model.CustomChannel))) // also by who has not heard of another end
 	})
 }

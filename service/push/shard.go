@@ -29,8 +29,9 @@ var errLost = errors.New("the lease of the shard was lost")
 
 // Why nobody is asked any more.
 const (
-	whyKilled = "push.killed"
-	whyEnded  = "push.ended"
+	whyKilled  = "push.killed"
+	whyEnded   = "push.ended"
+	whyDropped = "push.dropped"
 )
 
 // choices is how many shards a worker looks at to take one: two who look at once
@@ -44,11 +45,11 @@ func (p *Planner) sendShard(ctx context.Context) (bool, error) {
 	now := p.Now()
 	var failed error
 	for _, one := range list {
-		over := one.campaign == killed || model.At(now) >= one.EndsAt
+		over := one.campaign == killed || one.state == dropped || model.At(now) >= one.EndsAt
 		if !over && (one.state != open || one.campaign != running || one.Purpose == Marketing && p.quiet(now)) {
 			continue
 		}
-		if one.state != open { // no row is added from now on
+		if one.state != open && one.state != dropped { // no row is added from now on
 			if _, err := p.q.SetDispatchState(ctx, db.SetDispatchStateParams{State: open, ID: int64(one.ID), FromState: one.state}); err != nil {
 				return false, errors.Join(failed, err)
 			}
@@ -120,14 +121,21 @@ func (p *Planner) finish(ctx context.Context, one posted) error {
 	if err != nil || n > 0 {
 		return err
 	}
-	_, err = p.q.SetDispatchState(ctx, db.SetDispatchStateParams{State: finished, ID: int64(one.ID), FromState: open})
+	end := db.SetDispatchStateParams{State: finished, ID: int64(one.ID), FromState: open}
+	if one.state == dropped {
+		end.Why, end.FromState = whyDropped, dropped
+	}
+	_, err = p.q.SetDispatchState(ctx, end)
 	return err
 }
 
 // sweep settles a shard of which nothing is sent any more.
 func (p *Planner) sweep(ctx context.Context, s shard, one posted) error {
 	why := whyEnded
-	if one.campaign == killed {
+	switch {
+	case one.state == dropped:
+		why = whyDropped
+	case one.campaign == killed:
 		why = whyKilled
 	}
 	if s.lost {

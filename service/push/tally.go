@@ -135,7 +135,7 @@ const maxFirst = 2000
 // Canary counts by state those of a campaign who are sent to before Release. It reads
 // their rows alone, for the canary of a million is looked at every few seconds.
 func (p *Planner) Canary(ctx context.Context, campaign model.ID) (map[model.DeliveryState]int64, error) {
-	shards, err := p.q.FirstShards(ctx, db.FirstShardsParams{CampaignID: int64(campaign), Limit: maxFirst})
+	shards, err := p.q.FirstShards(ctx, db.FirstShardsParams{CampaignID: int64(campaign), DroppedFor: whyDropped, Limit: maxFirst})
 	if err != nil {
 		return nil, fmt.Errorf("list the first shards of campaign %s: %w", campaign, err)
 	}

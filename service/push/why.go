@@ -84,6 +84,8 @@ const canary = "canary"
 // waitsFor says what those who wait for a dispatch wait for; empty: their turn.
 func waitsFor(row db.PushDispatch, one posted) string {
 	switch {
+	case row.State == dropped:
+		return dropped
 	case one.campaign == paused || one.campaign == killed:
 		return one.campaign
 	case row.State == stopped:
@@ -113,6 +115,7 @@ var reasons = map[string]string{
 	whyAlone:                "群发内容相同的只有他一人，微信要求至少两人",
 	whyEnded:                "活动结束前没有等到可以发送的时间",
 	whyKilled:               "活动推送被终止",
+	whyDropped:              "新版方案去掉了这个步骤",
 	whyBlocked:              "他拒收了公众号的消息",
 	whyFailed:               "微信报告送达失败",
 	whyDied:                 "发送途中程序中断，可能已送达，为避免重复不再发送",
@@ -161,6 +164,8 @@ func sentence(d model.Delivery, waits string, of model.Dispatch, now model.Milli
 	switch {
 	case waits == paused:
 		return "等待发送：活动推送已暂停。"
+	case waits == dropped:
+		return "不会发送：" + reasons[whyDropped] + "。"
 	case waits == killed:
 		return "不会发送：活动推送被终止。"
 	case waits == stopped:

@@ -69,7 +69,7 @@ func newOffice(t *testing.T, pool *sql.DB) *office {
 	if p.d.campaign, err = campaign.New(campaign.Deps{
 		DB: pool, IDs: ids, Now: p.clock, Log: log, Metrics: reg, Audit: p,
 		Segments: people, Holds: p.d.audience, Frozen: slow{people, p}, People: p.d.audience, Library: anything{}, Kits: anything{}, Games: anything{},
-		Pushes: p, Counts: anything{}, Brakes: anything{}, Ends: anything{}, Happened: newHappenings(p.d.audience, nil, nil), Cron: job.Times,
+		Pushes: p, Counts: anything{}, Brakes: anything{}, Keeps: anything{}, Happened: newHappenings(p.d.audience, nil, nil), Cron: job.Times,
 	}, campaign.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -130,13 +130,15 @@ func (s slow) Freeze(ctx context.Context, segment model.ID, request model.Reques
 // anything is whatever a plan without a kit needs.
 type anything struct{}
 
-func (anything) Kit(context.Context, model.ID) (campaign.Kit, error)         { return campaign.Kit{}, nil }
-func (anything) UseKitTx(context.Context, *sql.Tx, model.ID) error           { return nil }
-func (anything) Check(context.Context, model.Way) ([]string, error)          { return nil, nil }
-func (anything) Game(context.Context, model.ID) (campaign.Game, error)       { return campaign.Game{}, nil }
-func (anything) Pause(context.Context, model.ID, string) error               { return nil }
-func (anything) Resume(context.Context, model.ID) error                      { return nil }
-func (anything) End(context.Context, model.ID, model.Millis) error           { return nil }
+func (anything) Kit(context.Context, model.ID) (campaign.Kit, error)   { return campaign.Kit{}, nil }
+func (anything) UseKitTx(context.Context, *sql.Tx, model.ID) error     { return nil }
+func (anything) Check(context.Context, model.Way) ([]string, error)    { return nil, nil }
+func (anything) Game(context.Context, model.ID) (campaign.Game, error) { return campaign.Game{}, nil }
+func (anything) Pause(context.Context, model.ID, string) error         { return nil }
+func (anything) Resume(context.Context, model.ID) error                { return nil }
+func (anything) KeepTx(context.Context, *sql.Tx, model.ID, model.Millis, map[model.ID]time.Duration) error {
+	return nil
+}
 func (anything) Kill(context.Context, model.ID) error                        { return nil }
 func (anything) Tally(context.Context, model.ID) ([]campaign.Tally, error)   { return nil, nil }
 func (anything) TallyOf(context.Context, model.ID) ([]campaign.Tally, error) { return nil, nil }

@@ -31,7 +31,7 @@ func (d *domains) campaigns(g ground) (err error) {
 	d.campaign, err = campaign.New(campaign.Deps{
 		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Audit: d.operators,
 		Segments: people, Holds: d.audience, Frozen: people, People: d.audience, Library: shelf{d.material, d.mall}, Kits: d.material, Games: pots{d.redpacket},
-		Pushes: d.planner, Counts: counts{d.planner}, Brakes: d.planner, Ends: d.planner, Happened: newHappenings(d.audience, d.members, d.account), Cron: job.Times,
+		Pushes: d.planner, Counts: counts{d.planner}, Brakes: d.planner, Keeps: d.planner, Happened: newHappenings(d.audience, d.members, d.account), Cron: job.Times,
 	}, campaign.Options{Caps: capsOf(g.cfg.Push)})
 	if err != nil {
 		return fmt.Errorf("campaign: %w", err)

@@ -356,22 +356,38 @@ func (q *Queries) DueOccurrences(ctx context.Context, arg DueOccurrencesParams) 
 }
 
 const endOccurrences = `-- name: EndOccurrences :exec
-UPDATE campaign_occurrence SET ends_at = ? WHERE campaign_id = ? AND state = 'due' AND ends_at > ?
+UPDATE campaign_occurrence
+SET ends_at = CASE WHEN ends_at >= ? THEN ? WHEN due_at + ? >= ? THEN ?
+    WHEN due_at + ? > ends_at THEN due_at + ? ELSE ends_at END
+WHERE campaign_id = ? AND step_id = ? AND state = 'due'
 `
 
 type EndOccurrencesParams struct {
 	EndsAt     int64
+	Lasts      int64
 	CampaignID int64
+	StepID     int64
 }
 
-// What is not handed over yet ends with its campaign.
+// What is not handed over yet ends no later than its campaign; what that one's end had cut
+// has as much more as its step lasts.
 func (q *Queries) EndOccurrences(ctx context.Context, arg EndOccurrencesParams) error {
-	_, err := q.db.ExecContext(ctx, endOccurrences, arg.EndsAt, arg.CampaignID, arg.EndsAt)
+	_, err := q.db.ExecContext(ctx, endOccurrences,
+		arg.EndsAt,
+		arg.EndsAt,
+		arg.Lasts,
+		arg.EndsAt,
+		arg.EndsAt,
+		arg.Lasts,
+		arg.Lasts,
+		arg.CampaignID,
+		arg.StepID,
+	)
 	return err
 }
 
 const goLive = `-- name: GoLive :execrows
-UPDATE campaign SET told = CASE WHEN told = state THEN 'ends' ELSE told END, live_version = ?, state = ?, name = ?, goal = ?, ends_at = ?, updated_at = ?
+UPDATE campaign SET live_version = ?, state = ?, name = ?, goal = ?, ends_at = ?, updated_at = ?
 WHERE id = ? AND state = ? AND live_version < ?
 `
 
@@ -387,7 +403,7 @@ type GoLiveParams struct {
 }
 
 // A version goes live: the first makes the campaign scheduled, a later one leaves it
-// where it stands. The pushes are told anew, for its end may be another.
+// where it stands.
 func (q *Queries) GoLive(ctx context.Context, arg GoLiveParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, goLive,
 		arg.Version,
@@ -418,6 +434,16 @@ type HeldOccurrencesParams struct {
 // A pause is over: what was pushed before it had so much less time.
 func (q *Queries) HeldOccurrences(ctx context.Context, arg HeldOccurrencesParams) error {
 	_, err := q.db.ExecContext(ctx, heldOccurrences, arg.Held, arg.CampaignID)
+	return err
+}
+
+const holdCampaign = `-- name: HoldCampaign :exec
+UPDATE campaign SET live_version = live_version WHERE id = ?
+`
+
+// Holds the campaign's row until the end of the transaction: no other version goes live.
+func (q *Queries) HoldCampaign(ctx context.Context, id int64) error {
+	_, err := q.db.ExecContext(ctx, holdCampaign, id)
 	return err
 }
 

@@ -634,6 +634,36 @@ func (q *Queries) DispatchesOf(ctx context.Context, arg DispatchesOfParams) ([]P
 	return items, nil
 }
 
+const dropDispatches = `-- name: DropDispatches :exec
+UPDATE push_dispatch SET state = 'dropped', why = ?
+WHERE campaign_id = ? AND state IN ('staging', 'open', 'stopped') AND step_id NOT IN (/*SLICE:steps*/?)
+`
+
+type DropDispatchesParams struct {
+	Why        string
+	CampaignID int64
+	Steps      []int64
+}
+
+// What is not of the steps that a campaign keeps; no row of it is added from now on. What it
+// was dropped for stays with it.
+func (q *Queries) DropDispatches(ctx context.Context, arg DropDispatchesParams) error {
+	query := dropDispatches
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.Why)
+	queryParams = append(queryParams, arg.CampaignID)
+	if len(arg.Steps) > 0 {
+		for _, v := range arg.Steps {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:steps*/?", strings.Repeat(",?", len(arg.Steps))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:steps*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
 const dropLoads = `-- name: DropLoads :exec
 DELETE FROM push_load WHERE member_id = ?
 `
@@ -739,29 +769,45 @@ func (q *Queries) DueShards(ctx context.Context, arg DueShardsParams) ([]DueShar
 }
 
 const endDispatches = `-- name: EndDispatches :exec
-UPDATE push_dispatch SET ends_at = ? WHERE campaign_id = ? AND state <> 'finished' AND ends_at > ?
+UPDATE push_dispatch
+SET ends_at = CASE WHEN ends_at >= ? THEN ? WHEN starts_at + ? >= ? THEN ?
+    WHEN starts_at + ? > ends_at THEN starts_at + ? ELSE ends_at END
+WHERE campaign_id = ? AND step_id = ? AND state IN ('staging', 'open', 'stopped')
 `
 
 type EndDispatchesParams struct {
 	EndsAt     int64
+	Lasts      int64
 	CampaignID int64
+	StepID     int64
 }
 
-// No later than its campaign.
+// No later than its campaign; of what that one's end had cut, as much more as its step lasts.
 func (q *Queries) EndDispatches(ctx context.Context, arg EndDispatchesParams) error {
-	_, err := q.db.ExecContext(ctx, endDispatches, arg.EndsAt, arg.CampaignID, arg.EndsAt)
+	_, err := q.db.ExecContext(ctx, endDispatches,
+		arg.EndsAt,
+		arg.EndsAt,
+		arg.Lasts,
+		arg.EndsAt,
+		arg.EndsAt,
+		arg.Lasts,
+		arg.Lasts,
+		arg.CampaignID,
+		arg.StepID,
+	)
 	return err
 }
 
 const firstShards = `-- name: FirstShards :many
 SELECT s.dispatch_id, s.n, s.from_id, s.to_id FROM push_dispatch d
 JOIN push_shard s ON s.dispatch_id = d.id
-WHERE d.campaign_id = ? AND s.wave = 0
+WHERE d.campaign_id = ? AND d.why <> ? AND s.wave = 0
 ORDER BY s.dispatch_id, s.n LIMIT ?
 `
 
 type FirstShardsParams struct {
 	CampaignID int64
+	DroppedFor string
 	Limit      int32
 }
 
@@ -772,9 +818,9 @@ type FirstShardsRow struct {
 	ToID       int64
 }
 
-// Those who are sent to before Release.
+// Those who are sent to before Release; what was dropped shows nothing of what goes on.
 func (q *Queries) FirstShards(ctx context.Context, arg FirstShardsParams) ([]FirstShardsRow, error) {
-	rows, err := q.db.QueryContext(ctx, firstShards, arg.CampaignID, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, firstShards, arg.CampaignID, arg.DroppedFor, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -1282,8 +1328,8 @@ func (q *Queries) OldTaps(ctx context.Context, arg OldTapsParams) ([]int64, erro
 const openDispatches = `-- name: OpenDispatches :many
 SELECT d.id, d.campaign_id, d.step_id, d.frozen_id, d.purpose, d.holdout, d.canary, d.variants, d.starts_at, d.ends_at, d.cap_day, d.cap_week, d.cap_campaign, d.state, d.why, d.released, d.staged_to, d.total, d.shards, d.created_at, COALESCE(c.state, 'running') AS campaign_state FROM push_dispatch d
 LEFT JOIN push_campaign c ON c.campaign_id = d.campaign_id
-WHERE d.state IN ('open', 'stopped', 'staging') AND d.starts_at <= ?
-  AND (d.state = 'open' OR d.ends_at <= ? OR c.state = 'killed')
+WHERE d.state IN ('open', 'stopped', 'staging', 'dropped') AND d.starts_at <= ?
+  AND (d.state IN ('open', 'dropped') OR d.ends_at <= ? OR c.state = 'killed')
 ORDER BY d.starts_at, d.id LIMIT ?
 `
 
@@ -1318,8 +1364,8 @@ type OpenDispatchesRow struct {
 }
 
 // What may have to be sent now, whatever a person said of its campaign; and what is to be
-// settled, for its time is over or its campaign was killed, also when it stopped by itself
-// or its rows were still being made.
+// settled, for its step was dropped, its time is over or its campaign was killed, also when
+// it stopped by itself or its rows were still being made.
 func (q *Queries) OpenDispatches(ctx context.Context, arg OpenDispatchesParams) ([]OpenDispatchesRow, error) {
 	rows, err := q.db.QueryContext(ctx, openDispatches, arg.StartedBy, arg.EndedBy, arg.Limit)
 	if err != nil {
