@@ -2,6 +2,7 @@ package chat
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -18,28 +19,50 @@ var (
 	agreed    = regexp.MustCompile(`^我?` + yes + `[啊呀哒滴嘞哈]?` + yes + `?[啊呀哒滴嘞哈]?((谢谢|多谢)[你您啦了啊]?)?$`)
 )
 
+// phrases match what is made of some words alone. Nearly all messages ask for something,
+// and their first letter tells that they are none.
+type phrases struct {
+	whole  *regexp.Regexp
+	begins map[rune]bool
+}
+
 // pieces match what is made of the words alone, a particle or two after each.
-func pieces(words, particles string) *regexp.Regexp {
+func pieces(words, particles string) phrases {
 	or := func(list string) string { return "(" + strings.Join(strings.Fields(list), "|") + ")" }
-	return regexp.MustCompile("^(" + or(words) + or(particles) + "{0,2})+$")
+	p := phrases{regexp.MustCompile("^(" + or(words) + or(particles) + "{0,2})+$"), map[rune]bool{}}
+	for _, word := range strings.Fields(words) {
+		p.begins[[]rune(word)[0]] = true
+	}
+	return p
 }
 
 // maxCourtesy is the length, in bytes, of words that are looked at for courtesy.
 const maxCourtesy = 60
 
-func (f folded) are(of *regexp.Regexp) bool {
-	said := f.words()
-	return said != "" && len(said) <= maxCourtesy && of.MatchString(said)
+func (f folded) are(of phrases) bool {
+	first := slices.IndexFunc(f.runes, isWord)
+	return first >= 0 && of.begins[f.runes[first]] && wholly(f.words(), of.whole)
+}
+
+// wholly tells that words of the length of a courtesy match.
+func wholly(said string, whole *regexp.Regexp) bool {
+	return len(said) <= maxCourtesy && whole.MatchString(said)
 }
 
 // words are the letters of a message, without emoji.
 func (f folded) words() string {
-	return strings.Map(func(r rune) rune {
-		if isHan(r) || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsNumber(r) {
-			return r
+	var b strings.Builder
+	b.Grow(3 * len(f.runes))
+	for _, r := range f.runes {
+		if isWord(r) {
+			b.WriteRune(r)
 		}
-		return -1
-	}, string(f.runes))
+	}
+	return b.String()
+}
+
+func isWord(r rune) bool {
+	return isHan(r) || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsNumber(r)
 }
 
 // faces are the emoji of WeChat, which it sends as words: 谢谢[玫瑰]. [红包] is not among
@@ -66,7 +89,7 @@ func (t *turn) agrees(verbs ...string) bool {
 			return true
 		}
 	}
-	return said == "1" || said == "一" || t.said.are(agreed)
+	return said == "1" || said == "一" || wholly(said, agreed)
 }
 
 // courtesy answers a greeting, thanks and a yes to no question; false for anything else.

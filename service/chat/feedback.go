@@ -76,11 +76,8 @@ func (c *Chat) feedback(ctx context.Context, t *turn) (model.Content, bool, erro
 	if c.command(t.said) {
 		return model.Content{}, false, nil
 	}
-	id, err := c.Notes.Keep(ctx, t.member.ID, t.in.Text, t.in.Key)
-	if err != nil {
-		return model.Content{}, true, err
-	}
-	return model.Text(fmt.Sprintf("已经记下，编号 %s。我们会尽快处理，谢谢您的意见。\n还需要帮忙就发送“菜单”，急事可以发送“人工”。", id)), true, nil
+	content, err := c.keepNote(ctx, t)
+	return content, true, err
 }
 
 // command tells that a message asks for something and has no opinion: one that judges

@@ -13,7 +13,8 @@ import (
 // turn is one message on its way to an answer.
 type turn struct {
 	in     model.Inbound
-	said   folded
+	typed  folded // as it came, for the operators' rules
+	said   folded // without WeChat's emoji
 	member model.Member
 	before thread
 	after  thread
@@ -55,7 +56,11 @@ func (c *Chat) converse(ctx context.Context, in model.Inbound) (model.Content, e
 	if err != nil {
 		return model.Content{}, err
 	}
-	t.said = fold(withoutFaces(in.Text))
+	t.typed = fold(in.Text)
+	t.said = t.typed
+	if text := withoutFaces(in.Text); text != in.Text {
+		t.said = fold(text)
+	}
 	content, err := c.answer(ctx, t)
 	if err != nil {
 		return model.Content{}, err
@@ -96,7 +101,7 @@ func (c *Chat) answer(ctx context.Context, t *turn) (model.Content, error) {
 		return content, err
 	}
 	if c.Rules != nil {
-		if content, ok := c.Rules.match(fold(t.in.Text), model.At(c.Now())); ok {
+		if content, ok := c.Rules.match(t.typed, model.At(c.Now())); ok {
 			c.count("", byRule)
 			return content, nil
 		}
@@ -181,7 +186,7 @@ func (c *Chat) perform(ctx context.Context, t *turn, i Intent) (model.Content, e
 	case Unfollow:
 		return model.Text(c.unfollowing()), nil
 	case Feedback:
-		return c.askFeedback(t), nil
+		return c.complain(ctx, t)
 	case Human:
 		return c.transfer(t), nil
 	case Bind:
@@ -191,7 +196,7 @@ func (c *Chat) perform(ctx context.Context, t *turn, i Intent) (model.Content, e
 	case OptOut:
 		return c.optOut(ctx, t)
 	case Sendings:
-		return model.Text(c.sendingsTold()), nil
+		return model.Text(c.sendingsTold(t)), nil
 	case MainMenu:
 		return c.choose(t, c.opts.Name+"为您服务，想办哪一项？", menuChoices), nil
 	case Help:

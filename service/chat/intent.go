@@ -150,6 +150,8 @@ func (s sentence) decide() Meaning {
 		return s.settled(Balance)
 	case has(aFeedback):
 		return s.settled(Feedback)
+	case has(aTrouble) && has(aPot):
+		return choice(Redpacket, Human, Feedback)
 	case has(aTrouble):
 		return choice(Human, Feedback, Balance)
 	case has(aClose):

@@ -30,6 +30,8 @@ var (
 	ofOffers = regexp.MustCompile(`(推送|推广|广告|营销|推销|宣传)(员|里|上|中|说|写|的(那|这)?(个|种|款)?(套餐|流量|业务|活动|产品|优惠|合约|卡|手机|宽带))`)
 	toOthers = regexp.MustCompile(`(给|到|对|向|打扰|骚扰)(我|我的|我们)?(` + strings.Join(strings.Fields(words[anOther]), "|") + `)`)
 	wanted   = regexp.MustCompile(`(恢复|重新|继续|打开|开启|开通|想收|要收|收不到|没收到|怎么收到|怎么没|怎么不|为什么不|为什么没|为啥不|为啥没).{0,6}` + sendings + `|` + sendings + `(怎么)?(恢复|重新打开|开启|没了|没有了|太多|好多|真多)|少.{0,4}` + sendings)
+	noTexts  = regexp.MustCompile(`(不要|不想|别|不再|停止)(再)?.{0,4}(发|收|看).{0,4}短信|(退订|屏蔽|拒收|拒绝|停掉|关掉).{0,4}短信|短信.{0,3}(退订|屏蔽|拒收|别发|别再发|不要发|不要再发|太多|好多|烦)`)
+	ofTexts  = regexp.MustCompile(`验证码|短信(包|套餐|业务|费|提醒|功能|余量|条数)|收不到|没收到|为什么|为啥|怎么不|怎么没`)
 	optOuts  = strings.Fields("t td 停止推送 取消订阅 退订消息 别发了 不要发了 不要再发了 别再发了 别再发 拒收 退订回t 退订回复t")
 	leaves   = strings.Fields("退订 我要退订 退订吧 怎么退订 如何退订 退定") // of what, nobody knows
 	annoyed  = strings.Fields("别烦我 不要烦我 别再烦我 免打扰 消息免打扰")
@@ -48,6 +50,8 @@ func aboutSendings(f folded) Intent {
 		return OptOut
 	case said == names[Sendings], isOne(said, annoyed):
 		return Sendings
+	case len(f.runes) <= maxOptOut && noTexts.MatchString(said) && !ofTexts.MatchString(said) && !slices.ContainsFunc(sent, holds) && !toOthers.MatchString(said):
+		return Sendings // they are not sent from here
 	case len(f.runes) > maxOptOut || !slices.ContainsFunc(sent, holds):
 		return ""
 	}
@@ -85,12 +89,20 @@ func refusesSendings(f folded) bool {
 
 // sendingsTold says how the member ends what is sent, and has it again: the consent is
 // given where its text is read.
-func (c *Chat) sendingsTold() string {
+func (c *Chat) sendingsTold(t *turn) string {
 	text := "优惠和活动的消息，不想收就发送“" + c.tap(names[OptOut], names[OptOut]) + "”，只停这些，您自己查询和办理的结果照常告诉您。\n想恢复，在小程序“我的”里打开“优惠与活动”。"
 	if link := c.link(Points, "打开小程序"); link != "" {
 		text += "\n" + link
 	}
-	return text
+	return text + textsToo(t)
+}
+
+// textsToo leads who speaks of SMS to those who can end them.
+func textsToo(t *turn) string {
+	if strings.Contains(string(t.said.runes), "短信") {
+		return "\n短信不从这里发，要停短信就发送“人工”。"
+	}
+	return ""
 }
 
 // optOut ends it at once: whoever has had enough is asked nothing.
@@ -101,9 +113,5 @@ func (c *Chat) optOut(ctx context.Context, t *turn) (model.Content, error) {
 	if err := c.Declines.DeclineMarketing(ctx, t.member.ID, t.in.Key); err != nil {
 		return model.Content{}, err
 	}
-	text := "好的，以后不再给您发优惠和活动的消息；您自己查询和办理的结果照常告诉您。\n想恢复，随时在小程序“我的”里打开“优惠与活动”。"
-	if strings.Contains(string(t.said.runes), "短信") {
-		text += "\n短信不从这里发，要停短信就发送“人工”。"
-	}
-	return model.Text(text), nil
+	return model.Text("好的，以后不再给您发优惠和活动的消息；您自己查询和办理的结果照常告诉您。\n想恢复，随时在小程序“我的”里打开“优惠与活动”。" + textsToo(t)), nil
 }

@@ -43,10 +43,15 @@ func TestWhoAsksOfWhatIsSentHearsHowItEndsAndBegins(t *testing.T) {
 			t.Errorf("%q is answered\n%s", s, got)
 		}
 	}
+	for _, s := range []string{"不要给我发短信了", "短信太多了", "屏蔽垃圾短信", "怎么退订短信", "别再发短信"} {
+		if got := k.says(t, s); !strings.Contains(got, "要停短信就发送“人工”") {
+			t.Errorf("%q is answered\n%s", s, got)
+		}
+	}
 	if len(k.world.declined) > 0 {
 		t.Errorf("%d noes are kept of who asked", len(k.world.declined))
 	}
-	for _, s := range []string{"我收到广告短信说送话费", "推送的流量包怎么领", "骚扰电话怎么没人管", "有什么推送"} {
+	for _, s := range []string{"我收到广告短信说送话费", "推送的流量包怎么领", "骚扰电话怎么没人管", "有什么推送", "不要给我发短信验证码", "取消短信包", "为什么不给我发短信", "不想查短信", "别给我妈发短信"} {
 		if m := chat.Understand(s, chat.ChinaMobile); slices.Contains(m.Intents(), chat.Sendings) {
 			t.Errorf("%q is read as a question of what is sent", s)
 		}

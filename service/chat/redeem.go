@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"kaimenhong/model"
@@ -18,6 +19,9 @@ func (c *Chat) redeemList(ctx context.Context, t *turn) (model.Content, error) {
 	}
 	if !t.member.Bound() {
 		return c.askPhone(t, Redeem), nil
+	}
+	if redeemed.MatchString(t.said.words()) {
+		return model.Text(c.whereRedeemed()), nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
@@ -40,6 +44,18 @@ func (c *Chat) redeemList(ctx context.Context, t *turn) (model.Content, error) {
 		b.WriteString("\n" + c.tap(label, fmt.Sprintf("兑换%d", n+1)))
 	}
 	return model.Text(b.String() + c.wholeMall()), nil
+}
+
+// redeemed asks for what was redeemed before.
+var redeemed = regexp.MustCompile(`快递|物流|包裹|发货|到哪|(没|没有|未)(收到|到账|发货|给我)|还没(有)?到|(兑换|换)的?(记录|进度|明细|历史)|(什么时候|啥时候|多久|几天)(能)?(到|发|给)`)
+
+// whereRedeemed tells where the state of what was redeemed is seen.
+func (c *Chat) whereRedeemed() string {
+	link := c.link(Redeem, "打开小程序")
+	if link == "" {
+		return "兑换的进度请找" + c.human() + "查。"
+	}
+	return "兑换的进度和快递单号，在小程序“我的”→“兑换记录”里看；到了说好的时间还没有，就找" + c.human() + "。\n" + link
 }
 
 // wholeMall leads to every gift; "" where there is no link.

@@ -27,7 +27,7 @@ func (c *Chat) tap(label, words string) string {
 	if c.opts.PlainText {
 		return label
 	}
-	return fmt.Sprintf(`<a href="weixin://bizmsgmenu?msgmenucontent=%s&msgmenuid=%s">%s</a>`, words, "1", label)
+	return `<a href="weixin://bizmsgmenu?msgmenucontent=` + words + `&msgmenuid=1">` + label + `</a>`
 }
 
 // link is a piece of text that opens where the intent leads on to; "" when that

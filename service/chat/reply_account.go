@@ -267,6 +267,9 @@ func (c *Chat) plan(ctx context.Context, phone model.Phone) (string, error) {
 	return text + c.next(News, "看看更合适的套餐"), nil
 }
 
+// soonDays is how long before it ends something is worth a word.
+const soonDays = 90
+
 func (c *Chat) points(ctx context.Context, member model.Member) (string, error) {
 	if c.Points == nil {
 		return c.leadOn(Points), nil
@@ -277,7 +280,11 @@ func (c *Chat) points(ctx context.Context, member model.Member) (string, error) 
 	}
 	text := fmt.Sprintf("可用积分 %d分。", p.Available)
 	if p.Expiring > 0 && p.ExpiresAt > 0 {
-		text += fmt.Sprintf("\n其中 %d分 %s到期，记得先用。", p.Expiring, c.day(p.ExpiresAt))
+		text += fmt.Sprintf("\n其中 %d分 %s到期", p.Expiring, c.day(p.ExpiresAt))
+		if p.ExpiresAt < model.At(c.Now().AddDate(0, 0, soonDays)) {
+			text += "，记得先用"
+		}
+		text += "。"
 	}
 	if p.Pending > 0 {
 		text += fmt.Sprintf("\n另有 %d分待生效。", p.Pending)

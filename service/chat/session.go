@@ -52,7 +52,7 @@ type sessions struct {
 	wait   time.Duration // bounds each call: a thread is not worth waiting for
 }
 
-func sessionKey(openID model.OpenID) string { return fmt.Sprintf("chat:{%s}:session", openID) }
+func sessionKey(openID model.OpenID) string { return "chat:{" + string(openID) + "}:session" }
 
 // load returns the thread as it was before the message with the key: a repeat of
 // the last message finds what its first try found. The store is asked at once, and

@@ -2,6 +2,7 @@ package chat_test
 
 import (
 	"testing"
+	"time"
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
@@ -28,4 +29,12 @@ func TestWithoutABookOfVisitsTheWayToSignInIsTold(t *testing.T) {
 	k := newTalk(t, w, dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, chat.Options{Links: links})
 	k.chat.Visits = nil
 	k.plays(t, []line{{"签到", `签到在小程序的“首页”里。` + "\n" + `<a data-miniprogram-appid="wx1" data-miniprogram-path="pages/home" href="https://example.com">去签到</a>`}})
+}
+
+// A year is no reason to hurry.
+func TestPointsThatEndLaterAreToldWithoutHurry(t *testing.T) {
+	w := newWorld(t)
+	w.points = model.PointsBalance{Available: 100, Expiring: 100, ExpiresAt: w.points.ExpiresAt.Add(365 * 24 * time.Hour)}
+	k := newTalk(t, w, dbtest.SQLite(t), dbtest.EmbeddedRedis(t), nil, plainOptions)
+	k.plays(t, []line{{"查积分", "其中 100分 2027年12月31日到期。"}, {"查积分", "!记得先用"}})
 }
