@@ -29,6 +29,7 @@ test('the mini-program', { skip: skip || false }, async (t) => {
     await page.getByRole('dialog', { name: '申请获取并验证你的手机号' }).getByText('138****8001').waitFor()
     await button('允许').click()
     await mini().locator('.balance').waitFor()
+    await mini().locator('.points-left').getByText('100', { exact: true }).waitFor() // what the binding gives
   })
 
   await t.test('shows what the carrier says on the first screen', async () => {
