@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -206,6 +207,9 @@ func (r *Replica) Kill() { r.stopped.Do(r.kill) }
 // Forget takes a killed replica out of the front.
 func (r *Replica) Forget() { r.w.front.remove(r) }
 
+// Next lets the next request come to this replica.
+func (r *Replica) Next() { r.w.front.next(r) }
+
 // Publishes puts the account's menu up, as the demo does.
 func (r *Replica) Publishes() *Replica {
 	r.w.t.Helper()
@@ -282,6 +286,12 @@ func (f *front) remove(r *Replica) {
 			return
 		}
 	}
+}
+
+func (f *front) next(r *Replica) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.turn = slices.Index(f.replicas, r)
 }
 
 func (f *front) all() []*Replica {
