@@ -14,9 +14,11 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
 	"kaimenhong/model/seal"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/account"
 	"kaimenhong/service/carrier"
 	"kaimenhong/service/member"
+	"kaimenhong/service/payout"
 )
 
 // registry is a carrier whose word on a number's holder is set.
@@ -30,31 +32,43 @@ func (r *registry) Customer(context.Context, model.Phone) (model.Customer, error
 	return model.Customer{HolderID: r.holder}, r.err
 }
 
+// bookOf is the account and the members in front of a carrier.
+func bookOf(t *testing.T, pool *sql.DB, says *registry, clock model.Clock) (*account.Service, *member.Members) {
+	t.Helper()
+	node, err := sqldb.Node(t.Context(), pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := model.NewIDs(node, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealer, err := seal.New(map[int][]byte{1: bytes.Repeat([]byte{7}, seal.KeySize)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	redis, log := dbtest.EmbeddedRedis(t), slog.New(slog.DiscardHandler)
+	book, err := account.New(says, says, account.Stores{
+		DB: pool, Redis: redis, Sealer: sealer, Index: func(p model.Phone) string { return sealer.IndexText(p.Digits(), "account") },
+	}, clock, log, prometheus.NewRegistry(), account.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	people, err := member.New(member.Deps{
+		DB: pool, Redis: redis, Sealer: sealer, Outbox: unsaid{}, Carrier: book, IDs: ids, Now: clock, Log: log, Metrics: prometheus.NewRegistry(),
+	}, member.Options{CacheLifetime: time.Nanosecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return book, people
+}
+
 func TestWhoHandsSomethingOverKnowsWhoseTheNumberIs(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
 		now := time.Now()
 		clock := func() time.Time { return now }
-		ids, err := model.NewIDs(1, clock)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sealer, err := seal.New(map[int][]byte{1: bytes.Repeat([]byte{7}, seal.KeySize)}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		redis, log, says := dbtest.EmbeddedRedis(t), slog.New(slog.DiscardHandler), &registry{holder: "h1"}
-		book, err := account.New(says, says, account.Stores{
-			DB: pool, Redis: redis, Sealer: sealer, Index: func(p model.Phone) string { return sealer.IndexText(p.Digits(), "account") },
-		}, clock, log, prometheus.NewRegistry(), account.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		people, err := member.New(member.Deps{
-			DB: pool, Redis: redis, Sealer: sealer, Outbox: unsaid{}, Carrier: book, IDs: ids, Now: clock, Log: log, Metrics: prometheus.NewRegistry(),
-		}, member.Options{CacheLifetime: time.Nanosecond})
-		if err != nil {
-			t.Fatal(err)
-		}
+		says := &registry{holder: "h1"}
+		book, people := bookOf(t, pool, says, clock)
 		held, err := newHeldBook(book, people)
 		if err != nil {
 			t.Fatal(err)
@@ -92,6 +106,11 @@ func TestWhoHandsSomethingOverKnowsWhoseTheNumberIs(t *testing.T) {
 			given, err := held.GivenAway(t.Context(), phone)
 			if given != tt.given || (err != nil) != tt.unknown {
 				t.Errorf("%s: GivenAway = %v, %v, want %v, unknown %v", tt.name, given, err, tt.given, tt.unknown)
+			}
+			now = now.Add(time.Hour)
+			_, err = winners{holders{&domains{held: held}}}.GivenAway(t.Context(), phone)
+			if errors.Is(err, payout.ErrDenied) != errors.Is(tt.err, carrier.ErrDenied) {
+				t.Errorf("%s: the payer hears %v, want of our account only where it is refused", tt.name, err)
 			}
 			if _, err := people.ByPhone(t.Context(), phone); errors.Is(err, member.ErrNobody) == tt.bound {
 				t.Errorf("%s: who bound it = %v, want it bound %v", tt.name, err, tt.bound)
