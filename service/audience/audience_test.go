@@ -2,6 +2,7 @@ package audience_test
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,12 @@ var now = time.Date(2026, 11, 21, 9, 0, 0, 0, model.Shanghai)
 func open(t testing.TB, db *sql.DB, opts audience.Options) *audience.Audience {
 	t.Helper()
 	return openAt(t, db, opts, func() time.Time { return now })
+}
+
+// observe lets the audience look at a member who stands still.
+func observe(ctx context.Context, a *audience.Audience, m model.Member) error {
+	_, err := a.Observe(ctx, func(context.Context, *sql.Tx) (model.Member, error) { return m, nil })
+	return err
 }
 
 func openAt(t testing.TB, db *sql.DB, opts audience.Options, clock model.Clock) *audience.Audience {
@@ -130,10 +137,10 @@ func TestAMemberBringsWhatHisNumberIsKnownFor(t *testing.T) {
 		a := open(t, db, audience.Options{})
 		importText(t, a, "手机号,姓名,套餐,上月ARPU\n13800000001,张三丰,畅享129,88.50\n")
 		m := model.Member{ID: 77, Follows: true, JoinedAt: daysAgo(10)}
-		observe := func() audience.Portrait {
+		look := func() audience.Portrait {
 			t.Helper()
 			for range 2 { // again changes nothing
-				if err := a.Observe(t.Context(), m); err != nil {
+				if err := observe(t.Context(), a, m); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -143,11 +150,11 @@ func TestAMemberBringsWhatHisNumberIsKnownFor(t *testing.T) {
 			}
 			return p
 		}
-		if p := observe(); p.Stage.Title != "看客" || fact(p, "plan").Value != nil || p.Phone != "" {
+		if p := look(); p.Stage.Title != "看客" || fact(p, "plan").Value != nil || p.Phone != "" {
 			t.Errorf("before binding: %+v", p)
 		}
 		m.Phone, m.BoundAt = phone(t, "13800000001"), daysAgo(1)
-		p := observe()
+		p := look()
 		if f := fact(p, "plan"); f.Value != "畅享129" || f.Source != "carrier" || f.At == 0 || f.Import == 0 {
 			t.Errorf("plan = %+v, want the carrier's word", f)
 		}
@@ -158,14 +165,14 @@ func TestAMemberBringsWhatHisNumberIsKnownFor(t *testing.T) {
 			t.Errorf("people with the plan = %d, %v, want 1: the customer became the member", n, err)
 		}
 		other := model.Member{ID: 78, Phone: m.Phone, BoundAt: daysAgo(0), JoinedAt: daysAgo(3)}
-		if err := a.Observe(t.Context(), other); err != nil {
+		if err := observe(t.Context(), a, other); err != nil {
 			t.Fatal(err)
 		}
 		if p, err := a.Portrait(t.Context(), m.ID); err != nil || fact(p, "plan").Value != nil || p.Phone != "" {
 			t.Errorf("who lost the number has %+v, %v, want nothing of the carrier's", p, err)
 		}
 		m.Phone, m.BoundAt = model.Phone{}, 0
-		if p := observe(); p.Stage.Title != "看客" {
+		if p := look(); p.Stage.Title != "看客" {
 			t.Errorf("after unbinding: %+v", p.Stage)
 		}
 		if err := a.Forget(t.Context(), 78); err != nil {
@@ -209,7 +216,7 @@ func TestTheStageIsTheHighestRuleThatHolds(t *testing.T) {
 			for i := range tt.acts {
 				tt.acts[i].Member = tt.member.ID
 			}
-			if err := errors.Join(a.Did(t.Context(), tt.acts), a.Observe(t.Context(), tt.member)); err != nil {
+			if err := errors.Join(a.Did(t.Context(), tt.acts), observe(t.Context(), a, tt.member)); err != nil {
 				t.Fatal(err)
 			}
 			if p, err := a.Portrait(t.Context(), tt.member.ID); err != nil || p.Stage.Title != tt.want || p.Stage.Rule == "" {
@@ -261,7 +268,7 @@ func TestTagsAreAddedAndRemovedWithTheirSource(t *testing.T) {
 
 func TestAPortraitIsOnePageWithoutTheNumber(t *testing.T) {
 	a := open(t, dbtest.SQLite(t), audience.Options{})
-	if err := a.Observe(t.Context(), model.Member{ID: 9, Phone: phone(t, "13812345678"), BoundAt: 5}); err != nil {
+	if err := observe(t.Context(), a, model.Member{ID: 9, Phone: phone(t, "13812345678"), BoundAt: 5}); err != nil {
 		t.Fatal(err)
 	}
 	p, err := a.Portrait(t.Context(), 9)

@@ -16,7 +16,7 @@ func TestFactsAreTheWordsOfManyAtOnce(t *testing.T) {
 		a := open(t, db, audience.Options{})
 		importText(t, a, "手机号,姓名,性别,套餐,城市\n13800000001,张三丰,男,畅享129,南京\n13800000002,李四,,,\n")
 		for id, number := range map[model.MemberID]string{77: "13800000001", 78: "13800000002"} {
-			if err := a.Observe(t.Context(), model.Member{ID: id, JoinedAt: daysAgo(10), Phone: phone(t, number), BoundAt: daysAgo(1)}); err != nil {
+			if err := observe(t.Context(), a, model.Member{ID: id, JoinedAt: daysAgo(10), Phone: phone(t, number), BoundAt: daysAgo(1)}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -22,7 +22,7 @@ func TestWhatComesLateOfAMemberIsHisSuccessorsOrNobodys(t *testing.T) {
 		observe := func(ids ...model.MemberID) {
 			t.Helper()
 			for _, id := range ids {
-				if err := a.Observe(ctx, model.Member{ID: id, JoinedAt: daysAgo(9)}); err != nil {
+				if err := observe(ctx, a, model.Member{ID: id, JoinedAt: daysAgo(9)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -101,11 +101,11 @@ func TestWhoBecameAnotherLeadsToWhoHeIs(t *testing.T) {
 			}
 		}
 		became(nil)
-		if err := a.Observe(ctx, model.Member{ID: 2, JoinedAt: daysAgo(9), Phone: phone(t, "13800138000"), BoundAt: daysAgo(1)}); err != nil {
+		if err := observe(ctx, a, model.Member{ID: 2, JoinedAt: daysAgo(9), Phone: phone(t, "13800138000"), BoundAt: daysAgo(1)}); err != nil {
 			t.Fatal(err)
 		}
 		became(map[model.MemberID]model.MemberID{customer: 2})
-		err := errors.Join(a.Observe(ctx, model.Member{ID: 1, JoinedAt: daysAgo(9)}),
+		err := errors.Join(observe(ctx, a, model.Member{ID: 1, JoinedAt: daysAgo(9)}),
 			sqldb.InTx(ctx, db, func(tx *sql.Tx) error { return a.JoinTx(ctx, tx, 2, 1) }))
 		if err != nil {
 			t.Fatal(err)

@@ -77,7 +77,7 @@ func TestAFileIsImportedOnce(t *testing.T) {
 func TestALaterFileHasTheLastWordOnItsColumnsAlone(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		a := open(t, db, audience.Options{})
-		if err := a.Observe(t.Context(), model.Member{ID: 5, Phone: phone(t, "13800000001"), BoundAt: 1}); err != nil {
+		if err := observe(t.Context(), a, model.Member{ID: 5, Phone: phone(t, "13800000001"), BoundAt: 1}); err != nil {
 			t.Fatal(err)
 		}
 		one := importText(t, a, "手机号,套餐,城市,上月ARPU,三个月前ARPU\n13800000001,畅享129,深圳,100,50\n")
@@ -329,7 +329,7 @@ func TestAnUploadedListSelectsItsPeople(t *testing.T) {
 				t.Errorf("Count = %d, %v, want the three", c, err)
 			}
 		}
-		if err := a.Observe(t.Context(), model.Member{ID: 5, Phone: phone(t, "13800000001"), BoundAt: 1}); err != nil {
+		if err := observe(t.Context(), a, model.Member{ID: 5, Phone: phone(t, "13800000001"), BoundAt: 1}); err != nil {
 			t.Fatal(err)
 		}
 		if c, err := a.Count(t.Context(), n); c != 3 || err != nil {
@@ -364,7 +364,7 @@ func TestJoinedMembersKeepWhatBothHad(t *testing.T) {
 		importText(t, a, "手机号,套餐\n13800000001,大王卡\n")
 		mini := model.Member{ID: 8, Phone: phone(t, "13800000001"), BoundAt: 9, JoinedAt: 2}
 		official := model.Member{ID: 7, Follows: true, JoinedAt: 3}
-		err := errors.Join(a.Observe(t.Context(), mini), a.Observe(t.Context(), official), a.Did(t.Context(), []audience.Act{
+		err := errors.Join(observe(t.Context(), a, mini), observe(t.Context(), a, official), a.Did(t.Context(), []audience.Act{
 			{Member: 7, Kind: audience.Tap, At: daysAgo(1)}, {Member: 8, Kind: audience.Tap, At: daysAgo(1), N: 2}, {Member: 8, Kind: audience.Help, At: daysAgo(2)},
 		}))
 		if err != nil {

@@ -33,10 +33,10 @@ func TestTheNumberThatStaysKeepsWhatTheCarrierSaid(t *testing.T) {
 			}
 			one := model.Member{ID: into, Phone: phone(t, tt.stays), BoundAt: max(tt.olderAt, tt.lastAt), JoinedAt: 1}
 			err := errors.Join(
-				a.Observe(t.Context(), model.Member{ID: into, Phone: phone(t, tt.older), BoundAt: tt.olderAt, JoinedAt: 1}),
-				a.Observe(t.Context(), model.Member{ID: from, Phone: phone(t, tt.younger), BoundAt: tt.lastAt, JoinedAt: 2}),
+				observe(t.Context(), a, model.Member{ID: into, Phone: phone(t, tt.older), BoundAt: tt.olderAt, JoinedAt: 1}),
+				observe(t.Context(), a, model.Member{ID: from, Phone: phone(t, tt.younger), BoundAt: tt.lastAt, JoinedAt: 2}),
 				sqldb.InTx(t.Context(), db, func(tx *sql.Tx) error { return a.JoinTx(t.Context(), tx, from, into) }),
-				a.Observe(t.Context(), one),
+				observe(t.Context(), a, one),
 			)
 			if err != nil {
 				t.Fatal(err)

@@ -11,21 +11,34 @@ import (
 	"kaimenhong/service/audience/internal/db"
 )
 
-// Observe takes over what the members' domain knows of a member now: that he is
-// one, whether he follows, which number he bound. It is called after each of these
-// changes; calling it again changes nothing. What the carrier said of the number
-// becomes the member's when he binds it, and leaves him when he unbinds it or binds
-// another; the next import then makes a customer of that number anew. Of one who is no
-// more nothing is taken over.
-func (a *Audience) Observe(ctx context.Context, m model.Member) error {
-	if m.ID <= 0 {
-		return ErrUnknown
-	}
-	err := a.inTx(ctx, func(tx *sql.Tx) error { return a.observeTx(ctx, tx, m) })
+// Reading tells what the members' domain knows of a member now, and keeps him so until
+// the transaction ends.
+type Reading func(ctx context.Context, tx *sql.Tx) (model.Member, error)
+
+// Observe takes over what is read of a member: that he is one, whether he follows, which
+// number he bound. It is called after each of these changes; calling it again changes
+// nothing. What the carrier said of the number becomes the member's when he binds it, and
+// leaves him when he unbinds it or binds another; the next import then makes a customer of
+// that number anew. Of one who is no more nothing is taken over.
+//
+// He is read in the transaction that writes: were he read before, one who looked before he
+// bound his number might write last, and what the carrier said would be lost.
+//
+// Errors: those of the reading, ErrUnknown for nobody, ErrBusy.
+func (a *Audience) Observe(ctx context.Context, read Reading) (m model.Member, err error) {
+	err = a.inTx(ctx, func(tx *sql.Tx) error {
+		if m, err = read(ctx, tx); err != nil {
+			return err
+		}
+		if m.ID <= 0 {
+			return ErrUnknown
+		}
+		return a.observeTx(ctx, tx, m)
+	})
 	if err != nil {
-		return fmt.Errorf("observe member %s: %w", m.ID, err)
+		return model.Member{}, fmt.Errorf("observe a member: %w", err)
 	}
-	return nil
+	return m, nil
 }
 
 func (a *Audience) observeTx(ctx context.Context, tx *sql.Tx, m model.Member) error {

@@ -161,7 +161,7 @@ func TestAPurchaseNamesItsProduct(t *testing.T) {
 		bought("PACK-2", 16, 16, second)
 		bought("pack-1", 15, 16)
 		// The numbers become one member's: what was bought is his.
-		if err := a.Observe(ctx, model.Member{ID: 1, JoinedAt: daysAgo(9), Phone: phone(t, "13800138001"), BoundAt: daysAgo(1)}); err != nil {
+		if err := observe(ctx, a, model.Member{ID: 1, JoinedAt: daysAgo(9), Phone: phone(t, "13800138001"), BoundAt: daysAgo(1)}); err != nil {
 			t.Fatal(err)
 		}
 		bought("PACK-1", 15, 16, first, 1)

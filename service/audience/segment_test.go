@@ -207,7 +207,7 @@ func makeWorld(t *testing.T, a *audience.Audience) *world {
 		h.gender = []string{"", "男", "女"}[i%3]
 		h.month, h.follows = i%13, i%2 == 0
 		number := phone(t, fmt.Sprintf("1380000%04d", i))
-		if err := a.Observe(t.Context(), model.Member{ID: h.id, Phone: number, BoundAt: 5, JoinedAt: 5, Follows: h.follows}); err != nil {
+		if err := observe(t.Context(), a, model.Member{ID: h.id, Phone: number, BoundAt: 5, JoinedAt: 5, Follows: h.follows}); err != nil {
 			t.Fatal(err)
 		}
 		birthday, arpu := "", ""

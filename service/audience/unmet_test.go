@@ -13,7 +13,7 @@ import (
 func TestWhatSomebodyLacksIsToldInWords(t *testing.T) {
 	a, ctx := open(t, dbtest.SQLite(t), audience.Options{}), t.Context()
 	importText(t, a, "手机号,套餐,上月ARPU\n13800000001,大王卡,30\n")
-	if err := a.Observe(ctx, model.Member{ID: 5, Phone: phone(t, "13800000001"), BoundAt: 1}); err != nil {
+	if err := observe(ctx, a, model.Member{ID: 5, Phone: phone(t, "13800000001"), BoundAt: 1}); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {

@@ -62,7 +62,7 @@ type ExportedConsent struct {
 
 // Export collects what is kept of a member. Errors: ErrUnknown.
 func (m *Members) Export(ctx context.Context, id model.MemberID) (Export, error) {
-	who, _, err := m.byID(ctx, id, model.OfficialAccount)
+	who, _, err := m.byID(ctx, m.q, id, model.OfficialAccount)
 	if err != nil {
 		return Export{}, fmt.Errorf("export member: %w", err)
 	}

@@ -73,6 +73,10 @@ LIMIT ?;
 -- name: PhoneOf :one
 SELECT phone_index, phone_sealed, key_version, holder_id, bound_at FROM member_phone WHERE member_id = ?;
 
+-- Holds the row until the end of the transaction. 0 rows: it is another member's, or gone.
+-- name: HoldPhone :execrows
+UPDATE member_phone SET checked_at = checked_at WHERE phone_index = ? AND member_id = ?;
+
 -- name: HolderOf :one
 SELECT member_id, phone_sealed, key_version, holder_id, bound_at FROM member_phone WHERE phone_index = ?;
 

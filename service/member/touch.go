@@ -135,7 +135,7 @@ func (m *Members) Get(ctx context.Context, id model.MemberID, app model.App) (mo
 		m.touches.WithLabelValues("cache").Inc()
 		return got, nil
 	}
-	got, merged, err := m.byID(ctx, id, app)
+	got, merged, err := m.byID(ctx, m.q, id, app)
 	if err != nil {
 		return model.Member{}, fmt.Errorf("get member %d: %w", id, err)
 	}
@@ -149,16 +149,56 @@ func (m *Members) Get(ctx context.Context, id model.MemberID, app model.App) (mo
 // Current is Get as of this moment, also between a change and its being told to the
 // caches.
 func (m *Members) Current(ctx context.Context, id model.MemberID, app model.App) (model.Member, error) {
-	got, _, err := m.byID(ctx, id, app)
+	got, _, err := m.byID(ctx, m.q, id, app)
 	if err != nil {
 		return model.Member{}, fmt.Errorf("read member %d: %w", id, err)
 	}
 	return got, nil
 }
 
-func (m *Members) byID(ctx context.Context, id model.MemberID, app model.App) (got model.Member, merged bool, err error) {
+// CurrentTx is Current within a transaction, until whose end nothing of it changes: for
+// whoever writes down what a member is, so that an older word never comes after a newer
+// one. Errors: ErrUnknown, ErrBusy.
+func (m *Members) CurrentTx(ctx context.Context, tx *sql.Tx, id model.MemberID, app model.App) (model.Member, error) {
+	q := m.queries(tx)
+	err := m.hold(ctx, q, &id)
+	if err != nil {
+		return model.Member{}, fmt.Errorf("hold member %d: %w", id, err)
+	}
+	got, _, err := m.byID(ctx, q, id, app)
+	if err != nil {
+		return model.Member{}, fmt.Errorf("read member %d: %w", id, err)
+	}
+	return got, nil
+}
+
+// hold locks the living member and his number, which somebody else may take over without
+// a look at him.
+func (m *Members) hold(ctx context.Context, q *db.Queries, id *model.MemberID) error {
+	living, err := lock(ctx, q, *id)
+	if err != nil {
+		return err
+	}
+	*id = living
 	for range raceTries {
-		row, err := m.q.ByID(ctx, db.ByIDParams{App: string(app), ID: int64(id)})
+		row, err := q.PhoneOf(ctx, int64(living))
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		n, err := q.HoldPhone(ctx, db.HoldPhoneParams{PhoneIndex: row.PhoneIndex, MemberID: int64(living)})
+		if err != nil || n == 1 {
+			return err
+		}
+	}
+	return ErrBusy
+}
+
+func (m *Members) byID(ctx context.Context, q *db.Queries, id model.MemberID, app model.App) (got model.Member, merged bool, err error) {
+	for range raceTries {
+		row, err := q.ByID(ctx, db.ByIDParams{App: string(app), ID: int64(id)})
 		switch {
 		case errors.Is(err, sql.ErrNoRows), err == nil && row.ClosedAt != 0:
 			return got, merged, ErrUnknown

@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kaimenhong/model"
-	"kaimenhong/model/fault"
 	"kaimenhong/service/audience"
 	"kaimenhong/service/mall"
 	"kaimenhong/service/member"
@@ -166,11 +165,7 @@ func (d *deeds) known(ctx context.Context, one deed) (audience.Act, error) {
 	if one.act.Member != 0 {
 		return one.act, nil
 	}
-	follows := one.inbound.Kind == model.InSubscribe || one.inbound.Kind == model.InUnsubscribe
 	find := d.members.Recent
-	if follows {
-		find = d.members.Touch // what is observed must be so now
-	}
 	if one.inbound.Kind == model.InUnsubscribe {
 		find = d.members.Known // nobody becomes a member by leaving
 	}
@@ -181,10 +176,14 @@ func (d *deeds) known(ctx context.Context, one deed) (audience.Act, error) {
 	if err != nil {
 		return one.act, err
 	}
-	if follows {
-		if err := d.audience.Observe(ctx, m); err != nil {
-			return one.act, err
-		}
+	if one.inbound.Kind == model.InSubscribe || one.inbound.Kind == model.InUnsubscribe {
+		m, err = d.audience.Observe(ctx, asIs(d.members.Members, m.ID))
+	}
+	if errors.Is(err, member.ErrUnknown) {
+		return audience.Act{}, nil // closed a moment ago
+	}
+	if err != nil {
+		return one.act, err
 	}
 	one.act.Member = m.ID
 	return one.act, nil
@@ -205,11 +204,7 @@ func (d *domains) observed(keep func(context.Context, model.RequestID, []byte) e
 		if err := json.Unmarshal(raw, &e); err != nil {
 			return errPayload.With(err)
 		}
-		id := max(e.Member, e.Into)
-		m, err := settled(
-			func() (model.Member, error) { return d.members.Current(ctx, id, model.OfficialAccount) },
-			func(m model.Member) error { return d.audience.Observe(ctx, m) },
-		)
+		m, err := d.audience.Observe(ctx, asIs(d.members, max(e.Member, e.Into)))
 		if errors.Is(err, member.ErrUnknown) {
 			return nil // closed again, and forgotten
 		}
@@ -220,30 +215,13 @@ func (d *domains) observed(keep func(context.Context, model.RequestID, []byte) e
 	}
 }
 
-// settled takes over what is read until nothing has changed meanwhile, and returns it.
-// Promises about one member are kept beside each other: whoever read him earlier may
-// write later, but then he reads again, and the last one to write wrote what is so.
-func settled[T comparable](read func() (T, error), write func(T) error) (now T, err error) {
-	if now, err = read(); err != nil {
-		return now, err
+// asIs reads a member for the audience. Promises about one member are kept beside each
+// other, and beside his own messages: each reads him as he is when it writes.
+func asIs(members *member.Members, id model.MemberID) audience.Reading {
+	return func(ctx context.Context, tx *sql.Tx) (model.Member, error) {
+		return members.CurrentTx(ctx, tx, id, model.OfficialAccount)
 	}
-	for range maxSettle {
-		if err := write(now); err != nil {
-			return now, err
-		}
-		was := now
-		if now, err = read(); err != nil || now == was {
-			return now, err
-		}
-	}
-	return now, errUnsettled
 }
-
-// maxSettle bounds how often a member may change while he is looked at; the promise is
-// kept later then.
-const maxSettle = 5
-
-var errUnsettled = fault.New(fault.Unavailable, "member.unsettled", "系统繁忙，请稍后再试")
 
 // players open and help pots, and the audience learns of it.
 type players struct {

@@ -84,10 +84,7 @@ func (f followers) recall(ctx context.Context, few []model.OpenID, failed *fault
 		if failed.Add(err); err != nil || !m.Follows {
 			continue // that he left since is newer than what WeChat's book says
 		}
-		_, err = settled(
-			func() (model.Member, error) { return f.members.Current(ctx, m.ID, model.OfficialAccount) },
-			func(m model.Member) error { return f.audience.Observe(ctx, m) },
-		)
+		_, err = f.audience.Observe(ctx, asIs(f.members, m.ID))
 		failed.Add(err)
 		found++
 	}

@@ -75,8 +75,6 @@ func (a *App) welcome(ctx context.Context, p Newcomer) (model.MemberID, error) {
 			return 0, fmt.Errorf("grant: %w", err)
 		}
 	}
-	if m, err = d.members.Get(ctx, m.ID, model.OfficialAccount); err != nil {
-		return 0, err
-	}
-	return m.ID, d.audience.Observe(ctx, m)
+	m, err = d.audience.Observe(ctx, asIs(d.members, m.ID))
+	return m.ID, err
 }

@@ -1034,6 +1034,24 @@ func (q *Queries) FormersOf(ctx context.Context, arg FormersOfParams) ([]Formers
 	return items, nil
 }
 
+const holdPhone = `-- name: HoldPhone :execrows
+UPDATE member_phone SET checked_at = checked_at WHERE phone_index = ? AND member_id = ?
+`
+
+type HoldPhoneParams struct {
+	PhoneIndex string
+	MemberID   int64
+}
+
+// Holds the row until the end of the transaction. 0 rows: it is another member's, or gone.
+func (q *Queries) HoldPhone(ctx context.Context, arg HoldPhoneParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, holdPhone, arg.PhoneIndex, arg.MemberID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const holderOf = `-- name: HolderOf :one
 SELECT member_id, phone_sealed, key_version, holder_id, bound_at FROM member_phone WHERE phone_index = ?
 `
