@@ -37,7 +37,7 @@ import (
 )
 
 // patience bounds every wait of a story.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // closing bounds how long a replica may take to stop.
 const closing = 15 * time.Second
