@@ -170,7 +170,7 @@ func (p *Payer) begin(ctx context.Context, v Payout) (bool, error) {
 	case err != nil:
 		return false, err
 	case why == noPhone && model.At(p.Now()) < v.CreatedAt.Add(p.opts.NoPhone):
-		return false, p.later(ctx, v, time.Hour, why)
+		return false, p.untilBound(ctx, v)
 	case why == noHolder:
 		return false, p.later(ctx, v, time.Minute, why)
 	case why != "":
@@ -205,7 +205,7 @@ func (p *Payer) goods(ctx context.Context, v Payout) (g Goods, why string, err e
 	default:
 		return g, noKind, nil
 	}
-	m, err := p.People.Get(ctx, v.Member, model.OfficialAccount)
+	m, err := p.People.Current(ctx, v.Member, model.OfficialAccount)
 	if err != nil && fault.KindOf(err) == fault.NotFound {
 		return g, noMember, nil
 	}
@@ -217,6 +217,24 @@ func (p *Payer) goods(ctx context.Context, v Payout) (g Goods, why string, err e
 	}
 	g.Phone = m.Phone
 	return g, p.notHis(ctx, m.Phone), nil
+}
+
+// untilBound puts a prize off until its winner binds a number, which hastens what is noted
+// to wait for one. Whoever bound it between the look and the note is looked at again now.
+func (p *Payer) untilBound(ctx context.Context, v Payout) error {
+	if err := p.later(ctx, v, time.Hour, noPhone); err != nil {
+		return err
+	}
+	m, err := p.People.Current(ctx, v.Member, model.OfficialAccount)
+	switch {
+	case err != nil && fault.KindOf(err) == fault.NotFound:
+		return nil // he closed his account: the next look says so
+	case err != nil:
+		return fmt.Errorf("find the winner again: %w", err)
+	case m.Bound():
+		return p.later(ctx, v, 0, noPhone)
+	}
+	return nil
 }
 
 // notHis says why a number does not get its winner's prize: it was given to somebody

@@ -120,3 +120,24 @@ func TestTheQueueStandsWhenTheCarrierRefusesToSayWhoHoldsANumber(t *testing.T) {
 		}
 	})
 }
+
+// The promise of a binding may come while the payer looks, when nothing is noted to wait
+// for it.
+func TestWhoBindsWhileHeIsLookedAtWaitsForNoOtherLook(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
+		w := newWorld()
+		w.bound = false
+		p := newPayer(t, pool, w, quick)
+		prize := w.win(t, pool, model.PhoneCreditPrize, 500)
+		w.binds = func() {
+			if err := p.Hasten(t.Context(), []model.MemberID{prize.Member}); err != nil {
+				t.Error(err)
+			}
+		}
+		run(t, p)
+		run(t, p) // no time has passed
+		if v := stateOf(t, p, prize.Pot); v.State != payout.Paid || w.effects(prize.Pot) != 1 {
+			t.Errorf("it is %s (%s) with %d deliveries, want paid by the next round", v.State, v.Why, w.effects(prize.Pot))
+		}
+	})
+}

@@ -58,7 +58,7 @@ type (
 		EarnTx(ctx context.Context, tx *sql.Tx, member model.MemberID, source string, amount model.Points, ref model.Ref, request model.RequestID) (model.Points, error)
 	}
 	people interface {
-		Get(ctx context.Context, id model.MemberID, app model.App) (model.Member, error)
+		Current(ctx context.Context, id model.MemberID, app model.App) (model.Member, error)
 	}
 	// holders ask the carrier whether a number was given to somebody else since it was
 	// bound; one that was is unbound. An error says that nobody knows now, ErrDenied that

@@ -254,7 +254,7 @@ func (p *Payer) shred(ctx context.Context, pot int64, n int32) error {
 
 // became is ErrNotWon unless the winner has become part of the member since.
 func (p *Payer) became(ctx context.Context, winner, member model.MemberID) error {
-	m, err := p.People.Get(ctx, winner, model.OfficialAccount)
+	m, err := p.People.Current(ctx, winner, model.OfficialAccount)
 	if err != nil && fault.KindOf(err) == fault.NotFound || err == nil && m.ID != member {
 		return ErrNotWon // also when the winner has closed his account
 	}

@@ -173,7 +173,7 @@ func (p *Payer) compared(ctx context.Context, a db.PayoutAttempt) error {
 	if err != nil {
 		return err
 	}
-	if _, err = p.People.Get(ctx, v.Member, model.OfficialAccount); fault.KindOf(err) == fault.NotFound {
+	if _, err = p.People.Current(ctx, v.Member, model.OfficialAccount); fault.KindOf(err) == fault.NotFound {
 		return p.shred(ctx, a.PotID, a.N)
 	}
 	if err != nil {

@@ -58,6 +58,7 @@ type world struct {
 	onWay   map[model.RequestID]payout.Goods // late ones
 	prizes  []model.Prize
 	bound   bool
+	binds   func() // what happens when he binds a number once he was looked at
 	became  map[model.MemberID]model.MemberID
 	left    map[model.MemberID]bool // who closed his account
 	hold    string
@@ -240,7 +241,7 @@ func (w *world) GivenAway(ctx context.Context, phone model.Phone) (bool, error) 
 
 var errLeft = fault.New(fault.NotFound, "member.unknown", "")
 
-func (w *world) Get(_ context.Context, id model.MemberID, _ model.App) (model.Member, error) {
+func (w *world) Current(_ context.Context, id model.MemberID, _ model.App) (model.Member, error) {
 	w.die("people")
 	if w.left[id] {
 		return model.Member{}, errLeft
@@ -251,6 +252,10 @@ func (w *world) Get(_ context.Context, id model.MemberID, _ model.App) (model.Me
 	}
 	if w.bound {
 		m.Phone, _ = model.ParsePhone("13812345678")
+	}
+	if binds := w.binds; binds != nil {
+		w.binds, w.bound = nil, true
+		binds()
 	}
 	return m, nil
 }
