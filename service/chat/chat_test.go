@@ -35,6 +35,7 @@ type world struct {
 	points  model.PointsBalance
 	offers  []model.Offer
 	got     map[model.RequestID]model.Redeemed
+	sold    func() // what happens before the mall hears of a redemption, once
 	err     error
 	source  string
 	unsent  error         // when set, no code is sent
@@ -130,6 +131,10 @@ func (w *world) Affordable(_ context.Context, _ model.Member, points model.Point
 }
 
 func (w *world) Redeem(_ context.Context, _ model.Member, offer model.Offer, request model.RequestID) (model.Redeemed, error) {
+	if sold := w.sold; sold != nil {
+		w.sold = nil
+		sold()
+	}
 	if got, again := w.got[request]; again {
 		return got, nil
 	}

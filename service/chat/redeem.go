@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -118,7 +119,7 @@ func (t *turn) giftNamed(said string) (number int) {
 
 // askRedeem asks before points are taken.
 func (c *Chat) askRedeem(t *turn, o model.Offer) model.Content {
-	t.after.Topic, t.after.Offers, t.after.Phone = awaitRedeem, []model.Offer{o}, t.member.Phone.Masked()
+	t.after.Topic, t.after.Offers, t.after.Phone, t.after.Asked = awaitRedeem, []model.Offer{o}, t.member.Phone.Masked(), t.in.Key
 	return model.Text(fmt.Sprintf("用 %d积分兑换“%s”，给 %s，确定吗？\n%s　%s",
 		o.Points, plain(o.Title), t.member.Phone.Masked(), c.tap("确认兑换", confirmWords(o)), c.tap("取消", "取消")))
 }
@@ -149,7 +150,8 @@ func (c *Chat) confirmedGift(ctx context.Context, t *turn, said string) (model.C
 	case !t.member.Bound():
 		return c.askPhone(t, Redeem), true, nil
 	}
-	got, err := c.Gifts.Redeem(ctx, t.member, o, t.in.Key)
+	// Who taps twice says yes twice to one question, at once: it is one redemption.
+	got, err := c.Gifts.Redeem(ctx, t.member, o, cmp.Or(t.before.Asked, t.in.Key))
 	if err != nil {
 		content, err := c.refusedGift(err)
 		if err == nil {

@@ -43,6 +43,8 @@ type thread struct {
 
 	Offers []model.Offer `json:"offers,omitempty"`
 	Phone  string        `json:"phone,omitempty"` // masked: the one that a yes is about
+
+	Asked model.RequestID `json:"asked,omitempty"` // the message that a yes answers
 }
 
 // sessions keep the threads in Redis.
