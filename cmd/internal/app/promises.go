@@ -90,10 +90,10 @@ func (d *domains) met(ctx context.Context, e member.Met) error {
 
 // bound lets go what waited for the number, and earns the points of a first binding. The
 // ledger gives them once to a number and once to a member, however often the promise is
-// kept.
+// kept. It may be kept before the caches are told of the binding, so none is asked.
 func (d *domains) bound(g ground) func(context.Context, model.RequestID, []byte) error {
 	return told(func(ctx context.Context, e member.Event) error {
-		m, err := d.members.Get(ctx, e.Member, model.OfficialAccount)
+		m, err := d.members.Current(ctx, e.Member, model.OfficialAccount)
 		if err != nil || !m.Bound() {
 			return err // unbound a moment ago: nothing is owed
 		}
