@@ -92,13 +92,25 @@ func New(pool *sql.DB, ids *model.IDs, now model.Clock, opts Options) (*Notices,
 	return n, nil
 }
 
-// Add tells a member something, once for each topic and request. Errors: ErrNotice.
-func (n *Notices) Add(ctx context.Context, member model.MemberID, topic string, request model.RequestID, body string) error {
+// Reading tells within a transaction whom a notice is for, who is nobody else until its
+// end. Its error is Add's.
+type Reading func(ctx context.Context, tx *sql.Tx) (model.MemberID, error)
+
+// Add tells a member something, once for each topic and request. He is read in the
+// transaction that writes it: what is written for one who has become another, or has left,
+// is moved and forgotten by nobody. Errors: ErrNotice.
+func (n *Notices) Add(ctx context.Context, whose Reading, topic string, request model.RequestID, body string) error {
 	if topic == "" || len(topic) > 64 || !request.Valid() || body == "" || utf8.RuneCountInString(body) > maxBody {
 		return ErrNotice
 	}
-	err := n.q.Add(ctx, db.AddParams{
-		ID: int64(n.ids.Next()), MemberID: int64(member), Topic: topic, RequestID: string(request), Body: body, CreatedAt: int64(model.At(n.now())),
+	var member model.MemberID
+	err := sqldb.InTx(ctx, n.db, func(tx *sql.Tx) (err error) {
+		if member, err = whose(ctx, tx); err != nil {
+			return err
+		}
+		return n.q.WithTx(tx).Add(ctx, db.AddParams{
+			ID: int64(n.ids.Next()), MemberID: int64(member), Topic: topic, RequestID: string(request), Body: body, CreatedAt: int64(model.At(n.now())),
+		})
 	})
 	if err != nil && !sqldb.Duplicate(err) {
 		return fmt.Errorf("add notice: %w", err)

@@ -1,6 +1,7 @@
 package notice_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -44,9 +45,14 @@ func newNotices(t *testing.T, pool *sql.DB) fixture {
 	return fixture{n, t, &at}
 }
 
+// always is a member who stands still.
+func always(member model.MemberID) notice.Reading {
+	return func(context.Context, *sql.Tx) (model.MemberID, error) { return member, nil }
+}
+
 func (f fixture) add(member model.MemberID, request string) {
 	f.t.Helper()
-	if err := f.Add(f.t.Context(), member, "points.expiring", model.RequestID(request), "您有 10 积分将到期 "+request); err != nil {
+	if err := f.Add(f.t.Context(), always(member), "points.expiring", model.RequestID(request), "您有 10 积分将到期 "+request); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -174,11 +180,11 @@ func TestOldNoticesArePurged(t *testing.T) {
 func TestNonsenseIsRefused(t *testing.T) {
 	f := newNotices(t, dbtest.SQLite(t))
 	for name, err := range map[string]error{
-		"no topic":        f.Add(t.Context(), alice, "", "r", "好"),
-		"an endless one":  f.Add(t.Context(), alice, strings.Repeat("t", 65), "r", "好"),
-		"no request":      f.Add(t.Context(), alice, "t", "", "好"),
-		"nothing to say":  f.Add(t.Context(), alice, "t", "r", ""),
-		"an endless text": f.Add(t.Context(), alice, "t", "r", strings.Repeat("好", 513)),
+		"no topic":        f.Add(t.Context(), always(alice), "", "r", "好"),
+		"an endless one":  f.Add(t.Context(), always(alice), strings.Repeat("t", 65), "r", "好"),
+		"no request":      f.Add(t.Context(), always(alice), "t", "", "好"),
+		"nothing to say":  f.Add(t.Context(), always(alice), "t", "r", ""),
+		"an endless text": f.Add(t.Context(), always(alice), "t", "r", strings.Repeat("好", 513)),
 	} {
 		if !errors.Is(err, notice.ErrNotice) {
 			t.Errorf("%s: Add = %v, want %v", name, err, notice.ErrNotice)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"kaimenhong/service/audience"
 	"kaimenhong/service/mall"
 	"kaimenhong/service/member"
+	"kaimenhong/service/notice"
 	"kaimenhong/service/payout"
 	"kaimenhong/service/points"
 	"kaimenhong/service/push"
@@ -186,9 +188,19 @@ func cameBack(e mall.Told) string {
 // tell puts a notice into the member's list and sends him one service message for a
 // topic and request. What nobody can deliver is settled too: the row says why.
 func (d *domains) tell(ctx context.Context, topic string, request model.RequestID, id model.MemberID, text string) error {
-	if err := d.notice.Add(ctx, id, topic, request, text); err != nil {
+	err := d.notice.Add(ctx, whoIs(d.members, id), topic, request, text)
+	if err != nil && !errors.Is(err, member.ErrUnknown) { // closed: nothing is kept of him
 		return err
 	}
-	_, err := d.push.Tell(ctx, id, push.Notice{Topic: topic, Request: request, Purpose: push.Transactional, Custom: model.Text(text)})
+	_, err = d.push.Tell(ctx, id, push.Notice{Topic: topic, Request: request, Purpose: push.Transactional, Custom: model.Text(text)})
 	return err
+}
+
+// whoIs reads whom a promise was made to: he may have become another since, or become him
+// at this moment.
+func whoIs(members *member.Members, id model.MemberID) notice.Reading {
+	return func(ctx context.Context, tx *sql.Tx) (model.MemberID, error) {
+		m, err := members.CurrentTx(ctx, tx, id, model.OfficialAccount)
+		return m.ID, err
+	}
 }
