@@ -310,7 +310,7 @@ func meServer(ctx context.Context, h *house) (http.Handler, []string, error) {
 		return nil, nil, err
 	}
 	sessions, err := session.New(session.Deps{
-		DB: h.db, IDs: ids, Now: time.Now, Log: log, Metrics: reg, Keys: []session.Key{session.NewKey(key)}, Platform: mePlatform{}, People: members, Binder: members,
+		DB: h.db, IDs: ids, Now: time.Now, Log: log, Metrics: reg, Keys: []session.Key{session.NewKey(key)}, Platform: mePlatform{}, People: members, Living: members, Binder: members,
 	}, session.Options{})
 	if err != nil {
 		return nil, nil, err

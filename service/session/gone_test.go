@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"testing"
@@ -8,8 +9,32 @@ import (
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
 	"kaimenhong/model/fault"
+	"kaimenhong/model/sqldb"
 	"kaimenhong/service/session"
 )
+
+func (w *world) CurrentTx(_ context.Context, _ *sql.Tx, id model.MemberID, _ model.App) (model.Member, error) {
+	return model.Member{ID: max(id, w.into)}, nil
+}
+
+func TestASessionIsOfWhomItsMemberBecameMeanwhile(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		const bob = alice + 1
+		w := newWorld()
+		w.into = bob
+		s, _ := newSessions(t, db, w, 1, keyA)
+		got := open(t, s, "code")
+		if who, err := s.Verify(t.Context(), got.Access); err != nil || who.Member != bob || got.Member != bob {
+			t.Errorf("the tokens are of %s and %s, %v, want %s", got.Member, who.Member, err, bob)
+		}
+		if err := sqldb.InTx(t.Context(), db, func(tx *sql.Tx) error { return s.CloseTx(t.Context(), tx, bob) }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Refresh(t.Context(), got.Refresh, "r1"); !errors.Is(err, session.ErrEnded) {
+			t.Errorf("Refresh after he left = %v, want ErrEnded", err)
+		}
+	})
+}
 
 // TestASessionOpenedWhileItsMemberWentIsNotProlonged opens a session in the moment in
 // which its member becomes another, or closes his account, and so misses its end.

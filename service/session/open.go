@@ -77,14 +77,21 @@ func (s *Sessions) member(ctx context.Context, openID model.OpenID, unionID mode
 	return s.People.Join(ctx, model.MiniProgram, openID, unionID)
 }
 
-// begin makes the session and its first tokens.
+// begin makes the session and its first tokens. Its member is held meanwhile: what ends
+// his sessions, for he becomes another or leaves, has come before it, and then it is of
+// whom he became, or comes after it and ends it too.
 func (s *Sessions) begin(ctx context.Context, member model.MemberID, code string, request model.RequestID) (Tokens, error) {
-	who := Identity{Member: member, Session: s.IDs.Next(), App: model.MiniProgram}
+	who := Identity{Session: s.IDs.Next(), App: model.MiniProgram}
 	var got Tokens
 	err := sqldb.InTx(ctx, s.DB, func(tx *sql.Tx) error {
 		now := s.millis()
-		err := s.q.WithTx(tx).AddSession(ctx, db.AddSessionParams{
-			ID: int64(who.Session), MemberID: int64(member), App: string(who.App), CodeHash: hash(code), RequestID: string(request),
+		m, err := s.Living.CurrentTx(ctx, tx, member, model.MiniProgram)
+		if err != nil {
+			return err
+		}
+		who.Member = m.ID
+		err = s.q.WithTx(tx).AddSession(ctx, db.AddSessionParams{
+			ID: int64(who.Session), MemberID: int64(who.Member), App: string(who.App), CodeHash: hash(code), RequestID: string(request),
 			CreatedAt: int64(now), ExpiresAt: int64(now.Add(s.opts.RefreshLife)),
 		})
 		if err != nil {

@@ -53,8 +53,8 @@ func (s *Sessions) Refresh(ctx context.Context, token string, request model.Requ
 	return got, nil
 }
 
-// stillHis ends a session whose member has become another or has closed his account: it
-// may have been opened in the very moment in which that ended his sessions.
+// stillHis ends a session whose member has become another or has closed his account,
+// should one have outlived that.
 func (s *Sessions) stillHis(ctx context.Context, got Tokens) error {
 	now, err := s.People.Resolve(ctx, got.Member)
 	why := Merged

@@ -63,6 +63,11 @@ type (
 		Join(ctx context.Context, app model.App, openID model.OpenID, unionID model.UnionID) (model.Member, error)
 		Resolve(ctx context.Context, id model.MemberID) (model.MemberID, error)
 	}
+	// living reads a member within a transaction, until whose end he becomes nobody else
+	// and does not leave: whom an id has become, if it did.
+	living interface {
+		CurrentTx(ctx context.Context, tx *sql.Tx, id model.MemberID, app model.App) (model.Member, error)
+	}
 	// binder binds a number that WeChat verified. BoundBy tells whether the request
 	// did so before.
 	binder interface {
@@ -88,6 +93,7 @@ type Deps struct {
 	Keys     []Key // the first signs
 	Platform platform
 	People   people
+	Living   living
 	Binder   binder
 }
 

@@ -32,6 +32,7 @@ type world struct {
 	binds int
 	down  bool
 	is    func() (model.MemberID, error) // who alice is now; nil: herself
+	into  model.MemberID                 // whom she became while she signed in
 }
 
 var (
@@ -112,7 +113,7 @@ func newSessions(t *testing.T, db *sql.DB, w *world, node int64, keys ...session
 	}
 	reg := prometheus.NewRegistry()
 	s, err := session.New(session.Deps{
-		DB: db, IDs: ids, Now: w.clock, Log: slog.New(slog.DiscardHandler), Metrics: reg, Keys: keys, Platform: w, People: w, Binder: w,
+		DB: db, IDs: ids, Now: w.clock, Log: slog.New(slog.DiscardHandler), Metrics: reg, Keys: keys, Platform: w, People: w, Living: w, Binder: w,
 	}, session.Options{})
 	if err != nil {
 		t.Fatal(err)

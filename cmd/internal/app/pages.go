@@ -24,7 +24,7 @@ func newSessions(g ground, platform *wechat.Client, members *memberBook) (*sessi
 	}
 	return session.New(session.Deps{
 		DB: g.stores.db, IDs: g.ids, Now: g.now, Log: g.log, Metrics: g.reg, Keys: []session.Key{session.NewKey(secret)},
-		Platform: platform, People: members, Binder: members,
+		Platform: platform, People: members, Living: members, Binder: members,
 	}, session.Options{})
 }
 
