@@ -37,11 +37,11 @@ type (
 	renderer interface {
 		Render(ctx context.Context, material model.ID, members []model.MemberID) ([]model.Message, []error)
 	}
-	// reacher answers one Reach for each member, in their order. Get finds who a former
-	// id is now.
+	// reacher answers one Reach for each member, in their order. Current finds who a former
+	// id is at this moment.
 	reacher interface {
 		Reach(ctx context.Context, members []model.MemberID) ([]model.Reach, error)
-		Get(ctx context.Context, id model.MemberID, app model.App) (model.Member, error)
+		Current(ctx context.Context, id model.MemberID, app model.App) (model.Member, error)
 		Unfollow(ctx context.Context, openID model.OpenID, at model.Millis) error
 	}
 	broadcaster interface {

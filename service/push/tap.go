@@ -89,13 +89,14 @@ const (
 )
 
 // tie compares who tapped with who got the message, and answers the living id of the
-// first.
+// first. A cache may not have heard yet that two members have become one, when the promise
+// to count their taps is kept already: both are read as they are.
 func (p *Planner) tie(ctx context.Context, member, recipient model.MemberID) (model.MemberID, tie, error) {
-	who, err := p.People.Get(ctx, member, model.MiniProgram)
+	who, err := p.People.Current(ctx, member, model.MiniProgram)
 	if err != nil {
 		return 0, others, fmt.Errorf("read who tapped: %w", err)
 	}
-	whose, err := p.People.Get(ctx, recipient, model.OfficialAccount)
+	whose, err := p.People.Current(ctx, recipient, model.OfficialAccount)
 	switch {
 	case err != nil && fault.KindOf(err) == fault.NotFound:
 		return who.ID, others, nil

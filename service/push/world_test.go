@@ -118,9 +118,9 @@ func (c *crowd) Reach(_ context.Context, members []model.MemberID) ([]model.Reac
 	return out, nil
 }
 
-// Get is everybody by his own id and one openid of both apps, unless the test says
+// Current is everybody by his own id and one openid of both apps, unless the test says
 // otherwise.
-func (c *crowd) Get(_ context.Context, m model.MemberID, _ model.App) (model.Member, error) {
+func (c *crowd) Current(_ context.Context, m model.MemberID, _ model.App) (model.Member, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k, ok := c.known[m]; ok {

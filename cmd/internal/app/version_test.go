@@ -46,7 +46,7 @@ func (reached) Reach(_ context.Context, members []model.MemberID) ([]model.Reach
 	return all, nil
 }
 
-func (reached) Get(_ context.Context, m model.MemberID, _ model.App) (model.Member, error) {
+func (reached) Current(_ context.Context, m model.MemberID, _ model.App) (model.Member, error) {
 	return model.Member{ID: m}, nil
 }
 func (reached) Unfollow(context.Context, model.OpenID, model.Millis) error { return nil }
