@@ -194,15 +194,35 @@ func (c *Campaigns) repeat(ctx context.Context, v *Version, s Step, last, now mo
 
 // note records one occurrence; one that is recorded already stands.
 func (c *Campaigns) note(ctx context.Context, v *Version, s Step, at model.Millis, missed int64) error {
-	err := c.q.InsertOccurrence(ctx, c.occurrence(v, s, at, missed))
-	if sqldb.Duplicate(err) {
-		return nil
-	}
+	err := c.come(ctx, v, c.occurrence(v, s, at, missed), func(*db.Queries) error { return nil })
 	if err != nil {
 		return fmt.Errorf("record a time: %w", err)
 	}
-	c.occurrences.WithLabelValues("recorded").Inc()
 	return nil
+}
+
+// come records an occurrence with what belongs to it. The campaign may have been paused,
+// stopped or changed since it was looked at: nothing is recorded by a plan that holds no
+// more, and the next round looks again. One that is recorded already stands.
+func (c *Campaigns) come(ctx context.Context, v *Version, o db.InsertOccurrenceParams, with func(q *db.Queries) error) error {
+	held := int64(0)
+	err := sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) (err error) {
+		q := c.q.WithTx(tx)
+		if held, err = q.HoldVersion(ctx, db.HoldVersionParams{ID: o.CampaignID, LiveVersion: int32(v.Version)}); err != nil || held == 0 {
+			return err
+		}
+		if err := q.InsertOccurrence(ctx, o); err != nil {
+			return err
+		}
+		return with(q)
+	})
+	if sqldb.Duplicate(err) {
+		return nil
+	}
+	if err == nil && held > 0 {
+		c.occurrences.WithLabelValues("recorded").Inc()
+	}
+	return err
 }
 
 func (c *Campaigns) occurrence(v *Version, s Step, at model.Millis, missed int64) db.InsertOccurrenceParams {
@@ -225,29 +245,21 @@ func (c *Campaigns) gather(ctx context.Context, v *Version, s Step, now model.Mi
 		return err
 	}
 	at := model.At(now.Time().Truncate(batch))
-	err = sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) error {
-		q := c.q.WithTx(tx)
-		o := c.occurrence(v, s, at, 0)
-		if err := q.InsertOccurrence(ctx, o); err != nil {
-			return err
-		}
+	err = c.come(ctx, v, c.occurrence(v, s, at, 0), func(q *db.Queries) error { // when this batch is on its way, the next one takes them
 		_, err := q.TakeSignals(ctx, db.TakeSignalsParams{StepID: int64(s.ID), Now: int64(now), TakenFor: int64(at)})
 		return err
 	})
-	if sqldb.Duplicate(err) {
-		return nil // this batch is on its way, the next one takes them
-	}
 	if err != nil {
 		return fmt.Errorf("gather members: %w", err)
 	}
-	c.occurrences.WithLabelValues("recorded").Inc()
 	return nil
 }
 
 // grace is how long after its end a campaign is ended even though deliveries are open.
 const grace = 24 * time.Hour
 
-// finish ends a campaign of which nothing is to come and nothing is on its way.
+// finish ends a campaign of which nothing is to come and nothing is on its way, by the plan
+// that was looked at: one that made it longer meanwhile goes on.
 func (c *Campaigns) finish(ctx context.Context, r db.Campaign, v *Version, more bool) error {
 	now := model.At(c.Now())
 	over := now >= v.Plan.EndsAt
@@ -269,7 +281,7 @@ func (c *Campaigns) finish(ctx context.Context, r db.Campaign, v *Version, more 
 	if (sending || open > 0 || waiting > 0 && !over) && now < v.Plan.EndsAt.Add(grace) {
 		return nil
 	}
-	n, err := c.q.MoveCampaign(ctx, db.MoveCampaignParams{ID: r.ID, Was: r.State, State: string(Finished), Now: int64(now)})
+	n, err := c.q.FinishCampaign(ctx, db.FinishCampaignParams{ID: r.ID, Was: r.State, LiveVersion: r.LiveVersion, Now: int64(now)})
 	if err != nil {
 		return fmt.Errorf("finish a campaign: %w", err)
 	}
@@ -290,10 +302,11 @@ func (c *Campaigns) outlasted(ctx context.Context) error {
 	}
 	var failed []error
 	for _, r := range rows {
+		ended := false
 		err := sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) error {
 			q, why := c.q.WithTx(tx), "到了结束时间仍在暂停，已自动结束"
-			n, err := q.MoveCampaign(ctx, db.MoveCampaignParams{ID: r.ID, Was: r.State, State: string(Finished), Why: why, Now: int64(now)})
-			if err != nil || n == 0 {
+			n, err := q.FinishCampaign(ctx, db.FinishCampaignParams{ID: r.ID, Was: r.State, LiveVersion: r.LiveVersion, Why: why, Now: int64(now)})
+			if ended = n > 0; err != nil || n == 0 {
 				return err
 			}
 			if err := q.SkipOccurrences(ctx, db.SkipOccurrencesParams{CampaignID: r.ID, Why: "活动结束时还在暂停", Now: int64(now)}); err != nil {
@@ -303,6 +316,9 @@ func (c *Campaigns) outlasted(ctx context.Context) error {
 		})
 		if err != nil {
 			failed = append(failed, fmt.Errorf("finish paused campaign %d: %w", r.ID, err))
+			continue
+		}
+		if !ended { // it goes on, or another replica was first
 			continue
 		}
 		c.moved.WithLabelValues(string(Finished)).Inc()

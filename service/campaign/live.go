@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -35,7 +36,11 @@ func (c *Campaigns) Schedule(ctx context.Context, by, id model.ID, version int) 
 	case found.State == Stopped || found.State == Finished:
 		return found, ErrState.Saying("活动已结束，请复制成一个新活动")
 	}
-	if err := c.sound(ctx, v); err != nil {
+	fired, err := c.fired(ctx, c.q, id)
+	if err == nil {
+		err = c.sound(ctx, v)
+	}
+	if err != nil {
 		return found, err
 	}
 	err = sqldb.InTx(ctx, c.DB, func(tx *sql.Tx) error {
@@ -56,6 +61,9 @@ func (c *Campaigns) Schedule(ctx context.Context, by, id model.ID, version int) 
 		}
 		if n == 0 {
 			return ErrOld
+		}
+		if now, err := c.fired(ctx, q, id); err != nil || len(now) != len(fired) { // of the others it was not asked whether they were
+			return cmp.Or(err, error(ErrState.Saying("有步骤刚刚开始推送，请核对方案后再排期")))
 		}
 		if v.Plan.Kit != 0 {
 			if err := c.Kits.UseKitTx(ctx, tx, v.Plan.Kit); err != nil {

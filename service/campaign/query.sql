@@ -45,6 +45,12 @@ SELECT * FROM campaign WHERE state IN ('scheduled', 'canary', 'running', 'paused
 UPDATE campaign SET state = sqlc.arg(state), told = 'moved', why = sqlc.arg(why), paused_from = sqlc.arg(paused_from), paused_at = sqlc.arg(paused_at), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state = sqlc.arg(was);
 
+-- Ends a campaign by the plan that was looked at. No row when it is in another state
+-- meanwhile, or when another version is live, which may have more to come.
+-- name: FinishCampaign :execrows
+UPDATE campaign SET state = 'finished', told = 'moved', why = sqlc.arg(why), paused_from = '', paused_at = 0, updated_at = sqlc.arg(now)
+WHERE id = sqlc.arg(id) AND state = sqlc.arg(was) AND live_version = sqlc.arg(live_version);
+
 -- No row when the campaign is in another state meanwhile.
 -- name: Tell :execrows
 UPDATE campaign SET told = sqlc.arg(told) WHERE id = sqlc.arg(id) AND state = sqlc.arg(told);
@@ -68,6 +74,12 @@ UPDATE campaign SET name = sqlc.arg(name), goal = sqlc.arg(goal), updated_at = s
 -- name: GoLive :execrows
 UPDATE campaign SET live_version = sqlc.arg(version), state = sqlc.arg(state), name = sqlc.arg(name), goal = sqlc.arg(goal), ends_at = sqlc.arg(ends_at), updated_at = sqlc.arg(now)
 WHERE id = sqlc.arg(id) AND state = sqlc.arg(was) AND live_version < sqlc.arg(version);
+
+-- Holds a campaign by the plan that was looked at until the end of the transaction. No row
+-- when it does not go on meanwhile, or when another version is live.
+-- name: HoldVersion :execrows
+UPDATE campaign SET live_version = live_version
+WHERE id = ? AND live_version = ? AND state IN ('scheduled', 'canary', 'running');
 
 -- Holds the campaign's row until the end of the transaction: no other version goes live.
 -- name: HoldCampaign :exec

@@ -90,7 +90,7 @@ func (c *Campaigns) sound(ctx context.Context, v Version) error {
 
 // troubles are all that is wrong with a saved version.
 func (c *Campaigns) troubles(ctx context.Context, v Version) ([]Problem, error) {
-	fired, err := c.fired(ctx, v.Campaign)
+	fired, err := c.fired(ctx, c.q, v.Campaign)
 	if err != nil {
 		return nil, err
 	}
@@ -107,8 +107,8 @@ func (c *Campaigns) troubles(ctx context.Context, v Version) ([]Problem, error) 
 }
 
 // fired are the steps of a campaign that were pushed at least once.
-func (c *Campaigns) fired(ctx context.Context, id model.ID) (map[model.ID]bool, error) {
-	last, err := c.q.LastOccurrences(ctx, int64(id))
+func (c *Campaigns) fired(ctx context.Context, q *db.Queries, id model.ID) (map[model.ID]bool, error) {
+	last, err := q.LastOccurrences(ctx, int64(id))
 	if err != nil {
 		return nil, fmt.Errorf("read the last times: %w", err)
 	}

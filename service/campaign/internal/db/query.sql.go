@@ -386,6 +386,35 @@ func (q *Queries) EndOccurrences(ctx context.Context, arg EndOccurrencesParams) 
 	return err
 }
 
+const finishCampaign = `-- name: FinishCampaign :execrows
+UPDATE campaign SET state = 'finished', told = 'moved', why = ?, paused_from = '', paused_at = 0, updated_at = ?
+WHERE id = ? AND state = ? AND live_version = ?
+`
+
+type FinishCampaignParams struct {
+	Why         string
+	Now         int64
+	ID          int64
+	Was         string
+	LiveVersion int32
+}
+
+// Ends a campaign by the plan that was looked at. No row when it is in another state
+// meanwhile, or when another version is live, which may have more to come.
+func (q *Queries) FinishCampaign(ctx context.Context, arg FinishCampaignParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, finishCampaign,
+		arg.Why,
+		arg.Now,
+		arg.ID,
+		arg.Was,
+		arg.LiveVersion,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const goLive = `-- name: GoLive :execrows
 UPDATE campaign SET live_version = ?, state = ?, name = ?, goal = ?, ends_at = ?, updated_at = ?
 WHERE id = ? AND state = ? AND live_version < ?
@@ -445,6 +474,26 @@ UPDATE campaign SET live_version = live_version WHERE id = ?
 func (q *Queries) HoldCampaign(ctx context.Context, id int64) error {
 	_, err := q.db.ExecContext(ctx, holdCampaign, id)
 	return err
+}
+
+const holdVersion = `-- name: HoldVersion :execrows
+UPDATE campaign SET live_version = live_version
+WHERE id = ? AND live_version = ? AND state IN ('scheduled', 'canary', 'running')
+`
+
+type HoldVersionParams struct {
+	ID          int64
+	LiveVersion int32
+}
+
+// Holds a campaign by the plan that was looked at until the end of the transaction. No row
+// when it does not go on meanwhile, or when another version is live.
+func (q *Queries) HoldVersion(ctx context.Context, arg HoldVersionParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, holdVersion, arg.ID, arg.LiveVersion)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const insertCampaign = `-- name: InsertCampaign :exec
