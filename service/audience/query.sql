@@ -18,8 +18,11 @@ UPDATE audience_portrait SET staged_at = staged_at WHERE member_id = sqlc.arg(me
 -- name: LockPortraits :exec
 UPDATE audience_portrait SET staged_at = staged_at WHERE member_id IN (sqlc.slice(ids));
 
--- name: SetStage :exec
-UPDATE audience_portrait SET stage = sqlc.arg(stage), staged_at = sqlc.arg(staged_at) WHERE member_id = sqlc.arg(member_id);
+-- No row changes when what the stage was found from changed meanwhile: whoever changed it
+-- has found the stage.
+-- name: SetStage :execrows
+UPDATE audience_portrait SET stage = sqlc.arg(stage), staged_at = sqlc.arg(staged_at)
+WHERE member_id = sqlc.arg(member_id) AND follows = sqlc.arg(follows) AND bound_at = sqlc.arg(bound_at);
 
 -- name: DeletePortrait :exec
 DELETE FROM audience_portrait WHERE member_id = sqlc.arg(member_id);

@@ -132,10 +132,11 @@ func (a *Audience) restageTx(ctx context.Context, tx *sql.Tx, ids []int64) (int,
 		if stage == r.Stage {
 			continue
 		}
-		if err := q.SetStage(ctx, db.SetStageParams{MemberID: r.MemberID, Stage: stage, StagedAt: now.UnixMilli()}); err != nil {
+		n, err := q.SetStage(ctx, db.SetStageParams{MemberID: r.MemberID, Stage: stage, StagedAt: now.UnixMilli(), Follows: r.Follows, BoundAt: r.BoundAt})
+		if err != nil {
 			return 0, err
 		}
-		changed++
+		changed += int(n)
 	}
 	return changed, nil
 }

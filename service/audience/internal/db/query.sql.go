@@ -2318,19 +2318,33 @@ func (q *Queries) SegmentsNaming(ctx context.Context, arg SegmentsNamingParams) 
 	return items, nil
 }
 
-const setStage = `-- name: SetStage :exec
-UPDATE audience_portrait SET stage = ?, staged_at = ? WHERE member_id = ?
+const setStage = `-- name: SetStage :execrows
+UPDATE audience_portrait SET stage = ?, staged_at = ?
+WHERE member_id = ? AND follows = ? AND bound_at = ?
 `
 
 type SetStageParams struct {
 	Stage    int32
 	StagedAt int64
 	MemberID int64
+	Follows  bool
+	BoundAt  int64
 }
 
-func (q *Queries) SetStage(ctx context.Context, arg SetStageParams) error {
-	_, err := q.db.ExecContext(ctx, setStage, arg.Stage, arg.StagedAt, arg.MemberID)
-	return err
+// No row changes when what the stage was found from changed meanwhile: whoever changed it
+// has found the stage.
+func (q *Queries) SetStage(ctx context.Context, arg SetStageParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setStage,
+		arg.Stage,
+		arg.StagedAt,
+		arg.MemberID,
+		arg.Follows,
+		arg.BoundAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const tag = `-- name: Tag :one
