@@ -55,3 +55,49 @@ func TestWhoBindsWhileStagesAreFoundIsACustomer(t *testing.T) {
 		}
 	})
 }
+
+func TestTheNameOfAFileIsNotLostToWhoBindsMeanwhile(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		ctx, a := t.Context(), open(t, db, audience.Options{})
+		importText(t, a, "手机号,姓名,套餐\n13800000001,张三丰,畅享129\n")
+		late := overtaken(t, db, func() time.Time { return now }, "-- name: CustomerByPhone ", func() {
+			importText(t, a, "手机号,姓名,套餐\n13800000001,李四,畅享199\n")
+		})
+		m := model.Member{ID: 77, JoinedAt: daysAgo(9), Phone: phone(t, "13800000001"), BoundAt: daysAgo(0)}
+		if err := observe(ctx, late, m); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := a.Portrait(ctx, m.ID); err != nil || p.Name != "李*" || fact(p, "plan").Value != "畅享199" {
+			t.Errorf("he is %q with %v, %v, want what the last file said", p.Name, fact(p, "plan").Value, err)
+		}
+	})
+}
+
+// TestANumberThatGoesOnMeanwhileTakesNobodyElsesWord lets somebody bind a number whose
+// member before has just bound another one.
+func TestANumberThatGoesOnMeanwhileTakesNobodyElsesWord(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		ctx, a := t.Context(), open(t, db, audience.Options{})
+		importText(t, a, "手机号,套餐\n13800000001,畅享129\n13800000002,畅享199\n")
+		before := model.Member{ID: 78, JoinedAt: daysAgo(9), Phone: phone(t, "13800000001"), BoundAt: daysAgo(5)}
+		if err := observe(ctx, a, before); err != nil {
+			t.Fatal(err)
+		}
+		late := overtaken(t, db, func() time.Time { return now }, "-- name: CustomerByPhone ", func() {
+			before.Phone, before.BoundAt = phone(t, "13800000002"), daysAgo(0)
+			if err := observe(ctx, a, before); err != nil {
+				t.Error(err)
+			}
+		})
+		after := model.Member{ID: 79, JoinedAt: daysAgo(9), Phone: phone(t, "13800000001"), BoundAt: daysAgo(0)}
+		if err := observe(ctx, late, after); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := a.Portrait(ctx, after.ID); err != nil || fact(p, "plan").Value != nil {
+			t.Errorf("who has the number has the plan %v, %v, want nothing that was said of another", fact(p, "plan").Value, err)
+		}
+		if p, err := a.Portrait(ctx, before.ID); err != nil || fact(p, "plan").Value != "畅享199" || p.Phone != "138****0002" {
+			t.Errorf("who had it is %q with %v, %v, want his own number and plan", p.Phone, fact(p, "plan").Value, err)
+		}
+	})
+}

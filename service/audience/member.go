@@ -26,15 +26,18 @@ type Reading func(ctx context.Context, tx *sql.Tx) (model.Member, error)
 //
 // Errors: those of the reading, ErrUnknown for nobody, ErrBusy.
 func (a *Audience) Observe(ctx context.Context, read Reading) (m model.Member, err error) {
-	err = a.inTx(ctx, func(tx *sql.Tx) error {
-		if m, err = read(ctx, tx); err != nil {
-			return err
-		}
-		if m.ID <= 0 {
-			return ErrUnknown
-		}
-		return a.observeTx(ctx, tx, m)
-	})
+	err = errMoved
+	for n := 0; n < duplicates && errors.Is(err, errMoved); n++ {
+		err = a.inTx(ctx, func(tx *sql.Tx) (err error) {
+			if m, err = read(ctx, tx); err != nil {
+				return err
+			}
+			if m.ID <= 0 {
+				return ErrUnknown
+			}
+			return a.observeTx(ctx, tx, m)
+		})
+	}
 	if err != nil {
 		return model.Member{}, fmt.Errorf("observe a member: %w", err)
 	}
@@ -128,11 +131,18 @@ func (a *Audience) takeCustomerTx(ctx context.Context, tx *sql.Tx, r row, phone 
 	c, err := q.CustomerByPhone(ctx, index)
 	switch {
 	case err == nil:
-		name = c.Name
 		other, err := a.lockTx(ctx, tx, c.MemberID)
 		if err != nil {
 			return r, err
 		}
+		// Under the lock: a file may have given him another name, or he another number.
+		if c, err = q.Customer(ctx, c.MemberID); err == nil && c.PhoneIndex != index || errors.Is(err, sql.ErrNoRows) {
+			return r, errMoved
+		}
+		if err != nil {
+			return r, err
+		}
+		name = c.Name
 		r = carried(r, other)
 		if err := q.DeleteCustomer(ctx, c.MemberID); err != nil {
 			return r, err
