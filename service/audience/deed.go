@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -128,12 +129,18 @@ func (a *Audience) did(ctx context.Context, acts []Act) (int, error) {
 		}
 	}
 	var fresh []Act
-	err := a.inTx(ctx, func(tx *sql.Tx) (err error) {
+	add := func(tx *sql.Tx) (err error) {
 		present, err := a.presentTx(ctx, tx, acts)
 		if err != nil {
 			return err
 		}
 		if fresh, err = a.onceTx(ctx, tx, present); err != nil {
+			return err
+		}
+		if err := a.ensureTx(ctx, tx, fresh); err != nil {
+			return err
+		}
+		if err := a.stayTx(ctx, tx, present); err != nil {
 			return err
 		}
 		// What was counted before may have come without its product then.
@@ -145,11 +152,12 @@ func (a *Audience) did(ctx context.Context, acts []Act) (int, error) {
 			key := deedKey{int64(act.Member), act.Kind.code(), int32(model.DayOf(act.At.Time()))}
 			sums[key] = sum{sums[key].n + max(1, act.N), sums[key].fen + int64(act.Fen)}
 		}
-		if err := a.ensureTx(ctx, tx, fresh); err != nil {
-			return err
-		}
 		return a.addDeedsTx(ctx, tx, sums)
-	})
+	}
+	err := errMoved
+	for n := 0; n < duplicates && errors.Is(err, errMoved); n++ {
+		err = a.inTx(ctx, add)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("record what members did: %w", err)
 	}

@@ -51,6 +51,28 @@ func (a *Audience) presentTx(ctx context.Context, tx *sql.Tx, acts []Act) ([]Act
 	return present, nil
 }
 
+// stayTx keeps those who did something as they are until the transaction ends: whoever
+// makes them others, or nobody, waits for their rows, and moves or drops what was done with
+// the rest. Errors: errMoved when somebody became another since he was looked at.
+func (a *Audience) stayTx(ctx context.Context, tx *sql.Tx, acts []Act) error {
+	ids := map[int64]bool{}
+	for _, act := range acts {
+		ids[int64(act.Member)] = true
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	q := a.q.WithTx(tx)
+	if err := q.LockPortraits(ctx, sorted(ids)); err != nil {
+		return err
+	}
+	into, err := gone(ctx, q, ids)
+	if err == nil && len(into) > 0 {
+		err = errMoved
+	}
+	return err
+}
+
 // gone leads those of the ids who are no more to whom they are now, or to nobody (0).
 func gone(ctx context.Context, q *db.Queries, ids map[int64]bool) (map[int64]int64, error) {
 	if len(ids) == 0 {
@@ -70,6 +92,9 @@ func gone(ctx context.Context, q *db.Queries, ids map[int64]bool) (map[int64]int
 // CloseTx is Forget within the transaction that closes the account.
 func (a *Audience) CloseTx(ctx context.Context, tx *sql.Tx, member model.MemberID) error {
 	if err := a.goneTx(ctx, tx, int64(member), 0); err != nil {
+		return err
+	}
+	if _, err := a.lockTx(ctx, tx, int64(member)); err != nil { // who is adding what he did is waited for
 		return err
 	}
 	return a.dropTx(ctx, tx, int64(member))

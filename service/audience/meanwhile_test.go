@@ -31,6 +31,31 @@ func overtaken(t *testing.T, db *sql.DB, clock model.Clock, statement string, me
 	}), audience.Options{}, clock)
 }
 
+func TestWhatIsDoneWhileTwoBecomeOneIsTheOnes(t *testing.T) {
+	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
+		ctx, a := t.Context(), open(t, db, audience.Options{})
+		for _, id := range []model.MemberID{1, 2} {
+			if err := observe(ctx, a, model.Member{ID: id, Follows: true, JoinedAt: daysAgo(9)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		late := overtaken(t, db, func() time.Time { return now }, "-- name: Gone ", func() {
+			if err := sqldb.InTx(ctx, db, func(tx *sql.Tx) error { return a.JoinTx(ctx, tx, 2, 1) }); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := late.Did(ctx, []audience.Act{{Member: 2, Kind: audience.Help, At: model.At(now), Ref: "help:1"}}); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := a.Portrait(ctx, 1); err != nil || len(p.Deeds) != 1 || p.Deeds[0].All != 1 {
+			t.Errorf("the one did %+v, %v, want the help", p.Deeds, err)
+		}
+		if _, err := a.Portrait(ctx, 2); !errors.Is(err, audience.ErrUnknown) {
+			t.Errorf("who became the other: %v, want that there is nobody", err)
+		}
+	})
+}
+
 func TestWhoBindsWhileStagesAreFoundIsACustomer(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, db *sql.DB) {
 		ctx := t.Context()

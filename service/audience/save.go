@@ -28,7 +28,8 @@ type writer struct {
 	took   time.Duration // from the turn of the last laid batch to its end
 }
 
-// errMoved says that a number changed hands between being found and being locked.
+// errMoved says that a number changed hands, or that somebody became another, between being
+// found and being locked.
 var errMoved = errors.New("a customer moved meanwhile")
 
 // run reads and checks lines in one goroutine and saves batches in another. Three batches
