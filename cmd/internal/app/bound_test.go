@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -14,7 +13,6 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
-	"kaimenhong/model/seal"
 	"kaimenhong/model/sqldb"
 	"kaimenhong/service/member"
 	"kaimenhong/service/payout"
@@ -41,20 +39,10 @@ func TestABindingIsKeptBeforeTheCachesAreTold(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
 		ctx, now := t.Context(), time.Now()
 		clock, log := func() time.Time { return now }, slog.New(slog.DiscardHandler) // a cache lives as long as the test
-		node, err := sqldb.Node(ctx, pool)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids, err := model.NewIDs(node, clock)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sealer, err := seal.New(map[int][]byte{1: bytes.Repeat([]byte{7}, seal.KeySize)}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		ids, sealer := groundOf(t, pool, clock)
 		caches := &untold{UniversalClient: dbtest.EmbeddedRedis(t)}
 		d := &domains{payer: payout.New(payout.Needs{SQL: pool, Now: clock, Metrics: prometheus.NewRegistry()}, payout.Options{})}
+		var err error
 		d.members, err = member.New(member.Deps{
 			DB: pool, Redis: caches, Sealer: sealer, Outbox: unsaid{}, Carrier: &registry{holder: "h1"}, IDs: ids, Now: clock, Log: log, Metrics: prometheus.NewRegistry(),
 		}, member.Options{})

@@ -32,8 +32,8 @@ func (r *registry) Customer(context.Context, model.Phone) (model.Customer, error
 	return model.Customer{HolderID: r.holder}, r.err
 }
 
-// bookOf is the account and the members in front of a carrier.
-func bookOf(t *testing.T, pool *sql.DB, says *registry, clock model.Clock) (*account.Service, *member.Members) {
+// groundOf makes ids and seals.
+func groundOf(t *testing.T, pool *sql.DB, clock model.Clock) (*model.IDs, *seal.Sealer) {
 	t.Helper()
 	node, err := sqldb.Node(t.Context(), pool)
 	if err != nil {
@@ -47,6 +47,13 @@ func bookOf(t *testing.T, pool *sql.DB, says *registry, clock model.Clock) (*acc
 	if err != nil {
 		t.Fatal(err)
 	}
+	return ids, sealer
+}
+
+// bookOf is the account and the members in front of a carrier.
+func bookOf(t *testing.T, pool *sql.DB, says *registry, clock model.Clock) (*account.Service, *member.Members) {
+	t.Helper()
+	ids, sealer := groundOf(t, pool, clock)
 	redis, log := dbtest.EmbeddedRedis(t), slog.New(slog.DiscardHandler)
 	book, err := account.New(says, says, account.Stores{
 		DB: pool, Redis: redis, Sealer: sealer, Index: func(p model.Phone) string { return sealer.IndexText(p.Digits(), "account") },

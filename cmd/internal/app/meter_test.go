@@ -1,21 +1,14 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
-	"log/slog"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
-	"kaimenhong/model/seal"
-	"kaimenhong/service/account"
 	"kaimenhong/service/campaign"
-	"kaimenhong/service/member"
 )
 
 // line is a carrier of whose every customer little data is left.
@@ -41,27 +34,7 @@ func (unsaid) AddTx(context.Context, *sql.Tx, string, model.RequestID, any) erro
 func TestANumberThatCannotBeOpenedKeepsNoOtherFromItsEvent(t *testing.T) {
 	dbtest.Engines(t, func(t *testing.T, pool *sql.DB) {
 		ctx, now := t.Context(), time.Now
-		ids, err := model.NewIDs(1, now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sealer, err := seal.New(map[int][]byte{1: bytes.Repeat([]byte{7}, seal.KeySize)}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		redis, log := dbtest.EmbeddedRedis(t), slog.New(slog.DiscardHandler)
-		meters, err := account.New(line{}, line{}, account.Stores{
-			DB: pool, Redis: redis, Sealer: sealer, Index: func(p model.Phone) string { return sealer.IndexText(p.Digits(), "account") },
-		}, now, log, prometheus.NewRegistry(), account.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		people, err := member.New(member.Deps{
-			DB: pool, Redis: redis, Sealer: sealer, Outbox: unsaid{}, Carrier: meters, IDs: ids, Now: now, Log: log, Metrics: prometheus.NewRegistry(),
-		}, member.Options{CacheLifetime: time.Nanosecond})
-		if err != nil {
-			t.Fatal(err)
-		}
+		meters, people := bookOf(t, pool, &registry{holder: "h1"}, now)
 		bound := func(openID model.OpenID, digits string) model.MemberID {
 			m, err := people.Touch(ctx, model.OfficialAccount, openID)
 			if err != nil {

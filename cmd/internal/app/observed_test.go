@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -15,8 +14,6 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
-	"kaimenhong/model/seal"
-	"kaimenhong/model/sqldb"
 	"kaimenhong/service/audience"
 )
 
@@ -78,18 +75,7 @@ func TestWhoIsLookedAtWhileHeBindsKeepsWhatTheCarrierSaid(t *testing.T) {
 // crowdOf is the audience alone.
 func crowdOf(t *testing.T, pool *sql.DB) *audience.Audience {
 	t.Helper()
-	node, err := sqldb.Node(t.Context(), pool)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ids, err := model.NewIDs(node, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealer, err := seal.New(map[int][]byte{1: bytes.Repeat([]byte{7}, seal.KeySize)}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ids, sealer := groundOf(t, pool, time.Now)
 	crowd, err := audience.New(audience.Deps{
 		DB: pool, Sealer: sealer, IDs: ids, Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 	}, audience.Options{})

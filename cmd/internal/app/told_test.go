@@ -13,8 +13,6 @@ import (
 
 	"kaimenhong/model"
 	"kaimenhong/model/dbtest"
-	"kaimenhong/model/seal"
-	"kaimenhong/model/sqldb"
 	"kaimenhong/service/member"
 	"kaimenhong/service/notice"
 )
@@ -22,18 +20,7 @@ import (
 // toldOf is the members with their list of what they were told.
 func toldOf(t *testing.T, pool *sql.DB) (*member.Members, *notice.Notices) {
 	t.Helper()
-	node, err := sqldb.Node(t.Context(), pool)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ids, err := model.NewIDs(node, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealer, err := seal.New(map[int][]byte{1: make([]byte, seal.KeySize)}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ids, sealer := groundOf(t, pool, time.Now)
 	notices, err := notice.New(pool, ids, time.Now, notice.Options{})
 	if err != nil {
 		t.Fatal(err)
