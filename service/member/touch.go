@@ -161,7 +161,7 @@ func (m *Members) Current(ctx context.Context, id model.MemberID, app model.App)
 // one. Errors: ErrUnknown, ErrBusy.
 func (m *Members) CurrentTx(ctx context.Context, tx *sql.Tx, id model.MemberID, app model.App) (model.Member, error) {
 	q := m.queries(tx)
-	err := m.hold(ctx, q, &id)
+	id, err := hold(ctx, q, id)
 	if err != nil {
 		return model.Member{}, fmt.Errorf("hold member %d: %w", id, err)
 	}
@@ -172,28 +172,27 @@ func (m *Members) CurrentTx(ctx context.Context, tx *sql.Tx, id model.MemberID, 
 	return got, nil
 }
 
-// hold locks the living member and his number, which somebody else may take over without
-// a look at him.
-func (m *Members) hold(ctx context.Context, q *db.Queries, id *model.MemberID) error {
-	living, err := lock(ctx, q, *id)
+// hold is lock, which holds his number too: somebody else may take it over without a look
+// at him.
+func hold(ctx context.Context, q *db.Queries, id model.MemberID) (model.MemberID, error) {
+	id, err := lock(ctx, q, id)
 	if err != nil {
-		return err
+		return id, err
 	}
-	*id = living
 	for range raceTries {
-		row, err := q.PhoneOf(ctx, int64(living))
+		row, err := q.PhoneOf(ctx, int64(id))
 		if errors.Is(err, sql.ErrNoRows) {
-			return nil
+			return id, nil
 		}
 		if err != nil {
-			return err
+			return id, err
 		}
-		n, err := q.HoldPhone(ctx, db.HoldPhoneParams{PhoneIndex: row.PhoneIndex, MemberID: int64(living)})
+		n, err := q.HoldPhone(ctx, db.HoldPhoneParams{PhoneIndex: row.PhoneIndex, MemberID: int64(id)})
 		if err != nil || n == 1 {
-			return err
+			return id, err
 		}
 	}
-	return ErrBusy
+	return id, ErrBusy
 }
 
 func (m *Members) byID(ctx context.Context, q *db.Queries, id model.MemberID, app model.App) (got model.Member, merged bool, err error) {
