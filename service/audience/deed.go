@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -129,7 +128,7 @@ func (a *Audience) did(ctx context.Context, acts []Act) (int, error) {
 		}
 	}
 	var fresh []Act
-	add := func(tx *sql.Tx) (err error) {
+	err := a.inTx(ctx, func(tx *sql.Tx) (err error) {
 		present, err := a.presentTx(ctx, tx, acts)
 		if err != nil {
 			return err
@@ -153,11 +152,7 @@ func (a *Audience) did(ctx context.Context, acts []Act) (int, error) {
 			sums[key] = sum{sums[key].n + max(1, act.N), sums[key].fen + int64(act.Fen)}
 		}
 		return a.addDeedsTx(ctx, tx, sums)
-	}
-	err := errMoved
-	for n := 0; n < duplicates && errors.Is(err, errMoved); n++ {
-		err = a.inTx(ctx, add)
-	}
+	})
 	if err != nil {
 		return 0, fmt.Errorf("record what members did: %w", err)
 	}

@@ -26,18 +26,15 @@ type Reading func(ctx context.Context, tx *sql.Tx) (model.Member, error)
 //
 // Errors: those of the reading, ErrUnknown for nobody, ErrBusy.
 func (a *Audience) Observe(ctx context.Context, read Reading) (m model.Member, err error) {
-	err = errMoved
-	for n := 0; n < duplicates && errors.Is(err, errMoved); n++ {
-		err = a.inTx(ctx, func(tx *sql.Tx) (err error) {
-			if m, err = read(ctx, tx); err != nil {
-				return err
-			}
-			if m.ID <= 0 {
-				return ErrUnknown
-			}
-			return a.observeTx(ctx, tx, m)
-		})
-	}
+	err = a.inTx(ctx, func(tx *sql.Tx) (err error) {
+		if m, err = read(ctx, tx); err != nil {
+			return err
+		}
+		if m.ID <= 0 {
+			return ErrUnknown
+		}
+		return a.observeTx(ctx, tx, m)
+	})
 	if err != nil {
 		return model.Member{}, fmt.Errorf("observe a member: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -114,12 +115,12 @@ func blank(id int64) row {
 // with a row.
 const duplicates = 5
 
-// inTx is sqldb.InTx for a change that reads what stands and inserts the rest:
-// when another one inserted meanwhile, it looks again.
+// inTx is sqldb.InTx for a change that reads what stands and inserts the rest: when
+// another one inserted meanwhile, or somebody moved, it looks again.
 func (a *Audience) inTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	var err error
 	for range duplicates {
-		if err = sqldb.InTx(ctx, a.DB, fn); !sqldb.Duplicate(err) {
+		if err = sqldb.InTx(ctx, a.DB, fn); !sqldb.Duplicate(err) && !errors.Is(err, errMoved) {
 			return err
 		}
 	}

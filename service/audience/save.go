@@ -106,7 +106,7 @@ func (w *writer) save(ctx context.Context, b *batch) error {
 			}
 			return err
 		})
-		if !errors.Is(err, errMoved) && !errors.Is(err, sqldb.ErrSkipped) {
+		if !errors.Is(err, sqldb.ErrSkipped) {
 			break
 		}
 	}
